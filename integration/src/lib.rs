@@ -1,0 +1,1 @@
+//! Demo, load generator, end-to-end tests and benches of Setpoint.

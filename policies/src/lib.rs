@@ -1,0 +1,1 @@
+//! The pure decision core of Setpoint: policies, guards, arbiter and engine.

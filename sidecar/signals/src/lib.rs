@@ -1,0 +1,1 @@
+//! Readers of kernel pressure, cgroup and scheduler files over kept-open descriptors.

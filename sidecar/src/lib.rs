@@ -1,0 +1,1 @@
+//! The Setpoint sidecar: signals in, explained setpoints out.

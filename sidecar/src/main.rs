@@ -1,0 +1,2 @@
+//! The `setpoint` binary.
+fn main() {}
