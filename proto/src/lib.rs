@@ -5,3 +5,5 @@
 pub mod v1 {
     include!("generated/setpoint.v1.rs");
 }
+
+pub mod message;

@@ -1,0 +1,95 @@
+//! The counters of one limiter, as the SDK reports them: wrapping totals since process start.
+//!
+//! Totals, not increments: a lost, repeated or reordered report changes nothing, because the reader takes the difference
+//! between any two of them (see [`crate::window`]). All times are nanoseconds on the SDK's own monotonic clock, so no
+//! clock has to be shared.
+
+use std::time::Duration;
+
+/// Number of priority classes, highest first: critical, high, normal, low, background.
+pub const PRIORITIES: usize = 5;
+
+/// The unit of [`Totals::success_latency_sq_sum`]: (64 us)^2, so that squares of seconds still fit.
+pub const SQUARE_UNIT_NANOS: u64 = 64_000;
+
+/// Length of one slice of [`Totals::slices`].
+pub const SLICE: Duration = Duration::from_millis(50);
+
+/// What one limiter has seen since its process started. Every counter wraps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Totals {
+    /// When the counters were read, on the SDK's clock.
+    pub at_nanos: u64,
+    /// The SDK's own stalls (timers that fired over 100 ms late), nanoseconds.
+    pub stall_nanos: u64,
+    /// Calls that asked for a permit.
+    pub arrived: u64,
+    /// Calls admitted.
+    pub admitted: u64,
+    /// Calls that ended in success.
+    pub completed: u64,
+    /// Calls that ended in overload: time-out, 429, 503, RESOURCE_EXHAUSTED.
+    pub dropped: u64,
+    /// Calls that ended in another failure: no input for a limit, but for a breaker.
+    pub failed: u64,
+    /// Calls whose caller went away, or whose result says nothing.
+    pub cancelled: u64,
+    /// Calls rejected, by priority.
+    pub rejected: [u64; PRIORITIES],
+    /// Successes that were answered after their deadline.
+    pub late: u64,
+    /// Sum of admission times of admitted calls, nanoseconds.
+    pub admit_time_sum: u64,
+    /// Sum of release times of released calls, nanoseconds.
+    pub release_time_sum: u64,
+    /// Sum of latencies of all releases, nanoseconds.
+    pub latency_sum: u64,
+    /// Sum of latencies of successes, nanoseconds.
+    pub success_latency_sum: u64,
+    /// Sum of squared latencies of successes, in units of (64 us)^2.
+    pub success_latency_sq_sum: u64,
+    /// Most calls in flight at once since the previous report.
+    pub in_flight_peak: u64,
+    /// Hard failures in a row, now.
+    pub consecutive_failures: u64,
+    /// The limit in force, as read back.
+    pub limit_in_force: f64,
+    /// Whether the limit was reached since the previous report.
+    pub limited: bool,
+    /// The newest slices of 50 ms, oldest first.
+    pub slices: Vec<Slice>,
+}
+
+/// The successes of one slice of 50 ms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slice {
+    /// Its end, on the SDK's clock.
+    pub end_nanos: u64,
+    /// Successes in it.
+    pub completed: u32,
+    /// Their mean latency.
+    pub mean_seconds: f64,
+}
+
+impl Totals {
+    /// Calls released in whatever way.
+    pub fn released(&self) -> u64 {
+        self.completed.wrapping_add(self.dropped).wrapping_add(self.failed).wrapping_add(self.cancelled)
+    }
+
+    /// Calls in flight.
+    pub fn in_flight(&self) -> u64 {
+        self.admitted.wrapping_sub(self.released())
+    }
+
+    /// Sum of the ages of the calls now in flight: hung calls show before they end, at no cost on the request path.
+    pub fn in_flight_age_sum(&self) -> Duration {
+        // Sum of admission times of the calls in flight = all admission times - those of released calls, which are
+        // (release time - latency).
+        let released_admit_sum = self.release_time_sum.wrapping_sub(self.latency_sum);
+        let in_flight_admit_sum = self.admit_time_sum.wrapping_sub(released_admit_sum);
+        let age = self.in_flight().wrapping_mul(self.at_nanos).wrapping_sub(in_flight_admit_sum);
+        // A read between two counters of one call can be off by that call's time in either direction.
+        Duration::from_nanos(u64::try_from(age.cast_signed()).unwrap_or(0))
+    }
+}
