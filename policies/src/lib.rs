@@ -4,13 +4,23 @@
 //! here, and time is always an argument. The sidecar, the simulator and embedded mode run exactly this code, which is
 //! why a decision can be replayed, explained and tested to the nanosecond.
 //!
+//! Reading order: [`snapshot`] (what is known at one instant) -> [`policy`] (what one policy wants, and why) ->
+//! [`arbiter`] (the most restrictive wish wins) -> [`guard`] (how fast a knob may move) -> [`engine`] (one step for all).
 
+pub mod arbiter;
+pub mod controllers;
 pub mod decision;
+
+pub mod guard;
 pub mod knob;
 pub mod lease;
+pub mod policy;
 pub mod reason;
 pub mod signal;
 pub mod snapshot;
+pub mod spec;
 pub mod time;
 pub mod totals;
+pub mod units;
 pub mod value;
+pub mod window;

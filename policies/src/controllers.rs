@@ -1,0 +1,6 @@
+//! The policies that ship with Setpoint, one idea per file.
+
+pub mod adaptive_concurrency;
+pub mod breaker;
+pub mod memory_cap;
+pub mod scheduler_cap;

@@ -1,0 +1,120 @@
+//! Holds a limit down while memory is short.
+//!
+//! A request in flight holds memory. When the working set nears the limit of the cgroup, fewer requests in flight is the
+//! one lever that works within milliseconds, long before the kernel has to kill. The obvious alternative, waiting for
+//! memory pressure stall (PSI), comes too late in a pod without swap: there is little stall before an OOM kill.
+//!
+//! Input: working set / limit (0 to 1). Output: an upper bound for the limit, in calls.
+//!
+//! ```text
+//! factor(r) = 1                                             r <= start
+//!           = 1 - (1 - floor) (r - start) / (full - start)  start < r <= full
+//!           = floor / 3                                     r > full
+//! cap = factor x the limit that was in force when capping began
+//! ```
+//!
+//! | parameter | default | range | raising it | lowering it |
+//! |---|---|---|---|---|
+//! | `start` | 75 % | 10 % to 99 % | caps later, more memory used | caps earlier |
+//! | `full`  | 92 % | above `start`, at most 100 % | gentler slope | steeper slope |
+//! | `floor` | 30 % | 1 % to 100 % | keeps more throughput, less relief | more relief |
+//!
+//! Failure modes: without a reading of the working set or of the limit it holds what it said last for ten seconds and then
+//! lets go; a cgroup without a memory limit never caps. Source: laws/concurrency, section 3.11, own thresholds.
+
+use std::time::Duration;
+
+use crate::decision::Action;
+use crate::knob::KnobName;
+use crate::policy::{Policy, Proposal, Seen, Want};
+use crate::reason::Reason;
+use crate::signal::Signal;
+use crate::spec::InvalidConfig;
+
+/// Parameters of the cap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryCap {
+    pub(crate) knob: KnobName,
+    start: f64,
+    full: f64,
+    floor: f64,
+}
+
+impl MemoryCap {
+    /// Default of `start`.
+    pub const START: f64 = 0.75;
+    /// Default of `full`.
+    pub const FULL: f64 = 0.92;
+    /// Default of `floor`.
+    pub const FLOOR: f64 = 0.30;
+
+    /// A checked cap; all ratios 0 to 1.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] with the field to blame.
+    pub fn try_new(knob: KnobName, start: f64, full: f64, floor: f64) -> Result<Self, InvalidConfig> {
+        if !(0.10..=0.99).contains(&start) {
+            return Err(InvalidConfig::OutOfRange { field: "start", range: "between 10% and 99%" });
+        }
+        if !(full > start && full <= 1.0) {
+            return Err(InvalidConfig::Order {
+                field: "full",
+                relation: "at most 100% and above",
+                other: "start",
+            });
+        }
+        if !(0.01..=1.0).contains(&floor) {
+            return Err(InvalidConfig::OutOfRange { field: "floor", range: "between 1% and 100%" });
+        }
+        Ok(Self { knob, start, full, floor })
+    }
+
+    fn factor(&self, ratio: f64) -> f64 {
+        if ratio <= self.start {
+            1.0
+        } else if ratio <= self.full {
+            1.0 - (1.0 - self.floor) * (ratio - self.start) / (self.full - self.start)
+        } else {
+            self.floor / 3.0
+        }
+    }
+}
+
+/// The cap at work.
+#[derive(Debug)]
+pub struct MemoryCapPolicy {
+    spec: MemoryCap,
+    /// The limit in force when capping began.
+    anchor: Option<f64>,
+}
+
+impl MemoryCapPolicy {
+    /// A policy that does not cap yet.
+    pub const fn new(spec: MemoryCap) -> Self {
+        Self { spec, anchor: None }
+    }
+}
+
+impl Policy for MemoryCapPolicy {
+    fn step(&mut self, seen: &Seen<'_>) -> Proposal {
+        let ratio = match seen.fresh(Signal::MemoryWorkingSetRatio, Duration::from_secs(2)) {
+            Ok(ratio) => ratio,
+            Err(unknown) => return unknown,
+        };
+        let factor = self.spec.factor(ratio);
+        if factor >= 1.0 {
+            self.anchor = None;
+            return Proposal::new(Want::Anything, Action::Hold, Reason::Calm);
+        }
+        let anchor = *self.anchor.get_or_insert(seen.in_force.scalar());
+        let reason = Reason::MemoryPressure { ratio, start: self.spec.start };
+        Proposal::new(Want::AtMost(anchor * factor), Action::Decrease, reason)
+    }
+
+    fn is_safety(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
