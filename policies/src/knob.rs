@@ -29,6 +29,11 @@ impl KnobName {
         Ok(Self(name.into()))
     }
 
+    /// The resource that it tunes: `db` of `limit.db`.
+    pub fn resource(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(_, resource)| resource)
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

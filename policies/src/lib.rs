@@ -10,6 +10,7 @@
 pub mod arbiter;
 pub mod controllers;
 pub mod decision;
+pub mod engine;
 
 pub mod guard;
 pub mod knob;

@@ -11,6 +11,7 @@ use crate::knob::Knob;
 use crate::reason::Reason;
 use crate::signal::{Reading, Signal, Signals};
 use crate::snapshot::Received;
+use crate::spec::Controller;
 use crate::time::Timestamp;
 use crate::totals::Totals;
 use crate::value::Value;
@@ -88,6 +89,9 @@ pub trait Policy: std::fmt::Debug + Send {
     fn is_safety(&self) -> bool {
         false
     }
+
+    /// Takes new parameters and keeps its state; false when they are of another controller, or change what it watches.
+    fn respec(&mut self, controller: &Controller) -> bool;
 
     /// When it must be stepped again at the latest, if sooner than the next tick.
     fn wake_at(&self) -> Option<Timestamp> {

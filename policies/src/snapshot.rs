@@ -46,6 +46,19 @@ pub struct Instance {
     pub signals: Signals,
 }
 
+impl Instance {
+    /// The counters behind a knob: its own, else those of the limiter of the same resource (`limit.db` for `breaker.db`).
+    pub fn totals_of(&self, knob: &KnobName) -> Option<&Received> {
+        self.totals.get(knob).or_else(|| {
+            let resource = knob.resource()?;
+            self.totals
+                .iter()
+                .find(|(name, _)| name.resource() == Some(resource))
+                .map(|(_, received)| received)
+        })
+    }
+}
+
 /// Counters and when they arrived.
 #[derive(Debug, Clone)]
 pub struct Received {

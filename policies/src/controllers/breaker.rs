@@ -35,7 +35,7 @@ use crate::decision::Action;
 use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
-use crate::spec::InvalidConfig;
+use crate::spec::{Controller, InvalidConfig};
 use crate::time::Timestamp;
 use crate::totals::Totals;
 use crate::value::{Breaker, Value};
@@ -201,6 +201,11 @@ impl BreakerPolicy {
 
     fn probing(&mut self, now: Timestamp, began: &Totals, totals: &Arc<Totals>) -> Proposal {
         let since = |pick: fn(&Totals) -> u64| pick(totals).wrapping_sub(pick(began));
+        if since(|t| t.admitted) == 0 {
+            // Whatever ended so far was in flight before: one straggler less to reckon with.
+            self.state = Some(State::HalfOpen { began: Arc::clone(totals) });
+            return self.half_open(0);
+        }
         let stragglers = began.in_flight();
         let successes = since(|t| t.completed).saturating_sub(stragglers);
         let failures = since(|t| t.dropped.wrapping_add(t.failed)).saturating_sub(stragglers);
@@ -230,6 +235,15 @@ impl Policy for BreakerPolicy {
             State::Open { until } => self.waiting(seen.now, until, totals),
             State::HalfOpen { began } => self.probing(seen.now, &began, totals),
         }
+    }
+
+    fn respec(&mut self, controller: &Controller) -> bool {
+        let Controller::Breaker(spec) = controller else { return false };
+        if spec.failure_rate != self.spec.failure_rate {
+            self.rate = spec.failure_rate.map(RateRule::new);
+        }
+        self.spec = spec.clone();
+        true
     }
 
     fn is_safety(&self) -> bool {

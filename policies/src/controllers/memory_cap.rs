@@ -29,7 +29,7 @@ use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
 use crate::signal::Signal;
-use crate::spec::InvalidConfig;
+use crate::spec::{Controller, InvalidConfig};
 
 /// Parameters of the cap.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +112,12 @@ impl Policy for MemoryCapPolicy {
     }
 
     fn is_safety(&self) -> bool {
+        true
+    }
+
+    fn respec(&mut self, controller: &Controller) -> bool {
+        let Controller::MemoryCap(spec) = controller else { return false };
+        self.spec = spec.clone();
         true
     }
 }

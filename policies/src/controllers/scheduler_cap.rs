@@ -32,7 +32,7 @@ use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
 use crate::signal::Signal;
-use crate::spec::InvalidConfig;
+use crate::spec::{Controller, InvalidConfig};
 use crate::time::Timestamp;
 
 const STALE_AFTER: Duration = Duration::from_secs(3);
@@ -143,6 +143,12 @@ impl Policy for SchedulerCapPolicy {
         let anchor = *self.anchor.get_or_insert(seen.in_force.scalar());
         let action = if pressure.is_some() { Action::Decrease } else { Action::Increase };
         Proposal::new(Want::AtMost(anchor * self.factor), action, pressure.unwrap_or(Reason::Calm))
+    }
+
+    fn respec(&mut self, controller: &Controller) -> bool {
+        let Controller::SchedulerCap(spec) = controller else { return false };
+        self.spec = spec.clone();
+        true
     }
 }
 

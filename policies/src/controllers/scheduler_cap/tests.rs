@@ -1,1 +1,87 @@
+use super::*;
+use crate::knob::{Kind, Knob};
+use crate::signal::Signals;
+use crate::value::Value;
 
+fn name() -> KnobName {
+    KnobName::try_new("limit.x").expect("valid")
+}
+
+fn policy() -> SchedulerCapPolicy {
+    let cap = SchedulerCap::try_new(
+        name(),
+        SchedulerCap::RUNTIME_DELAY,
+        SchedulerCap::RUN_DELAY,
+        SchedulerCap::CPU_SOME,
+        SchedulerCap::FLOOR,
+    );
+    SchedulerCapPolicy::new(cap.expect("the defaults are valid"))
+}
+
+fn step(policy: &mut SchedulerCapPolicy, at: u64, readings: &[(Signal, f64)]) -> Proposal {
+    let now = Timestamp::from_millis(at);
+    let knob = Knob::try_new(name(), Kind::ConcurrencyLimit, 1.0, 1000.0, 100.0).expect("valid");
+    let mut signals = Signals::default();
+    for (signal, value) in readings {
+        signals.set(*signal, *value, now);
+    }
+    policy.step(&Seen {
+        now,
+        since: Timestamp::ZERO,
+        knob: &knob,
+        in_force: Value::Concurrency(100.0),
+        capped: false,
+        totals: None,
+        incarnation: 1,
+        signals: &signals,
+        node: &Signals::default(),
+    })
+}
+
+fn bound(proposal: Proposal) -> Option<f64> {
+    match proposal.want {
+        Want::AtMost(bound) => Some(bound),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_late_runtime_caps_step_by_step_down_to_the_floor_and_recovers() {
+    let mut policy = policy();
+    let late = [(Signal::RuntimeDelay, 0.050)];
+    let first = bound(step(&mut policy, 0, &late)).expect("caps");
+    assert!((first - 90.0).abs() < 1e-9);
+    assert_eq!(bound(step(&mut policy, 50, &late)), Some(first), "paced by time, not by ticks");
+    for tick in 1..100 {
+        step(&mut policy, 100 * tick, &late);
+    }
+    let calm = [(Signal::RuntimeDelay, 0.001)];
+    assert!(
+        bound(step(&mut policy, 9950, &late)).is_some_and(|b| (b - 30.0).abs() < 1e-9),
+        "the floor bounds the harm"
+    );
+    let recovering = bound(step(&mut policy, 10_000, &calm)).expect("recovers in steps");
+    assert!((recovering - 35.0).abs() < 1e-9);
+    for tick in 0..14 {
+        step(&mut policy, 10_100 + 100 * tick, &calm);
+    }
+    assert_eq!(step(&mut policy, 12_000, &calm).want, Want::Anything);
+}
+
+#[test]
+fn cpu_pressure_alone_does_not_cap_but_with_run_delay_it_does() {
+    let busy = (Signal::CpuSome, 0.90);
+    assert_eq!(step(&mut policy(), 0, &[busy, (Signal::RunDelayPerSlice, 0.001)]).want, Want::Anything);
+    assert_eq!(
+        step(&mut policy(), 0, &[(Signal::CpuSome, 0.01), (Signal::RunDelayPerSlice, 0.050)]).want,
+        Want::Anything
+    );
+    assert!(bound(step(&mut policy(), 0, &[busy, (Signal::RunDelayPerSlice, 0.010)])).is_some());
+}
+
+#[test]
+fn nothing_known_holds_and_then_lets_go() {
+    let mut policy = policy();
+    assert_eq!(step(&mut policy, 1000, &[]).want, Want::Hold);
+    assert_eq!(step(&mut policy, 11_000, &[(Signal::CpuSome, 0.9)]).want, Want::Release);
+}

@@ -1,0 +1,121 @@
+//! One step for everything: a snapshot in, a decision for each bound knob out.
+//!
+//! The engine owns no time and no I/O, so the sidecar, the simulator and embedded mode share it. Every policy runs in every
+//! tick, also when another one wins, so that its windows stay truthful.
+//!
+//! A new engine learns first: it looks at what is in force and moves nothing for ten seconds, policies that protect the
+//! service excepted. So a sidecar that restarts never makes a limit jump.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::arbiter::tighter;
+use crate::decision::{Action, Decision};
+use crate::knob::{Knob, KnobName};
+use crate::snapshot::{Instance, InstanceId, Snapshot};
+use crate::spec::PolicySet;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+mod bound;
+
+use bound::Bound;
+
+/// A new engine moves nothing for this long, protection excepted.
+pub const LEARN_FOR: Duration = Duration::from_secs(10);
+
+/// The result of one step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Step {
+    /// One decision for each bound knob of each process, holds included: the complete desired state.
+    pub decisions: Vec<Decision>,
+}
+
+/// Runs a policy set over snapshots.
+#[derive(Debug)]
+pub struct Engine {
+    policies: Arc<PolicySet>,
+    learn_until: Timestamp,
+    decisions_made: u64,
+    knobs: BTreeMap<(InstanceId, KnobName), Bound>,
+}
+
+impl Engine {
+    /// An engine that learns until ten seconds after `started`.
+    pub const fn new(policies: Arc<PolicySet>, started: Timestamp) -> Self {
+        Self::learning_for(LEARN_FOR, policies, started)
+    }
+
+    /// An engine with another learning time; zero where nothing can be in force yet, as in embedded mode.
+    pub const fn learning_for(learn: Duration, policies: Arc<PolicySet>, started: Timestamp) -> Self {
+        let learn_until = Timestamp::from_nanos(started.as_nanos().saturating_add(learn.as_nanos() as u64));
+        Self { policies, learn_until, decisions_made: 0, knobs: BTreeMap::new() }
+    }
+
+    /// The policy set that runs.
+    pub const fn policies(&self) -> &Arc<PolicySet> {
+        &self.policies
+    }
+
+    /// Runs another policy set from now on; policies of the same name and controller keep their state.
+    pub fn replace(&mut self, policies: Arc<PolicySet>) {
+        for ((_, knob), bound) in &mut self.knobs {
+            bound.rebind(&policies, knob);
+        }
+        self.policies = policies;
+    }
+
+    /// One evaluation of every policy. Costs one policy step per policy and process; never fails.
+    pub fn step(&mut self, seen: &Snapshot) -> Step {
+        self.knobs.retain(|(id, name), bound| bound.is_alive(seen, id, name));
+        let mut step = Step::default();
+        for instance in &seen.instances {
+            for knob in &instance.knobs {
+                step.decisions.extend(self.step_knob(seen, instance, knob));
+            }
+        }
+        step
+    }
+
+    fn step_knob(&mut self, seen: &Snapshot, instance: &Instance, knob: &Arc<Knob>) -> Option<Decision> {
+        if !knob.hot {
+            return None;
+        }
+        let key = (instance.id.clone(), knob.name.clone());
+        let policies = &self.policies;
+        let bound = self.knobs.entry(key).or_insert_with(|| Bound::new(policies, seen.at, instance, knob));
+        if !bound.has_policies() {
+            return None;
+        }
+        let learning = self.learn_until.since(seen.at);
+        let mut decision = bound.step(seen, instance, knob, learning);
+        if bound.note(&decision.to) {
+            self.decisions_made += 1;
+            bound.decided_as(self.decisions_made);
+        }
+        decision.id = bound.decision_id();
+        decision.action = actual(knob, &decision);
+        Some(decision)
+    }
+
+    /// When some policy wants to be stepped again, if sooner than the next tick.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.knobs.values().filter_map(Bound::wake_at).min()
+    }
+}
+
+/// What a decision does to the knob, whatever the winner meant to do.
+fn actual(knob: &Knob, decision: &Decision) -> Action {
+    let quantity = matches!(decision.to, Value::Concurrency(_) | Value::Number(_) | Value::Rate { .. });
+    match decision.action {
+        Action::Probe | Action::Release => decision.action,
+        _ if decision.to == decision.from => Action::Hold,
+        _ if tighter(knob, &decision.to, &decision.from) => Action::Decrease,
+        stated if !quantity => stated,
+        _ => Action::Increase,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! One knob of one process and the policies that name it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::arbiter::{self, Verdict};
+use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
+use crate::controllers::breaker::BreakerPolicy;
+use crate::controllers::memory_cap::MemoryCapPolicy;
+use crate::controllers::scheduler_cap::SchedulerCapPolicy;
+use crate::decision::{Action, Decision, Overruled};
+use crate::guard::Guard;
+use crate::knob::{Knob, KnobName};
+use crate::policy::{Policy, Proposal, Seen, Want};
+use crate::reason::Reason;
+use crate::snapshot::{Instance, InstanceId, Snapshot};
+use crate::spec::{Controller, PolicySet, PolicySpec};
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// A policy at work, and what it wanted last.
+#[derive(Debug)]
+struct Running {
+    spec: PolicySpec,
+    policy: Box<dyn Policy>,
+    want: Want,
+    proposal: Proposal,
+}
+
+impl Running {
+    fn new(spec: &PolicySpec) -> Self {
+        let policy: Box<dyn Policy> = match &spec.controller {
+            Controller::AdaptiveConcurrency(c) => Box::new(AdaptiveConcurrencyPolicy::new(c.clone())),
+            Controller::MemoryCap(c) => Box::new(MemoryCapPolicy::new(c.clone())),
+            Controller::SchedulerCap(c) => Box::new(SchedulerCapPolicy::new(c.clone())),
+            Controller::Breaker(c) => Box::new(BreakerPolicy::new(c.clone())),
+        };
+        Self { spec: spec.clone(), policy, want: Want::Anything, proposal: Proposal::hold(Reason::Calm) }
+    }
+
+    fn step(&mut self, seen: &Seen<'_>) {
+        self.proposal = self.policy.step(seen);
+        if self.proposal.want != Want::Hold {
+            self.want = self.proposal.want;
+        }
+    }
+}
+
+/// One knob of one process and the policies that name it.
+#[derive(Debug)]
+pub(super) struct Bound {
+    since: Timestamp,
+    incarnation: u64,
+    policies: Vec<Running>,
+    guard: Guard,
+    wanted: Value,
+    changed: bool,
+    capped: bool,
+    decision_id: u64,
+}
+
+impl Bound {
+    pub(super) fn new(policies: &PolicySet, now: Timestamp, instance: &Instance, knob: &Knob) -> Self {
+        Self {
+            since: now,
+            incarnation: instance.incarnation,
+            policies: named(policies, &knob.name).map(Running::new).collect(),
+            guard: Guard::default(),
+            wanted: in_force(instance, knob),
+            changed: true,
+            capped: false,
+            decision_id: 0,
+        }
+    }
+
+    pub(super) fn has_policies(&self) -> bool {
+        !self.policies.is_empty()
+    }
+
+    /// Whether the process is still there, and still the same one.
+    pub(super) fn is_alive(&self, seen: &Snapshot, id: &InstanceId, name: &KnobName) -> bool {
+        seen.instances.iter().any(|instance| {
+            instance.id == *id
+                && instance.incarnation == self.incarnation
+                && instance.knobs.iter().any(|knob| knob.name == *name)
+        })
+    }
+
+    pub(super) fn rebind(&mut self, policies: &PolicySet, knob: &KnobName) {
+        let mut old = std::mem::take(&mut self.policies);
+        for spec in named(policies, knob) {
+            let kept =
+                old.iter().position(|running| running.spec.name == spec.name).map(|at| old.swap_remove(at));
+            let respecced = kept.and_then(|mut running| {
+                let same = running.spec.controller == spec.controller;
+                let fits = same || running.policy.respec(&spec.controller);
+                running.spec = spec.clone();
+                fits.then_some(running)
+            });
+            self.policies.push(respecced.unwrap_or_else(|| Running::new(spec)));
+        }
+    }
+
+    pub(super) fn step(
+        &mut self,
+        seen: &Snapshot,
+        instance: &Instance,
+        knob: &Knob,
+        learning: Duration,
+    ) -> Decision {
+        let from = in_force(instance, knob);
+        let view = Seen {
+            now: seen.at,
+            since: self.since,
+            knob,
+            in_force: from,
+            capped: self.capped,
+            totals: instance.totals_of(&knob.name),
+            incarnation: instance.incarnation,
+            signals: &instance.signals,
+            node: &seen.node,
+        };
+        for running in &mut self.policies {
+            running.step(&view);
+        }
+        if learning.is_zero() {
+            let verdict = arbiter::settle(knob, self.policies.iter().map(|running| running.want));
+            self.decide(seen.at, instance, knob, from, verdict)
+        } else {
+            self.learn(seen.at, instance, knob, from, learning)
+        }
+    }
+
+    /// While learning only protection acts, and only to tighten what is in force.
+    fn learn(
+        &mut self,
+        now: Timestamp,
+        instance: &Instance,
+        knob: &Knob,
+        from: Value,
+        left: Duration,
+    ) -> Decision {
+        let wants = self
+            .policies
+            .iter()
+            .map(|running| if running.policy.is_safety() { running.want } else { Want::Anything });
+        let safety = arbiter::settle(knob, std::iter::once(Want::Set(from)).chain(wants).collect::<Vec<_>>());
+        match safety.winner {
+            Some(winner) if winner > 0 => {
+                self.decide(now, instance, knob, from, Verdict { winner: Some(winner - 1), ..safety })
+            }
+            _ => {
+                self.wanted = from;
+                let mut decision = self.decision(instance, knob, from, from, 0);
+                decision.action = Action::Hold;
+                decision.reason = Reason::Learning { left };
+                decision
+            }
+        }
+    }
+
+    fn decide(
+        &mut self,
+        now: Timestamp,
+        instance: &Instance,
+        knob: &Knob,
+        from: Value,
+        verdict: Verdict,
+    ) -> Decision {
+        self.capped = verdict.capped;
+        let (to, guarded) = self.guard.pass(now, knob, self.wanted, verdict.value);
+        let mut decision = self.decision(instance, knob, from, to, verdict.winner.unwrap_or(0));
+        decision.guarded = guarded;
+        decision
+    }
+
+    fn decision(&self, instance: &Instance, knob: &Knob, from: Value, to: Value, winner: usize) -> Decision {
+        let overruled =
+            self.policies.iter().enumerate().filter(|(index, _)| *index != winner).map(|(_, running)| {
+                Overruled {
+                    policy: Arc::clone(&running.spec.name),
+                    allows: match running.want {
+                        Want::Set(value) => Some(value.scalar()),
+                        Want::AtMost(bound) => Some(bound),
+                        _ => None,
+                    },
+                    reason: running.proposal.reason,
+                }
+            });
+        Decision {
+            id: 0,
+            instance: instance.id.clone(),
+            knob: knob.name.clone(),
+            from,
+            to,
+            action: self.policies[winner].proposal.action,
+            policy: Arc::clone(&self.policies[winner].spec.name),
+            reason: self.policies[winner].proposal.reason,
+            guarded: None,
+            overruled: overruled.collect(),
+        }
+    }
+
+    /// Remembers what is wanted now; says whether that is something new.
+    pub(super) fn note(&mut self, to: &Value) -> bool {
+        let new = self.changed || self.wanted != *to;
+        self.wanted = *to;
+        self.changed = false;
+        new
+    }
+
+    pub(super) fn decided_as(&mut self, id: u64) {
+        self.decision_id = id;
+    }
+
+    pub(super) const fn decision_id(&self) -> u64 {
+        self.decision_id
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        self.policies.iter().filter_map(|running| running.policy.wake_at()).min()
+    }
+}
+
+fn named<'a>(policies: &'a PolicySet, knob: &'a KnobName) -> impl Iterator<Item = &'a PolicySpec> {
+    policies.policies.iter().filter(move |policy| policy.controller.knob() == knob)
+}
+
+fn in_force(instance: &Instance, knob: &Knob) -> Value {
+    instance.in_force.get(&knob.name).copied().unwrap_or_else(|| knob.baseline_value())
+}
