@@ -30,18 +30,16 @@ fn impurities(source: &str) -> Vec<(usize, &'static str)> {
     let starts = |at: usize, sequence: &str| {
         sequence.split(' ').enumerate().all(|(ahead, part)| words.get(at + ahead) == Some(&part))
     };
-    let hits = |(at, (line, _)): (usize, &(usize, String))| {
-        let line = *line;
-        FORBIDDEN
-            .iter()
-            .filter(move |sequence| starts(at, sequence))
-            .map(move |sequence| (line, *sequence))
-            .collect::<Vec<_>>()
-    };
-    tokens.iter().enumerate().flat_map(hits).collect()
+    let mut found = Vec::new();
+    for (at, (line, _)) in tokens.iter().enumerate() {
+        found.extend(
+            FORBIDDEN.iter().filter(|sequence| starts(at, sequence)).map(|sequence| (*line, *sequence)),
+        );
+    }
+    found
 }
 
-/// Words and `::`, `{`, `}`, `;` with their lines. Everything else separates.
+/// Words, `::` and single marks, each with its line (from 1).
 fn tokens(code: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for (number, line) in code.lines().enumerate() {
