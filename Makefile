@@ -1,0 +1,34 @@
+# Plain cargo underneath: every line can be run by hand. `make demo ARGS="--json result.json"` passes options on.
+
+CARGO ?= cargo
+ARGS ?=
+
+# `demo`: cargo puts what profile `bench` builds into target/release.
+# `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
+# The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.
+
+.PHONY: help demo test bench lint gen
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its options)
+	@echo "Building the sidecar and the demo (optimised; the first build takes some minutes)"
+	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
+	$(or $(CARGO_TARGET_DIR),target)/release/demo $(ARGS)
+
+test: ## Runs every test: all crates, real processes, the manifests, the SDK's atomics under loom
+	integration/tests/deploy/prepare target/venv
+	$(CARGO) build --workspace --bins --tests
+	$(CARGO) test --workspace
+	RUSTFLAGS="--cfg setpoint_loom" $(CARGO) test -p setpoint-sdk --lib --profile bench --target-dir target/loom loom
+
+bench: ## Measures (ARGS are the benches' options)
+	$(CARGO) bench -p setpoint-integration -- $(ARGS)
+
+lint: ## Format and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+gen: ## Generates the bindings from the .proto files anew
+	$(CARGO) run -p setpoint-proto --example gen
