@@ -3,6 +3,9 @@
 CARGO ?= cargo
 ARGS ?=
 
+# Property tests draw from a fixed seed, so that a run can be repeated; unset it to search further.
+export PROPTEST_RNG_SEED ?= 20
+
 # `demo`: cargo puts what profile `bench` builds into target/release.
 # `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
 # The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.

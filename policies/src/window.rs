@@ -46,7 +46,7 @@ impl Window {
             completed,
             dropped: count(|t| t.dropped),
             failed: count(|t| t.failed),
-            rejected: (0..PRIORITIES).map(|p| later.rejected[p].wrapping_sub(earlier.rejected[p])).sum(),
+            rejected: rejected(earlier, later),
             mean_latency,
             cv2: mean_latency.map_or(0.0, |mean| cv2(count(|t| t.success_latency_sq_sum), completed, mean)),
             throughput: released as f64 / seconds,
@@ -57,7 +57,7 @@ impl Window {
 
     /// Share of releases that ended in overload.
     pub fn drop_ratio(&self) -> f64 {
-        self.dropped as f64 / (self.completed + self.dropped).max(1) as f64
+        self.dropped as f64 / self.completed.saturating_add(self.dropped).max(1) as f64
     }
 
     /// How far the window is from steady state: |ln(X R / I)|, 0 by Little's law when arrivals and departures balance.
@@ -65,6 +65,11 @@ impl Window {
         let balance = self.throughput * self.mean_latency? / self.mean_in_flight;
         (balance.is_finite() && balance > 0.0).then(|| balance.ln().abs())
     }
+}
+
+fn rejected(earlier: &Totals, later: &Totals) -> u64 {
+    let by_priority = (0..PRIORITIES).map(|p| later.rejected[p].wrapping_sub(earlier.rejected[p]));
+    by_priority.fold(0, u64::saturating_add)
 }
 
 fn cv2(square_sum: u64, completed: u64, mean: f64) -> f64 {

@@ -1,1 +1,181 @@
+use super::*;
+use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
+use crate::controllers::breaker::{BreakerSpec, Probe};
+use crate::controllers::memory_cap::MemoryCap;
+use crate::knob::Kind;
+use crate::reason::Reason;
+use crate::signal::{Signal, Signals};
+use crate::snapshot::Received;
+use crate::spec::{Controller, Mode, PolicySpec};
+use crate::totals::Totals;
+use crate::value::Breaker;
+use proptest::prelude::*;
 
+fn name(name: &str) -> KnobName {
+    KnobName::try_new(name).expect("valid")
+}
+
+fn policy(name: &str, controller: Controller) -> PolicySpec {
+    PolicySpec { name: name.into(), controller }
+}
+
+fn law(max: f64) -> PolicySpec {
+    let law = AdaptiveConcurrency::try_new(name("limit.x"), 4.0, max, None, Duration::ZERO).expect("valid");
+    policy("law", Controller::AdaptiveConcurrency(law))
+}
+
+fn memory() -> PolicySpec {
+    let cap = MemoryCap::try_new(name("limit.x"), 0.75, 0.92, 0.3).expect("valid");
+    policy("memory", Controller::MemoryCap(cap))
+}
+
+fn breaker() -> PolicySpec {
+    let spec = BreakerSpec::try_new(name("breaker.x"), None, Some(5), Probe::default(), 3).expect("valid");
+    policy("breaker", Controller::Breaker(spec))
+}
+
+fn set(policies: Vec<PolicySpec>) -> Arc<PolicySet> {
+    Arc::new(PolicySet { mode: Mode::Enforce, policies, ..PolicySet::observe_only() })
+}
+
+/// A process with `limit.x` (4 to 400, baseline 64, `in_force` now) and `breaker.x`.
+fn snapshot(millis: u64, in_force: f64, totals: Totals, memory: f64) -> Snapshot {
+    let at = Timestamp::from_millis(millis);
+    let limit = Knob::try_new(name("limit.x"), Kind::ConcurrencyLimit, 4.0, 400.0, 64.0).expect("valid");
+    let breaker = Knob::try_new(name("breaker.x"), Kind::Breaker, 0.0, 4.0, 0.0).expect("valid");
+    let totals = Totals { at_nanos: at.as_nanos(), ..totals };
+    let mut signals = Signals::default();
+    signals.set(Signal::MemoryWorkingSetRatio, memory, at);
+    let instance = Instance {
+        id: InstanceId("one".into()),
+        service: "demo".into(),
+        incarnation: 1,
+        knobs: vec![Arc::new(limit), Arc::new(breaker)],
+        in_force: BTreeMap::from([(name("limit.x"), Value::Concurrency(in_force))]),
+        totals: BTreeMap::from([(name("limit.x"), Received { at, totals: Arc::new(totals) })]),
+        signals,
+    };
+    Snapshot { at, node: Signals::default(), instances: vec![instance] }
+}
+
+fn quiet(millis: u64, in_force: f64) -> Snapshot {
+    snapshot(millis, in_force, Totals::default(), 0.1)
+}
+
+#[test]
+fn a_new_engine_moves_nothing_for_ten_seconds_but_protects() {
+    let mut engine = Engine::new(set(vec![law(20.0), memory(), breaker()]), Timestamp::ZERO);
+    let step = engine.step(&quiet(100, 64.0));
+    assert_eq!(
+        step.decisions[0].to,
+        Value::Concurrency(64.0),
+        "over the policy's maximum, and still not moved"
+    );
+    assert!(matches!(step.decisions[0].reason, Reason::Learning { .. }));
+    let failing = Totals { consecutive_failures: 9, ..Totals::default() };
+    let step = engine.step(&snapshot(200, 64.0, failing, 0.92));
+    assert_eq!(step.decisions[0].to, Value::Concurrency(64.0 * (1.0 - 0.7)), "memory protection acts");
+    assert!(matches!(step.decisions[1].to, Value::Breaker(Breaker::Open { .. })), "so does the breaker");
+    let step = engine.step(&quiet(10_100, 64.0));
+    assert_eq!(step.decisions[0].to, Value::Concurrency(20.0), "after that the policy acts");
+}
+
+#[test]
+fn the_most_restrictive_wins_and_no_reason_is_lost() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), memory()]), Timestamp::ZERO);
+    let step = engine.step(&snapshot(100, 64.0, Totals::default(), 0.92));
+    let decision = &step.decisions[0];
+    assert_eq!((&*decision.policy, decision.action), ("memory", Action::Decrease));
+    assert!(matches!(decision.reason, Reason::MemoryPressure { .. }));
+    assert_eq!(decision.overruled.len(), 1);
+    assert_eq!((&*decision.overruled[0].policy, decision.overruled[0].allows), ("law", Some(64.0)));
+    let next = engine.step(&snapshot(200, 19.2, Totals::default(), 0.92));
+    assert_eq!(next.decisions[0].overruled[0].reason, Reason::Capped, "the law's integrator is frozen");
+    assert_eq!(next.decisions[0].id, decision.id, "a hold carries the id of the change that it holds");
+}
+
+#[test]
+fn l4_an_edit_acts_in_the_next_step_and_keeps_state() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), breaker()]), Timestamp::ZERO);
+    let failing = Totals { consecutive_failures: 9, ..Totals::default() };
+    engine.step(&snapshot(100, 64.0, failing, 0.1));
+    engine.replace(set(vec![law(30.0), breaker()]));
+    let step = engine.step(&quiet(200, 64.0));
+    assert_eq!(step.decisions[0].to, Value::Concurrency(30.0));
+    assert!(
+        matches!(step.decisions[1].to, Value::Breaker(Breaker::Open { .. })),
+        "an untouched policy keeps its state"
+    );
+    engine.replace(set(vec![law(30.0)]));
+    assert_eq!(
+        engine.step(&quiet(300, 30.0)).decisions.len(),
+        1,
+        "a knob that no policy names has no decision"
+    );
+}
+
+#[test]
+fn a_restarted_process_starts_afresh() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![breaker()]), Timestamp::ZERO);
+    let failing = Totals { consecutive_failures: 9, ..Totals::default() };
+    engine.step(&snapshot(100, 64.0, failing, 0.1));
+    let mut again = quiet(200, 64.0);
+    again.instances[0].incarnation = 2;
+    assert_eq!(engine.step(&again).decisions[0].to, Value::Breaker(Breaker::Closed));
+    assert_eq!(
+        engine.step(&Snapshot { at: Timestamp::from_millis(300), ..Snapshot::default() }),
+        Step::default()
+    );
+}
+
+proptest! {
+    /// Whatever is reported, the limit is finite and within the bounds of knob and policy.
+    #[test]
+    fn any_report_gives_a_limit_within_bounds(
+        reports in prop::collection::vec(
+            (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<f64>(), 1u64..400), 1..60),
+    ) {
+        let policies = set(vec![law(300.0), memory()]);
+        let mut engine = Engine::learning_for(Duration::ZERO, policies, Timestamp::ZERO);
+        let (mut at, mut limit) = (0, 64.0);
+        for (completed, latency, sums, dropped, memory, wait) in reports {
+            at += wait;
+            let totals = Totals {
+                admitted: completed.wrapping_add(dropped), completed, dropped, success_latency_sum: latency,
+                latency_sum: latency, admit_time_sum: sums, release_time_sum: sums, success_latency_sq_sum: sums,
+                in_flight_peak: completed, limited: true, ..Totals::default()
+            };
+            let to = engine.step(&snapshot(at, limit, totals, memory)).decisions[0].to.scalar();
+            prop_assert!((4.0..=300.0).contains(&to), "{to}");
+            limit = to;
+        }
+    }
+
+    /// Stepping more often than reports come changes nothing about what is decided.
+    #[test]
+    fn splitting_a_tick_changes_nothing(extra in prop::collection::vec(1u64..100, 0..3)) {
+        let run = |extra: &[u64]| {
+            let policies = set(vec![law(300.0)]);
+            let mut engine = Engine::learning_for(Duration::ZERO, policies, Timestamp::ZERO);
+            let (mut limit, mut limits) = (64.0, Vec::new());
+            for tick in 1..200u64 {
+                let completed = 40 * tick;
+                let totals = Totals {
+                    admitted: completed + 60, completed,
+                    admit_time_sum: 0, release_time_sum: 0, latency_sum: 0,
+                    success_latency_sum: completed * 20_000_000 + tick.saturating_sub(100) * 4_000_000_000,
+                    in_flight_peak: 64, limited: true, ..Totals::default()
+                };
+                let seen = snapshot(100 * tick, limit, totals, 0.1);
+                limit = engine.step(&seen).decisions[0].to.scalar();
+                limits.push(limit);
+                for wait in extra {
+                    let again = Snapshot { at: Timestamp::from_millis(100 * tick + wait), ..seen.clone() };
+                    engine.step(&again);
+                }
+            }
+            limits
+        };
+        prop_assert_eq!(run(&[]), run(&extra));
+    }
+}

@@ -91,12 +91,15 @@ impl Experiment {
         let lever = (self.anchor.in_flight / in_flight).ln();
         let eps = (self.anchor.latency / latency).ln() / lever;
         let eps_error = self.anchor.error.hypot(error) / lever;
-        let overdue = now.since(self.began) > DECIDE_AFTER;
+        let running = now.since(self.began);
+        let overdue = running > DECIDE_AFTER;
+        // A held limit costs goodput when the floor has moved, so the certainty asked for falls with time.
+        let sigmas = (2.5 - 0.5 * running.as_secs_f64()).max(1.0);
         let floor =
-            (eps + 2.5 * eps_error < 0.5 || (overdue && eps < 0.35)) && latency > tolerance * baseline;
+            (eps + sigmas * eps_error < 0.5 || (overdue && eps < 0.35)) && latency > tolerance * baseline;
         if floor {
             Finding::FloorMoved { latency, in_flight }
-        } else if eps - 2.0 * eps_error > 0.2 || overdue {
+        } else if eps - sigmas * eps_error > 0.2 || overdue {
             Finding::Queue
         } else {
             Finding::Undecided

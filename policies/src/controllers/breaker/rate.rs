@@ -72,8 +72,8 @@ impl RateRule {
             return None;
         }
         self.start = Some(Arc::clone(totals));
-        let failures = window.failed + window.dropped;
-        let calls = failures + window.completed;
+        let failures = window.failed.saturating_add(window.dropped);
+        let calls = failures.saturating_add(window.completed);
         let ratio = failures as f64 / calls.max(1) as f64;
         self.hits =
             if calls >= self.spec.minimum_calls && ratio > self.spec.above { self.hits + 1 } else { 0 };
