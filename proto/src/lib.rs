@@ -6,4 +6,13 @@ pub mod v1 {
     include!("generated/setpoint.v1.rs");
 }
 
+pub mod bounds;
+pub mod convert;
 pub mod message;
+
+/// What the two transport modules need of the gRPC service: the stub of a client, and what a server implements.
+pub mod rpc {
+    pub use crate::v1::tuning_client::TuningClient;
+    pub use crate::v1::tuning_server::{Tuning, TuningServer};
+    pub use crate::v1::{ClientMessage, ServerMessage};
+}

@@ -274,7 +274,7 @@ pub struct Welcome {
     /// default 5s; must be >= 3 * beat_every
     #[prost(message, optional, tag = "5")]
     pub lost_after: ::core::option::Option<::prost_types::Duration>,
-    /// server sets the rate (default 1s), SDK may lower it, not raise
+    /// server sets the rate (default 100ms), SDK may lower it, not raise
     #[prost(message, optional, tag = "6")]
     pub report_every: ::core::option::Option<::prost_types::Duration>,
     /// knobs no policy touches (typo detector)
@@ -542,7 +542,7 @@ pub struct Breaker {
     /// and at most this many in flight
     #[prost(uint32, tag = "3")]
     pub probe_max: u32,
-    /// handed to callers
+    /// handed to callers; default 1s
     #[prost(message, optional, tag = "4")]
     pub retry_after: ::core::option::Option<::prost_types::Duration>,
 }
@@ -886,6 +886,7 @@ pub struct Report {
 pub struct ResourceStats {
     #[prost(string, tag = "1")]
     pub knob: ::prost::alloc::string::String,
+    /// 0 = all classes together; a single class is ignored by who does not know it
     #[prost(uint32, tag = "2")]
     pub class: u32,
     #[prost(uint64, tag = "3")]
@@ -1019,6 +1020,7 @@ pub struct RuntimeStats {
 /// Absent means unknown, never zero. Ratios are 0 to 1 over the newest second.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct ContainerStats {
+    /// only with limit_bytes
     #[prost(uint64, optional, tag = "1")]
     pub working_set_bytes: ::core::option::Option<u64>,
     #[prost(uint64, optional, tag = "2")]

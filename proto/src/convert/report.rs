@@ -1,0 +1,137 @@
+//! Reports: the counters of limiters and the service's own numbers. Signals are in [`super::signals`].
+//!
+//! The counters are totals without a default other than zero: a limiter that has seen nothing has counted nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use setpoint_policies::knob::KnobName;
+use setpoint_policies::totals::{PRIORITIES, Slice, Totals};
+
+use super::field::{self, At};
+use super::{BadField, Problem, signals};
+use crate::bounds;
+use crate::message::Report;
+use crate::v1;
+
+pub(super) fn report(wire: &v1::Report) -> Result<Report, BadField> {
+    Ok(Report {
+        at_nanos: wire.at_nanos,
+        stall_nanos: wire.stall_nanos,
+        window: field::duration_or(wire.window.as_ref(), Duration::ZERO).at("window")?,
+        urgent: wire.urgent,
+        totals: resources(wire)?,
+        signals: signals::signals(wire.container.as_ref(), wire.runtime.as_ref())?,
+        custom: field::map("custom", &wire.custom, bounds::CUSTOM, |number| field::finite(*number))?,
+    })
+}
+
+/// The counters of each limiter. Those of a single class (`class` above 0) are left out: this version counts all classes
+/// together.
+fn resources(wire: &v1::Report) -> Result<BTreeMap<KnobName, Totals>, BadField> {
+    field::count(wire.resources.len(), bounds::RESOURCES).at("resources")?;
+    let mut all = BTreeMap::new();
+    for (i, stats) in wire.resources.iter().enumerate().filter(|(_, stats)| stats.class == 0) {
+        let name = field::name(&stats.knob).at("knob").at_index("resources", i)?;
+        let totals = totals(stats).at_index("resources", i)?;
+        let totals = Totals { at_nanos: wire.at_nanos, stall_nanos: wire.stall_nanos, ..totals };
+        if all.insert(name, totals).is_some() {
+            return Err(Problem::Duplicate).at_index("resources", i);
+        }
+    }
+    Ok(all)
+}
+
+fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
+    field::count(wire.rejected.len(), PRIORITIES).at("rejected")?;
+    let mut rejected = [0; PRIORITIES];
+    rejected[..wire.rejected.len()].copy_from_slice(&wire.rejected);
+    field::count(wire.slices.len(), bounds::SLICES).at("slices")?;
+    let slices = wire.slices.iter().enumerate().map(|(i, entry)| slice(entry).at_index("slices", i));
+    Ok(Totals {
+        at_nanos: 0,
+        stall_nanos: 0,
+        arrived: wire.arrived,
+        admitted: wire.admitted,
+        completed: wire.completed,
+        dropped: wire.dropped,
+        failed: wire.failed,
+        cancelled: wire.cancelled,
+        rejected,
+        late: wire.late,
+        admit_time_sum: wire.admit_time_sum,
+        release_time_sum: wire.release_time_sum,
+        latency_sum: wire.latency_sum,
+        success_latency_sum: wire.success_latency_sum,
+        success_latency_sq_sum: wire.success_latency_sq_sum,
+        in_flight_peak: wire.in_flight_peak,
+        consecutive_failures: wire.consecutive_failures,
+        limit_in_force: field::not_negative(wire.limit_in_force).at("limit_in_force")?,
+        limited: wire.limited,
+        slices: slices.collect::<Result<_, _>>()?,
+    })
+}
+
+fn slice(wire: &v1::Slice) -> Result<Slice, BadField> {
+    Ok(Slice {
+        end_nanos: wire.end_nanos,
+        completed: wire.completed,
+        mean_seconds: field::not_negative(wire.mean_seconds).at("mean_seconds")?,
+    })
+}
+
+pub(super) fn encode(report: &Report) -> v1::Report {
+    let (container, runtime) = signals::encode(&report.signals);
+    let resources = report.totals.iter().take(bounds::RESOURCES);
+    let custom = report.custom.iter().filter(|(key, number)| !key.is_empty() && number.is_finite());
+    v1::Report {
+        window: field::encode_duration(report.window),
+        urgent: report.urgent,
+        resources: resources.map(|(name, totals)| encode_totals(name, totals)).collect(),
+        runtime,
+        container,
+        custom: custom.take(bounds::CUSTOM).map(|(key, number)| (field::short(key), *number)).collect(),
+        at_nanos: report.at_nanos,
+        stall_nanos: report.stall_nanos,
+    }
+}
+
+fn encode_totals(name: &KnobName, totals: &Totals) -> v1::ResourceStats {
+    let age = totals.in_flight_age_sum().as_nanos();
+    v1::ResourceStats {
+        knob: name.as_str().to_owned(),
+        admitted: totals.admitted,
+        completed: totals.completed,
+        dropped: totals.dropped,
+        failed: totals.failed,
+        cancelled: totals.cancelled,
+        rejected: totals.rejected.to_vec(),
+        admit_time_sum: totals.admit_time_sum,
+        release_time_sum: totals.release_time_sum,
+        latency_sum: totals.latency_sum,
+        success_latency_sum: totals.success_latency_sum,
+        in_flight: totals.in_flight(),
+        in_flight_peak: totals.in_flight_peak,
+        limit_in_force: if totals.limit_in_force.is_finite() { totals.limit_in_force.max(0.0) } else { 0.0 },
+        limited: totals.limited,
+        slices: encode_slices(&totals.slices),
+        arrived: totals.arrived,
+        late: totals.late,
+        in_flight_age_sum: u64::try_from(age).unwrap_or(u64::MAX),
+        success_latency_sq_sum: totals.success_latency_sq_sum,
+        consecutive_failures: totals.consecutive_failures,
+        ..Default::default()
+    }
+}
+
+/// The newest ones; a slice without a sound mean says nothing and is left out.
+fn encode_slices(slices: &[Slice]) -> Vec<v1::Slice> {
+    let newest = &slices[slices.len().saturating_sub(bounds::SLICES)..];
+    let sound = newest.iter().filter(|slice| slice.mean_seconds.is_finite() && slice.mean_seconds >= 0.0);
+    let encode = |slice: &Slice| v1::Slice {
+        end_nanos: slice.end_nanos,
+        completed: slice.completed,
+        mean_seconds: slice.mean_seconds,
+    };
+    sound.map(encode).collect()
+}

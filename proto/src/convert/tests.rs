@@ -1,0 +1,6 @@
+//! Three views of the conversion: what goes there and back, what is refused and under which path, what hostile bytes do.
+
+mod any;
+mod hostile;
+mod malformed;
+mod round_trip;

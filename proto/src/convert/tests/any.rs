@@ -1,0 +1,301 @@
+//! Strategies for every domain message, within the bounds of the contract.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::num::f64::{NORMAL, POSITIVE, ZERO};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use setpoint_policies::knob::{Kind, Knob, KnobName, Restrictive};
+use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::signal::Signal;
+use setpoint_policies::totals::{Slice, Totals};
+use setpoint_policies::value::{Breaker, Value};
+
+use crate::message::*;
+
+fn name() -> impl Strategy<Value = KnobName> {
+    "[a-zA-Z0-9._/-]{1,128}".prop_map(|name| KnobName::try_new(&name).expect("made of allowed characters"))
+}
+
+fn short() -> impl Strategy<Value = String> {
+    ".{0,40}"
+}
+
+fn present() -> impl Strategy<Value = String> {
+    ".{1,40}"
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    NORMAL | ZERO
+}
+
+fn quantity() -> impl Strategy<Value = f64> {
+    (POSITIVE | ZERO).prop_filter("finite", |number| number.is_finite()).prop_map(f64::abs)
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (0..86_400_u64, 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos)),
+        Just(crate::bounds::DURATION),
+    ]
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    any::<(u64, u64)>().prop_map(|(epoch, seq)| Version { epoch, seq })
+}
+
+fn channel() -> impl Strategy<Value = Channel> {
+    select(Channel::ALL.to_vec())
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    select(vec![
+        Kind::ConcurrencyLimit,
+        Kind::RateLimit,
+        Kind::QueueLimit,
+        Kind::Breaker,
+        Kind::GcTarget,
+        Kind::MemoryLimit,
+        Kind::Parallelism,
+        Kind::PoolSize,
+        Kind::TimeoutMs,
+        Kind::Sampling,
+        Kind::Numeric,
+        Kind::Switch,
+    ])
+}
+
+prop_compose! {
+    fn knob()(
+        (name, kind, unit) in (name(), kind(), short()),
+        bounds in [quantity(), quantity(), quantity()],
+        (step, max_change_ratio, min_dwell) in (quantity(), quantity(), duration()),
+        restrictive in select(vec![Restrictive::Neither, Restrictive::Lower, Restrictive::Higher]),
+        hot in any::<bool>(),
+    ) -> Knob {
+        let mut bounds = bounds;
+        bounds.sort_by(f64::total_cmp);
+        let [min, baseline, max] = bounds;
+        let knob = Knob::try_new(name, kind, min, max, baseline).expect("sorted bounds are sound");
+        Knob { unit, step, max_change_ratio, min_dwell, restrictive, hot, ..knob }
+    }
+}
+
+fn knobs() -> impl Strategy<Value = Vec<Knob>> {
+    vec(knob(), 0..6).prop_map(|knobs| {
+        let by_name: BTreeMap<_, _> = knobs.into_iter().map(|knob| (knob.name.clone(), knob)).collect();
+        by_name.into_values().collect()
+    })
+}
+
+prop_compose! {
+    fn applied()(
+        knob in short(),
+        status in select(vec![
+            Status::Applied, Status::Clamped, Status::Deferred, Status::Rejected, Status::Unsupported,
+            Status::Shadowed, Status::LocalOverride,
+        ]),
+        effective in number(),
+        detail in short(),
+        version in option::of(version()),
+        lease_left in option::of(duration()),
+    ) -> Applied {
+        Applied { knob, status, effective, detail, version, lease_left }
+    }
+}
+
+prop_compose! {
+    fn hello()(
+        (protocol_min, more) in (0..9_u32, 0..9_u32),
+        (service, instance_id, sdk, runtime) in (present(), present(), short(), short()),
+        incarnation in any::<u64>(),
+        labels in btree_map(present(), short(), 0..=16),
+        capabilities in btree_map(present(), any::<u32>(), 0..5),
+        knobs in knobs(),
+        last_applied in option::of(version()),
+        state in vec(applied(), 0..5),
+    ) -> Hello {
+        Hello {
+            protocol_min, protocol_max: protocol_min.max(1) + more, service, instance_id, incarnation, sdk, runtime,
+            labels, capabilities, knobs, unsupported: Vec::new(), last_applied, state,
+        }
+    }
+}
+
+prop_compose! {
+    fn totals(at_nanos: u64, stall_nanos: u64)(
+        counts in any::<[u64; 17]>(),
+        rejected in any::<[u64; 5]>(),
+        limit_in_force in quantity(),
+        limited in any::<bool>(),
+        slices in vec((any::<u64>(), any::<u32>(), quantity()), 0..=16),
+    ) -> Totals {
+        let slice = |(end_nanos, completed, mean_seconds)| Slice { end_nanos, completed, mean_seconds };
+        Totals {
+            at_nanos, stall_nanos, arrived: counts[0], admitted: counts[1], completed: counts[2],
+            dropped: counts[3], failed: counts[4], cancelled: counts[5], rejected, late: counts[6],
+            admit_time_sum: counts[7], release_time_sum: counts[8], latency_sum: counts[9],
+            success_latency_sum: counts[10], success_latency_sq_sum: counts[11], in_flight_peak: counts[12],
+            consecutive_failures: counts[13], limit_in_force, limited,
+            slices: slices.into_iter().map(slice).collect(),
+        }
+    }
+}
+
+/// Signals as a real process sees them: whole bytes, ratios up to 1.
+fn signals() -> impl Strategy<Value = Vec<(Signal, f64)>> {
+    let ratio = 0.0..=1.0_f64;
+    let values = (1..1_u64 << 48, 0..1_u64 << 48, vec(ratio, 5), vec(quantity(), 4), 0..1_u64 << 40);
+    (values, subsequence(Signal::ALL.to_vec(), 0..=Signal::ALL.len())).prop_map(|(values, wanted)| {
+        let (limit, working_set, ratios, rates, kills) = values;
+        let value = |signal| match signal {
+            Signal::MemoryWorkingSetRatio => working_set as f64 / limit as f64,
+            Signal::MemoryLimitBytes => limit as f64,
+            Signal::MemorySome => ratios[0],
+            Signal::MemoryFull => ratios[1],
+            Signal::CpuSome => ratios[2],
+            Signal::IoSome => ratios[3],
+            Signal::ThrottledRatio => ratios[4],
+            Signal::RunDelayPerSlice => rates[0],
+            Signal::RuntimeDelay => rates[1],
+            Signal::RefaultsPerSecond => rates[2],
+            Signal::LimitHitsPerSecond => rates[3],
+            Signal::OomKills => kills as f64,
+        };
+        let limit_is_known = wanted.contains(&Signal::MemoryLimitBytes);
+        let sayable = |signal: &Signal| *signal != Signal::MemoryWorkingSetRatio || limit_is_known;
+        wanted.into_iter().filter(sayable).map(|signal| (signal, value(signal))).collect()
+    })
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    any::<(u64, u64)>().prop_flat_map(|(at_nanos, stall_nanos)| {
+        let totals = btree_map(name(), totals(at_nanos, stall_nanos), 0..4);
+        let custom = btree_map(present(), number(), 0..4);
+        (duration(), any::<bool>(), totals, signals(), custom).prop_map(
+            move |(window, urgent, totals, signals, custom)| Report {
+                at_nanos,
+                stall_nanos,
+                window,
+                urgent,
+                totals,
+                signals,
+                custom,
+            },
+        )
+    })
+}
+
+pub fn to_sidecar() -> impl Strategy<Value = ToSidecar> {
+    let names = || btree_set(name(), 0..4).prop_map(|names| names.into_iter().collect::<Vec<_>>());
+    prop_oneof![
+        hello().prop_map(|hello| ToSidecar::Hello(Box::new(hello))),
+        (channel(), any::<u64>(), vec(applied(), 0..6))
+            .prop_map(|(channel, nonce, results)| ToSidecar::Ack(Ack { channel, nonce, results })),
+        report().prop_map(|report| ToSidecar::Report(Box::new(report))),
+        (any::<u64>(), duration()).prop_map(|(n, app_stall)| ToSidecar::Beat(SdkBeat { n, app_stall })),
+        (knobs(), names()).prop_map(|(add, remove)| {
+            ToSidecar::Knobs(KnobUpdate { add, unsupported: Vec::new(), remove })
+        }),
+        short().prop_map(|why| ToSidecar::Goodbye { why }),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let breaker = prop_oneof![
+        Just(Breaker::Local),
+        Just(Breaker::Closed),
+        (0.0..=1.0, any::<u32>())
+            .prop_map(|(probe_ratio, probe_max)| Breaker::HalfOpen { probe_ratio, probe_max }),
+        duration().prop_map(|retry_after| Breaker::Open { retry_after }),
+        duration().prop_map(|retry_after| Breaker::ForcedOpen { retry_after }),
+    ];
+    prop_oneof![
+        quantity().prop_map(Value::Concurrency),
+        (quantity(), option::of(quantity()))
+            .prop_map(|(per_second, burst)| Value::Rate { per_second, burst }),
+        breaker.prop_map(Value::Breaker),
+        number().prop_map(Value::Number),
+        any::<bool>().prop_map(Value::Switch),
+    ]
+}
+
+fn lease() -> impl Strategy<Value = Lease> {
+    let on_expiry = prop_oneof![
+        Just(OnExpiry::HoldThenDecay),
+        Just(OnExpiry::Baseline),
+        number().prop_map(OnExpiry::Safe),
+        Just(OnExpiry::Keep),
+    ];
+    let ttl = duration().prop_filter("a lease lives", |ttl| *ttl > Duration::ZERO);
+    (ttl, duration(), duration(), on_expiry).prop_map(|(ttl, hold, decay, on_expiry)| Lease {
+        ttl,
+        hold,
+        decay,
+        on_expiry,
+    })
+}
+
+fn why() -> impl Strategy<Value = Why> {
+    let evidence = (short(), number(), number(), short())
+        .prop_map(|(signal, observed, threshold, unit)| Evidence { signal, observed, threshold, unit });
+    (short(), short(), short(), short(), vec(evidence, 0..4))
+        .prop_map(|(policy, rule, text, action, evidence)| Why { policy, rule, text, action, evidence })
+}
+
+prop_compose! {
+    fn frame()(
+        channel in channel(),
+        nonce in any::<u64>(),
+        version in version(),
+        config_revision in short(),
+        set in btree_map(name(), (value(), lease(), why(), any::<u64>()), 0..5),
+        atomic in any::<bool>(),
+        mode in select(vec![Mode::Apply, Mode::Shadow]),
+    ) -> Frame {
+        let set = set.into_iter().map(|(knob, (value, lease, why, decision_id))| {
+            Setpoint { knob, value, lease, why: Arc::new(why), decision_id }
+        });
+        Frame { channel, nonce, version, config_revision, set: set.collect(), unsupported: Vec::new(), atomic, mode }
+    }
+}
+
+prop_compose! {
+    fn welcome()(
+        (protocol, epoch) in (1..9_u32, any::<u64>()),
+        capabilities in btree_map(present(), any::<u32>(), 0..5),
+        (beat, lost, report) in (10..60_000_u64, 3..9_u32, 10..60_000_u64),
+        unbound in vec(name(), 0..4),
+        missing in vec(name(), 0..4),
+        config_revision in short(),
+    ) -> Welcome {
+        let beat_every = Duration::from_millis(beat);
+        Welcome {
+            protocol, epoch, capabilities, beat_every, lost_after: lost * beat_every,
+            report_every: Duration::from_millis(report), unbound, missing, config_revision,
+        }
+    }
+}
+
+prop_compose! {
+    fn sidecar_beat()(
+        (n, loop_tick, loop_age) in (any::<u64>(), any::<u64>(), duration()),
+        oldest_signal_age in option::of(duration()),
+        renew in vec((channel(), version()), 0..=16),
+    ) -> SidecarBeat {
+        SidecarBeat { n, loop_tick, loop_age, oldest_signal_age, renew }
+    }
+}
+
+pub fn to_sdk() -> impl Strategy<Value = ToSdk> {
+    prop_oneof![
+        welcome().prop_map(|welcome| ToSdk::Welcome(Box::new(welcome))),
+        frame().prop_map(|frame| ToSdk::Frame(Box::new(frame))),
+        sidecar_beat().prop_map(ToSdk::Beat),
+        (duration(), short()).prop_map(|(retry_after, why)| ToSdk::Drain { retry_after, why }),
+    ]
+}

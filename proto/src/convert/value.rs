@@ -1,0 +1,99 @@
+//! The value of a setpoint.
+//!
+//! The wire can say more than this version does: a limit with a waiting queue, classes or a local floor, a GC envelope,
+//! parallelism. Such a setpoint is unsupported as a whole. To enforce half of it would be answered with "applied", and
+//! that would be a lie.
+
+use std::time::Duration;
+
+use setpoint_policies::value::{Breaker, Value};
+
+use super::field::{self, At, Trouble, Under};
+use crate::v1::{self, setpoint::Value as Wire};
+
+/// Handed to callers where the sidecar names no other.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+pub(super) fn value(wire: Option<&Wire>) -> Result<Value, Trouble> {
+    match wire {
+        Some(Wire::Limit(wire)) => limit(wire).at("limit"),
+        Some(Wire::Breaker(wire)) => breaker(wire).at("breaker").map(Value::Breaker),
+        Some(Wire::Number(number)) => Ok(Value::Number(field::finite(*number).at("number")?)),
+        Some(Wire::On(on)) => Ok(Value::Switch(*on)),
+        Some(Wire::Gc(_)) => unsupported("garbage-collection targets are not supported by this build"),
+        Some(Wire::Parallelism(_)) => unsupported("parallelism targets are not supported by this build"),
+        None => unsupported("there is no value of a kind that this build knows"),
+    }
+}
+
+fn unsupported<T>(why: &str) -> Result<T, Trouble> {
+    Err(Trouble::Unsupported(why.to_owned()))
+}
+
+fn limit(wire: &v1::Limit) -> Result<Value, Trouble> {
+    let number = |number: Option<f64>, name| {
+        number.map(|n| field::not_negative(n).map_err(|problem| problem.under(name))).transpose()
+    };
+    let (concurrency, rate) =
+        (number(wire.concurrency, "concurrency")?, number(wire.rate_per_s, "rate_per_s")?);
+    let burst = number(wire.burst, "burst")?;
+    number(wire.floor, "floor")?;
+    field::duration(wire.queue_timeout.as_ref()).at("queue_timeout")?;
+    if wire.queue.is_some() || wire.local_adapt || wire.floor.is_some() || !wire.classes.is_empty() {
+        return unsupported("queue, classes, local_adapt and floor are not supported by this build");
+    }
+    match (concurrency, rate) {
+        (Some(limit), None) => Ok(Value::Concurrency(limit)),
+        (None, Some(per_second)) => Ok(Value::Rate { per_second, burst }),
+        (Some(_), Some(_)) => {
+            unsupported("concurrency and rate in one setpoint are not supported by this build")
+        }
+        (None, None) => unsupported("there is no limit of a kind that this build knows"),
+    }
+}
+
+fn breaker(wire: &v1::Breaker) -> Result<Breaker, Trouble> {
+    use v1::breaker::State;
+    let probe_ratio = field::ratio(wire.probe_ratio).at("probe_ratio")?;
+    let retry_after = field::duration_or(wire.retry_after.as_ref(), RETRY_AFTER).at("retry_after")?;
+    match State::try_from(wire.state) {
+        Ok(State::Local) => Ok(Breaker::Local),
+        Ok(State::Closed) => Ok(Breaker::Closed),
+        Ok(State::HalfOpen) => Ok(Breaker::HalfOpen { probe_ratio, probe_max: wire.probe_max }),
+        Ok(State::Open) => Ok(Breaker::Open { retry_after }),
+        Ok(State::ForcedOpen) => Ok(Breaker::ForcedOpen { retry_after }),
+        Err(_) => {
+            Err(Trouble::Unsupported(format!("breaker state {} is not known to this build", wire.state)))
+        }
+    }
+}
+
+pub(super) fn encode(value: &Value) -> Wire {
+    match *value {
+        Value::Concurrency(limit) => {
+            Wire::Limit(v1::Limit { concurrency: Some(limit), ..Default::default() })
+        }
+        Value::Rate { per_second, burst } => {
+            Wire::Limit(v1::Limit { rate_per_s: Some(per_second), burst, ..Default::default() })
+        }
+        Value::Breaker(breaker) => Wire::Breaker(encode_breaker(breaker)),
+        Value::Number(number) => Wire::Number(number),
+        Value::Switch(on) => Wire::On(on),
+    }
+}
+
+fn encode_breaker(breaker: Breaker) -> v1::Breaker {
+    use v1::breaker::State;
+    let plain = |state: State| v1::Breaker { state: state.into(), ..Default::default() };
+    let rejecting =
+        |state, retry_after| v1::Breaker { retry_after: field::encode_duration(retry_after), ..plain(state) };
+    match breaker {
+        Breaker::Local => plain(State::Local),
+        Breaker::Closed => plain(State::Closed),
+        Breaker::HalfOpen { probe_ratio, probe_max } => {
+            v1::Breaker { probe_ratio, probe_max, ..plain(State::HalfOpen) }
+        }
+        Breaker::Open { retry_after } => rejecting(State::Open, retry_after),
+        Breaker::ForcedOpen { retry_after } => rejecting(State::ForcedOpen, retry_after),
+    }
+}
