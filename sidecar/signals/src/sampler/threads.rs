@@ -1,0 +1,208 @@
+//! How long a process's threads wait for a CPU.
+//!
+//! `/proc/PID/schedstat` is the main thread alone, which in a service mostly sleeps; so every thread's file is kept open and the
+//! differences are added up. The scheduler books a wait when it ends, in lumps as long as a quota period, hence one pass a second
+//! and not one a tick. A thread counts from its second pass on: its first only says where its counters stand.
+//!
+//! At most [`MOST`] descriptors are kept. A process with more threads is watched in turns, another part every [`LOOK`], and the sums
+//! are scaled up to all threads.
+
+use super::source::Fault;
+use crate::discover::Held;
+use crate::kept::{ReadError, open_regular, read_at};
+use crate::parse::{SchedStat, schedstat};
+use crate::sample::RunDelay;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The most threads that are watched at a time.
+pub(super) const MOST: usize = 256;
+
+/// How often the threads are listed even when their number has not changed.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
+
+/// Three numbers of at most 20 digits.
+const LONGEST: usize = 96;
+
+#[derive(Debug)]
+struct Thread {
+    id: u32,
+    file: File,
+    last: SchedStat,
+}
+
+/// The threads of one process.
+#[derive(Debug)]
+pub(super) struct ThreadSet {
+    name: PathBuf,
+    path: PathBuf,
+    task: Option<File>,
+    threads: Vec<Thread>,
+    /// The next turn begins at this thread.
+    turn: u32,
+    links: u64,
+    look_at: Duration,
+    passed_at: Option<Duration>,
+    listed: Option<u32>,
+    fault: Option<ReadError>,
+    values: RunDelay,
+}
+
+/// What the watched threads did between two passes.
+#[derive(Default)]
+struct Sum {
+    delay: Duration,
+    slices: u64,
+    threads: u32,
+}
+
+impl ThreadSet {
+    pub(super) fn new(held: &Held) -> Self {
+        Self {
+            name: held.name().join("task"),
+            path: held.path("task"),
+            task: None,
+            threads: Vec::with_capacity(MOST),
+            turn: 0,
+            links: 0,
+            look_at: Duration::ZERO,
+            passed_at: None,
+            listed: None,
+            fault: None,
+            values: RunDelay::default(),
+        }
+    }
+
+    pub(super) fn values(&self) -> RunDelay {
+        self.values
+    }
+
+    /// Why not all threads are watched, if the last look at them failed.
+    pub(super) fn fault(&self) -> Option<(&Path, Fault)> {
+        self.fault.map(|error| (self.name.as_path(), Fault::Read(error)))
+    }
+
+    /// One pass, to be made about once a second: the growth of all known threads, then a look for new ones. Returns whether
+    /// the process is still there; what cannot be listed for another reason is watched as far as it is known.
+    pub(super) fn pass(&mut self, now: Duration) -> bool {
+        let sum = self.advance();
+        let looked = self.look(now);
+        let span = self.passed_at.and_then(|last| now.checked_sub(last)).filter(|span| !span.is_zero());
+        self.passed_at = Some(now);
+        self.values = self.rates(now, &sum, span);
+        self.fault = looked.err();
+        !matches!(self.fault, Some(ReadError::Exited | ReadError::NotFound))
+    }
+
+    fn rates(&self, now: Duration, sum: &Sum, span: Option<Duration>) -> RunDelay {
+        let Some(span) = span.filter(|_| sum.threads > 0) else {
+            return RunDelay { at: self.values.at, threads: self.listed, ..RunDelay::default() };
+        };
+        let in_turns = self.listed.filter(|all| *all as usize > MOST);
+        let scale = in_turns.map_or(1.0, |all| f64::from(all) / f64::from(sum.threads));
+        let delay = sum.delay.as_secs_f64();
+        RunDelay {
+            at: Some(now),
+            threads: self.listed,
+            threads_read: Some(sum.threads),
+            run_delay_seconds_per_slice: (sum.slices > 0).then(|| delay / sum.slices as f64),
+            run_delay_seconds_per_second: Some(scale * delay / span.as_secs_f64()),
+            run_slices_per_second: Some(scale * sum.slices as f64 / span.as_secs_f64()),
+        }
+    }
+
+    /// Reads every watched thread and forgets those that have ended.
+    fn advance(&mut self) -> Sum {
+        let mut sum = Sum::default();
+        self.threads.retain_mut(|thread| {
+            let Ok(stat) = read(&thread.file) else { return false };
+            let last = std::mem::replace(&mut thread.last, stat);
+            let delay = stat.delay.checked_sub(last.delay);
+            if let Some((delay, slices)) = delay.zip(stat.slices.checked_sub(last.slices)) {
+                sum.delay += delay;
+                sum.slices += slices;
+                sum.threads += 1;
+            }
+            true
+        });
+        sum
+    }
+
+    /// Lists the threads when it is time or their number has changed, and opens those that are new.
+    fn look(&mut self, now: Duration) -> Result<(), ReadError> {
+        let links = self.links()?;
+        let on_time = now >= self.look_at;
+        if !on_time && links == self.links {
+            return self.fault.map_or(Ok(()), Err);
+        }
+        let ids = list(&self.path)?;
+        self.links = links;
+        self.listed = u32::try_from(ids.len()).ok();
+        if on_time {
+            self.look_at = now + LOOK;
+        }
+        self.watch(&ids, on_time)
+    }
+
+    /// `st_nlink` of the task directory, which grows and shrinks with the number of threads.
+    fn links(&mut self) -> Result<u64, ReadError> {
+        let task = match &mut self.task {
+            Some(task) => task,
+            none => none.insert(File::open(&self.path)?),
+        };
+        Ok(task.metadata()?.nlink())
+    }
+
+    /// Opens what is not open yet; with more threads than places, drops all at each turn and takes the next ones in order.
+    fn watch(&mut self, ids: &[u32], turn: bool) -> Result<(), ReadError> {
+        self.threads.retain(|thread| ids.binary_search(&thread.id).is_ok());
+        let mut begin = 0;
+        if ids.len() > MOST {
+            begin = ids.partition_point(|id| *id < self.turn);
+            if turn {
+                self.threads.clear();
+                self.turn = ids[(begin + MOST) % ids.len()];
+            }
+        }
+        let mut refused = Ok(());
+        for id in ids[begin..].iter().chain(&ids[..begin]) {
+            if self.threads.len() == MOST {
+                break;
+            }
+            if self.threads.iter().any(|thread| thread.id == *id) {
+                continue;
+            }
+            match open(&self.path, *id) {
+                Ok(thread) => self.threads.push(thread),
+                // It has ended since it was listed.
+                Err(ReadError::Exited | ReadError::NotFound) => {}
+                Err(error) => refused = Err(error),
+            }
+        }
+        refused
+    }
+}
+
+fn list(task: &Path) -> Result<Vec<u32>, ReadError> {
+    let mut ids = Vec::new();
+    for entry in std::fs::read_dir(task)? {
+        ids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+fn open(task: &Path, id: u32) -> Result<Thread, ReadError> {
+    let file = open_regular(&task.join(format!("{id}/schedstat")))?;
+    let last = read(&file)?;
+    Ok(Thread { id, file, last })
+}
+
+/// A malformed file is as little use as one that is gone.
+fn read(file: &File) -> Result<SchedStat, ReadError> {
+    let mut buffer = [0; LONGEST];
+    let length = read_at(file, &mut buffer, 0)?;
+    schedstat(&buffer[..length]).map_err(|_| ReadError::Exited)
+}
