@@ -1,5 +1,5 @@
 use super::*;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 fn sleeping() -> Child {
@@ -62,13 +62,21 @@ fn every_read_starts_at_the_beginning() {
 
 #[test]
 fn a_file_of_many_records_is_read_to_its_end() {
-    let mut child = sleeping();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
+    let (mut to, mut from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+    to.write_all(b"!").expect("written");
+    from.read_exact(&mut [0]).expect("an echo: it has started and its memory map stands still");
     let path = format!("/proc/{}/smaps", child.id());
     let mut kept = KeptFile::open(Path::new(&path), Size::Records).expect("open");
     let whole = std::fs::read(&path).expect("read");
     let text = kept.read().expect("read");
-    assert!(whole.len() > 8192, "more than the kernel gives in one piece, or this test shows nothing: {}", whole.len());
-    let records = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"VmFlags")).count();
+    assert!(
+        whole.len() > 8192,
+        "more than the kernel gives in one piece, or this test shows nothing: {}",
+        whole.len()
+    );
+    let records =
+        |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"VmFlags")).count();
     assert_eq!(records(text), records(&whole));
     end(&mut child);
 }

@@ -40,7 +40,8 @@ fn problem<T>(result: Result<T, ParseError>) -> Option<Problem> {
 
 #[test]
 fn files_of_one_number() {
-    let readers: [fn(&[u8]) -> Result<u64, ParseError>; 6] = [
+    type Read = fn(&[u8]) -> Result<u64, ParseError>;
+    let readers: [Read; 6] = [
         memory_usage,
         v1_failcnt,
         |bytes| v1_limit(bytes).map(Option::unwrap_or_default),

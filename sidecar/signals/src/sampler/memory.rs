@@ -83,7 +83,8 @@ impl MemoryReader {
     /// The part that is read on every call.
     pub(super) fn read(&mut self, now: Duration, node_total: Option<u64>) {
         let usage = self.usage.read(now, parse::memory_usage).ok();
-        let limit = usage.and_then(|_| self.limit(now, node_total));
+        // Read in any case, so that after a group has gone all its files are tried again at the same time.
+        let limit = self.limit(now, node_total).filter(|_| usage.is_some());
         let values = &mut self.values;
         values.at = usage.map(|_| now).or(values.at);
         values.usage_bytes = usage;

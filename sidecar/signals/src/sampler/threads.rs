@@ -46,7 +46,7 @@ pub(super) struct ThreadSet {
     look_at: Duration,
     passed_at: Option<Duration>,
     listed: Option<u32>,
-    fault: Option<ReadError>,
+    fault: Option<Fault>,
     values: RunDelay,
 }
 
@@ -79,21 +79,21 @@ impl ThreadSet {
         self.values
     }
 
-    /// Why not all threads are watched, if the last look at them failed.
+    /// Why threads are missing, if the last look at them failed.
     pub(super) fn fault(&self) -> Option<(&Path, Fault)> {
-        self.fault.map(|error| (self.name.as_path(), Fault::Read(error)))
+        self.fault.map(|fault| (self.name.as_path(), fault))
     }
 
     /// One pass, to be made about once a second: the growth of all known threads, then a look for new ones. Returns whether
     /// the process is still there; what cannot be listed for another reason is watched as far as it is known.
     pub(super) fn pass(&mut self, now: Duration) -> bool {
         let sum = self.advance();
-        let looked = self.look(now);
+        let listed = self.look(now);
         let span = self.passed_at.and_then(|last| now.checked_sub(last)).filter(|span| !span.is_zero());
         self.passed_at = Some(now);
         self.values = self.rates(now, &sum, span);
-        self.fault = looked.err();
-        !matches!(self.fault, Some(ReadError::Exited | ReadError::NotFound))
+        self.fault = listed.err().map(Fault::Read).or(self.fault);
+        !matches!(listed, Err(ReadError::Exited | ReadError::NotFound))
     }
 
     fn rates(&self, now: Duration, sum: &Sum, span: Option<Duration>) -> RunDelay {
@@ -135,7 +135,7 @@ impl ThreadSet {
         let links = self.links()?;
         let on_time = now >= self.look_at;
         if !on_time && links == self.links {
-            return self.fault.map_or(Ok(()), Err);
+            return Ok(());
         }
         let ids = list(&self.path)?;
         self.links = links;
@@ -143,7 +143,8 @@ impl ThreadSet {
         if on_time {
             self.look_at = now + LOOK;
         }
-        self.watch(&ids, on_time)
+        self.fault = self.watch(&ids, on_time).err();
+        Ok(())
     }
 
     /// `st_nlink` of the task directory, which grows and shrinks with the number of threads.
@@ -156,7 +157,10 @@ impl ThreadSet {
     }
 
     /// Opens what is not open yet; with more threads than places, drops all at each turn and takes the next ones in order.
-    fn watch(&mut self, ids: &[u32], turn: bool) -> Result<(), ReadError> {
+    ///
+    /// # Errors
+    /// When a thread that is still there cannot be watched, or none can.
+    fn watch(&mut self, ids: &[u32], turn: bool) -> Result<(), Fault> {
         self.threads.retain(|thread| ids.binary_search(&thread.id).is_ok());
         let mut begin = 0;
         if ids.len() > MOST {
@@ -166,7 +170,7 @@ impl ThreadSet {
                 self.turn = ids[(begin + MOST) % ids.len()];
             }
         }
-        let mut refused = Ok(());
+        let (mut refused, mut ended) = (Ok(()), Ok(()));
         for id in ids[begin..].iter().chain(&ids[..begin]) {
             if self.threads.len() == MOST {
                 break;
@@ -176,12 +180,11 @@ impl ThreadSet {
             }
             match open(&self.path, *id) {
                 Ok(thread) => self.threads.push(thread),
-                // It has ended since it was listed.
-                Err(ReadError::Exited | ReadError::NotFound) => {}
-                Err(error) => refused = Err(error),
+                Err(fault @ Fault::Read(ReadError::Exited | ReadError::NotFound)) => ended = Err(fault),
+                Err(fault) => refused = Err(fault),
             }
         }
-        refused
+        if self.threads.is_empty() { refused.and(ended) } else { refused }
     }
 }
 
@@ -194,15 +197,14 @@ fn list(task: &Path) -> Result<Vec<u32>, ReadError> {
     Ok(ids)
 }
 
-fn open(task: &Path, id: u32) -> Result<Thread, ReadError> {
-    let file = open_regular(&task.join(format!("{id}/schedstat")))?;
+fn open(task: &Path, id: u32) -> Result<Thread, Fault> {
+    let file = open_regular(&task.join(format!("{id}/schedstat"))).map_err(Fault::Read)?;
     let last = read(&file)?;
     Ok(Thread { id, file, last })
 }
 
-/// A malformed file is as little use as one that is gone.
-fn read(file: &File) -> Result<SchedStat, ReadError> {
+fn read(file: &File) -> Result<SchedStat, Fault> {
     let mut buffer = [0; LONGEST];
-    let length = read_at(file, &mut buffer, 0)?;
-    schedstat(&buffer[..length]).map_err(|_| ReadError::Exited)
+    let length = read_at(file, &mut buffer, 0).map_err(Fault::Read)?;
+    schedstat(&buffer[..length]).map_err(Fault::Parse)
 }

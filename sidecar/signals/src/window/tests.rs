@@ -14,7 +14,8 @@ fn fed(readings: &[(u32, u64)]) -> Window<1> {
 
 #[test]
 fn growth_is_taken_over_the_time_that_really_passed() {
-    let table: [(&str, &[(u32, u64)], Option<(u32, u64)>); 9] = [
+    type Case = (&'static str, &'static [(u32, u64)], Option<(u32, u64)>);
+    let table: [Case; 9] = [
         ("nothing", &[], None),
         ("one reading", &[(0, 7)], None),
         ("too young", &[(0, 7), (299, 9)], None),
