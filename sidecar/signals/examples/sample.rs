@@ -1,7 +1,11 @@
 //! Prints one sample a second: `sample [PID] [--cgroup PATH] [--bench]`; without arguments, of itself.
 //!
 //! `--bench` instead times 10,000 calls, once with every tier as if 100 ms passed between calls and once with the fast tier alone.
-#![allow(clippy::print_stdout, reason = "a program for looking at")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a program for looking at, with nothing else to do"
+)]
 
 use setpoint_signals::{Roots, Sampler, Target};
 use std::time::{Duration, Instant};
