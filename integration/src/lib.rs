@@ -5,6 +5,7 @@
 //! [`service`] is something worth protecting, [`load`] is the outside world, [`process`] starts, kills and reaps, and [`demo`]
 //! puts them on a stage and tells the story.
 
+pub mod demo;
 pub mod http;
 pub mod load;
 pub mod process;
