@@ -2,6 +2,8 @@
 //! collapses, and a fixed limit of 1.5 x workers around the same work keeps at least 90 % of capacity. If this fails, no figure
 //! of the demo means anything. Both services run at the same time under the same schedule.
 
+#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

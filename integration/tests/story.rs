@@ -3,6 +3,8 @@
 //! Until the sidecar can be started here, a stand-in answers `/status` from the policy file: this test executable itself,
 //! started through a shell script with the sidecar's command line.
 
+#![allow(clippy::unwrap_used, reason = "a test, helpers included")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,6 +33,7 @@ fn stand_in_program(directory: &Path) -> PathBuf {
 /// Not a test: the sidecar's part, when this executable is started by the script above.
 #[tokio::test]
 async fn stand_in() {
+    #[expect(clippy::disallowed_methods, reason = "the stand-in's command line comes this way")]
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     let words: Vec<_> = arguments.split(' ').collect();
     let after = |flag: &str| words[words.iter().position(|word| *word == flag).unwrap() + 1].to_owned();

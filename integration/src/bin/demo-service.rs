@@ -59,8 +59,11 @@ async fn main() -> anyhow::Result<()> {
         dependency: args.dependency,
     };
     setpoint_integration::process::raise_descriptor_limit();
-    // The SDK's layer goes around the work here, when `args.setpoint` is `On`.
-    let app = router(Service::start(shape), |work| work);
+    let app = router(Service::start(shape), |work| match args.setpoint {
+        Protection::Off => work,
+        // The one place for the SDK's layer: `work.layer(setpoint.layer("inbound"))`.
+        Protection::On => work,
+    });
     let listener =
         TcpListener::bind(&args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     let mut terminated = signal(SignalKind::terminate())?;

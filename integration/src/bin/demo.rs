@@ -53,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.split_first() {
         Some((first, rest)) if first == guarded::SUBCOMMAND => {
-            return Err(guarded::exec(rest)).context("cannot become the program that was asked for");
+            Err(guarded::exec(rest)).context("cannot become the program that was asked for")
         }
         Some((first, _)) if first == acts::HOG => acts::hog(),
         _ => run(Args::parse()),
@@ -75,6 +75,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         quick: args.quick,
     };
+    #[expect(clippy::disallowed_methods, reason = "a command line's convention: https://no-color.org")]
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let screen = Screen::new(std::io::stdout(), can_redraw(args.plain, no_color));
     let (mut interrupted, mut terminated) =

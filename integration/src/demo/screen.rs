@@ -37,9 +37,14 @@ enum Style {
     Plain,
 }
 
-/// Whether standard output can be redrawn: it is a terminal and nobody asked for plain text.
+/// Whether standard output can be redrawn: it is a terminal that is large enough, and nobody asked for plain text.
 pub fn can_redraw(plain: bool, no_color: bool) -> bool {
-    std::io::stdout().is_terminal() && !plain && !no_color
+    let (columns, rows) = size();
+    std::io::stdout().is_terminal()
+        && !plain
+        && !no_color
+        && columns >= block::NARROWEST
+        && rows > block::HEIGHT
 }
 
 /// Columns and rows of the terminal; a common size when it cannot tell.
@@ -80,9 +85,7 @@ impl<W: Write> Screen<W> {
     }
 
     fn redraw(&mut self, scene: &Scene<'_>) -> std::io::Result<()> {
-        let (columns, rows) = size();
-        let mut lines = block::lines(scene, columns, true);
-        lines.truncate(rows.saturating_sub(1)); // a block higher than the terminal could not be drawn over
+        let lines = block::lines(scene, size().0, true);
         let mut frame = String::new();
         if self.lines_drawn > 0 {
             frame.push_str(&format!("\x1b[{}F", self.lines_drawn));

@@ -1,6 +1,7 @@
 //! The processes of the demo and the load on them.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One service under one load.
 #[derive(Debug)]
 pub struct Lane {
-    at: SocketAddr,
     /// The load on it.
     pub generator: Arc<Generator>,
+    // After the load, so that the load ends before the service does.
+    service: Service,
+}
+
+/// A running service and what it says of itself.
+#[derive(Debug)]
+struct Service {
+    at: SocketAddr,
     stats: Poll<Stats>,
-    // Last, so that the load ends before the service does.
-    _service: Process,
+    _process: Process,
 }
 
 /// What the observer needs of a lane.
@@ -43,8 +50,8 @@ pub struct View {
     pub stats: Latest<Stats>,
 }
 
-impl Lane {
-    async fn start(options: &Options, protection: &str, sidecar: &Sidecar) -> Result<Self, DemoError> {
+impl Service {
+    async fn start(options: &Options, protection: &str, socket: &Path) -> Result<Self, DemoError> {
         let mut command = guarded::command(&options.own, &options.service);
         command.args([
             "--setpoint",
@@ -58,31 +65,42 @@ impl Lane {
         command.args(["--dependency", &format!("{}us", DEPENDENCY.as_micros())]);
         let jitter = clap::ValueEnum::to_possible_value(&options.jitter).expect("no value of it is hidden");
         command.args(["--seed", &options.seed.to_string(), "--jitter", jitter.get_name()]);
-        command.env("SETPOINT_SOCKET", sidecar.socket()).stdout(Stdio::piped());
-        let mut service = Process::spawn("demo-service", &mut command)?;
-        let at = announced(&service.line(PATIENCE).await?)?;
+        command.env("SETPOINT_SOCKET", socket).stdout(Stdio::piped());
+        let mut process = Process::spawn("demo-service", &mut command)?;
+        let at = announced(&process.line(PATIENCE).await?)?;
         let healthz = wait::http_ok(&Target::new(at, "/healthz"), PATIENCE).await;
         healthz.map_err(|e| DemoError::Http("/healthz of the service", e))?;
+        let stats = Poll::start(Target::new(at, "/stats"), Duration::from_millis(100));
+        Ok(Self { at, stats, _process: process })
+    }
+
+    fn work(&self) -> Target {
+        Target::new(self.at, "/work")
+    }
+}
+
+impl Lane {
+    async fn start(options: &Options, protection: &str, socket: &Path) -> Result<Self, DemoError> {
+        let service = Service::start(options, protection, socket).await?;
         let generator = Generator::start(load::Options {
-            target: Target::new(at, "/work"),
+            target: service.work(),
             rate_per_second: 0.0,
             arrivals: Arrivals::Poisson,
             seed: options.seed,
             deadline: options.deadline,
             max_outstanding: MAX_OUTSTANDING,
         })?;
-        let stats = Poll::start(Target::new(at, "/stats"), Duration::from_millis(100));
-        Ok(Self { at, generator: Arc::new(generator), stats, _service: service })
+        Ok(Self { generator: Arc::new(generator), service })
     }
 
     /// What the observer needs.
     pub fn view(&self) -> View {
-        View { generator: Arc::clone(&self.generator), stats: self.stats.latest() }
+        View { generator: Arc::clone(&self.generator), stats: self.service.stats.latest() }
     }
 
     /// Jobs that wait for a worker, as last seen.
     pub fn backlog(&self) -> Option<u64> {
-        self.stats.latest().borrow().as_ref().map(|seen| seen.value.queue)
+        self.service.stats.latest().borrow().as_ref().map(|seen| seen.value.queue)
     }
 }
 
@@ -111,8 +129,8 @@ impl Stage {
     /// Starts the sidecar, then both services, and waits until the sidecar has seen the protected one.
     pub async fn set(options: &Options) -> Result<Self, DemoError> {
         let sidecar = Sidecar::start(&options.sidecar, &options.own).await?;
-        let protected = Lane::start(options, "on", &sidecar).await?;
-        let unprotected = Lane::start(options, "off", &sidecar).await?;
+        let protected = Lane::start(options, "on", &sidecar.socket()).await?;
+        let unprotected = Lane::start(options, "off", &sidecar.socket()).await?;
         let known =
             |status: &super::status::Status| status.sessions.iter().any(|session| session.service == SERVICE);
         sidecar.await_status("a session of the service", PATIENCE, known).await?;
@@ -121,7 +139,7 @@ impl Stage {
 
     /// What the unprotected service can really do, by a closed loop.
     pub async fn measure_capacity(&self, options: &Options) -> Result<f64, DemoError> {
-        let target = Target::new(self.unprotected.at, "/work");
+        let target = self.unprotected.service.work();
         let callers = 3 * usize::from(options.workers);
         let lasts = Duration::from_secs_f64(if options.quick { 1.0 } else { 2.0 });
         measure_capacity(&target, callers, lasts)
@@ -143,15 +161,18 @@ impl Stage {
     pub async fn dependency(&self, delay: Duration) -> Result<(), DemoError> {
         let control = Control { dependency_ms: Some(crate::units::milliseconds(delay)), fail_ratio: None };
         for lane in self.lanes() {
-            let posted = http::post(&Target::new(lane.at, "/control"), &control, PATIENCE).await;
+            let posted = http::post(&Target::new(lane.service.at, "/control"), &control, PATIENCE).await;
             posted.map_err(|e| DemoError::Http("/control of the service", e))?;
         }
         Ok(())
     }
 
-    /// Replaces the unprotected service by a fresh one.
+    /// Replaces the unprotected service by a fresh one. Its load goes on in step with the other's; whatever still waited for
+    /// the old one fails, as it does when an operator restarts a service.
     pub async fn restart_unprotected(&mut self, options: &Options) -> Result<(), DemoError> {
-        self.unprotected = Lane::start(options, "off", &self.sidecar).await?;
+        let fresh = Service::start(options, "off", &self.sidecar.socket()).await?;
+        self.unprotected.generator.redirect(fresh.work());
+        self.unprotected.service = fresh;
         Ok(())
     }
 }

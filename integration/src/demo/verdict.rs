@@ -117,8 +117,11 @@ fn edited(edits: &[Edit]) -> Promise {
     };
     let all: Vec<_> = edits.iter().map(took).collect();
     let kept = !all.is_empty() && all.iter().all(|ms| ms.is_some_and(|ms| ms <= EDIT_WITHIN_MS));
-    let seen = |ms: &Option<f64>| ms.map_or("never".to_owned(), |ms| format!("{ms:.0} ms"));
-    let seen = all.iter().map(seen).collect::<Vec<_>>().join(", ");
+    let mut known: Vec<f64> = all.iter().copied().flatten().collect();
+    known.sort_by(f64::total_cmp);
+    let median = known.get(known.len() / 2).map_or("-".to_owned(), |ms| format!("{ms:.0} ms"));
+    let worst = known.last().map_or("-".to_owned(), |ms| format!("{ms:.0} ms"));
+    let seen = format!("{} of {} edits, median {median}, worst {worst}", known.len(), all.len());
     Promise { kept, what: format!("policy edited: in force within 1 s: {seen}") }
 }
 

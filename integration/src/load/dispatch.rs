@@ -25,7 +25,7 @@ const BURST: usize = 64;
 /// What the dispatcher, the requests and the owner of the generator share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    target: Target,
+    target: Mutex<Arc<Target>>,
     deadline: Duration,
     max_outstanding: usize,
     outstanding: AtomicUsize,
@@ -37,7 +37,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(options: &Options) -> Self {
         Self {
-            target: options.target.clone(),
+            target: Mutex::new(Arc::new(options.target.clone())),
             deadline: options.deadline,
             max_outstanding: options.max_outstanding,
             outstanding: AtomicUsize::new(0),
@@ -45,6 +45,11 @@ impl Shared {
             phase: Mutex::default(),
             window: Slot::default(),
         }
+    }
+
+    pub(super) fn redirect(&self, target: Target) {
+        *locked(&self.target) = Arc::new(target);
+        locked(&self.idle).clear();
     }
 
     pub(super) fn begin_phase(&self) -> Slot {
@@ -63,14 +68,14 @@ impl Shared {
         self.window.with(&change);
     }
 
-    /// An idle connection that the peer has not closed meanwhile, or a new one.
-    async fn connection(&self) -> Result<Connection, HttpError> {
+    /// An idle connection that the peer has not closed meanwhile, or a new one to `target`.
+    async fn connection(&self, target: &Target) -> Result<Connection, HttpError> {
         loop {
             let idle = locked(&self.idle).pop();
             match idle {
                 Some(connection) if connection.is_closed() => {}
                 Some(connection) => return Ok(connection),
-                None => return Connection::open(&self.target.authority).await,
+                None => return Connection::open(&target.authority).await,
             }
         }
     }
@@ -127,25 +132,27 @@ fn fire(shared: &Arc<Shared>, scheduled: Instant, lateness: Duration) {
 }
 
 async fn request(shared: Arc<Shared>, phase: Slot, scheduled: Instant) {
-    let (result, connection) = exchange(&shared).await;
+    let target = Arc::clone(&locked(&shared.target));
+    let (result, connection) = exchange(&shared, &target).await;
     let latency = scheduled.elapsed();
     let outcome = classify(&result, latency, shared.deadline);
     shared.count(&phase, |tally| tally.record(outcome, latency));
     shared.outstanding.fetch_sub(1, Relaxed);
     if let Some(mut connection) = connection
         && connection.reusable().await
+        && Arc::ptr_eq(&target, &locked(&shared.target))
     {
         locked(&shared.idle).push(connection);
     }
 }
 
 /// One answer, and the connection when it may still be good.
-async fn exchange(shared: &Shared) -> (Result<Answer, HttpError>, Option<Connection>) {
-    let mut connection = match shared.connection().await {
+async fn exchange(shared: &Shared, target: &Target) -> (Result<Answer, HttpError>, Option<Connection>) {
+    let mut connection = match shared.connection(target).await {
         Ok(connection) => connection,
         Err(error) => return (Err(error), None),
     };
-    let request = match shared.target.request(Method::GET, Bytes::new()) {
+    let request = match target.request(Method::GET, Bytes::new()) {
         Ok(request) => request,
         Err(error) => return (Err(error), None),
     };

@@ -141,6 +141,33 @@ async fn a_phase_keeps_settling_after_the_next_has_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirected_generator_leaves_nothing_to_the_old_target() {
+    let served = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
+    let app = |count: &Arc<AtomicU64>| {
+        let count = Arc::clone(count);
+        let answer = move || {
+            count.fetch_add(1, SeqCst);
+            async {}
+        };
+        Router::new().route("/", get(answer))
+    };
+    let [old, new] = [serve(app(&served[0])).await, serve(app(&served[1])).await];
+    let generator = Generator::start(options(old, 200.0)).unwrap();
+    let slot = generator.begin_phase();
+    while slot.snapshot().ok < 10 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    generator.redirect(Target::new(new, "/"));
+    while served[1].load(SeqCst) < 20 || slot.snapshot().unanswered() > 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let settled = slot.snapshot();
+    assert_eq!(settled.failed(), 0);
+    let by_old = served[0].load(SeqCst);
+    assert!(by_old < 10 + 10, "kept connections lead back to the old one: {by_old}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_loop_finds_the_capacity() {
     let slots = Arc::new(tokio::sync::Semaphore::new(4));
     let app = Router::new().route(

@@ -14,8 +14,12 @@ use crate::units::milliseconds;
 
 /// Columns left of the plots: names, who, value.
 const LEFT: usize = 36;
-/// Narrower terminals get this and wrap; wider than the second is no gain.
-const WIDTHS: (usize, usize) = (72, 132);
+/// On a narrower terminal the lines would wrap and could not be drawn over.
+pub const NARROWEST: usize = 72;
+/// Wider plots show nothing more.
+const WIDEST: usize = 132;
+/// Lines of the block.
+pub const HEIGHT: usize = 15;
 
 #[derive(Clone, Copy)]
 enum Tone {
@@ -39,7 +43,7 @@ fn paint(text: &str, tone: Tone, colour: bool) -> String {
 
 /// The block for a terminal of `width` columns, in `colour` or not.
 pub fn lines(scene: &Scene<'_>, width: usize, colour: bool) -> Vec<String> {
-    let width = width.clamp(WIDTHS.0, WIDTHS.1) - 1;
+    let width = width.clamp(NARROWEST, WIDEST) - 1;
     let unknown = Sample::default();
     let now = scene.history.last().unwrap_or(&unknown);
     let painter = Painter { scene, now, columns: width - LEFT, colour };

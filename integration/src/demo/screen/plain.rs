@@ -9,7 +9,7 @@ use super::Scene;
 /// Draws every fourth frame, that is once a second.
 pub(super) fn draw(out: &mut impl Write, scene: &Scene<'_>, frame: usize) -> std::io::Result<()> {
     let per_second = (1000 / EVERY.as_millis()) as usize;
-    if frame % per_second != 0 {
+    if !frame.is_multiple_of(per_second) {
         return Ok(());
     }
     writeln!(out, "{}", line(scene))?;

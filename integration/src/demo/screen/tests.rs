@@ -65,8 +65,10 @@ fn the_block_is_as_drawn_here() {
 
 #[test]
 fn no_line_is_wider_than_the_terminal() {
-    for width in [72, 80, 100, 132, 300] {
-        for line in with_scene(|scene| block::lines(scene, width, false)) {
+    for width in [block::NARROWEST, 80, 100, 132, 300] {
+        let lines = with_scene(|scene| block::lines(scene, width, false));
+        assert_eq!(lines.len(), block::HEIGHT);
+        for line in lines {
             assert!(line.chars().count() < width, "{width}: {line}");
         }
     }

@@ -71,7 +71,8 @@ fn promises_by_table() {
     let harm = Toll { failed: 1, ..calm.clone() };
     let late = Toll { delayed: 1, ..calm.clone() };
     let choked = Toll { in_time_before_ratio: 0.89, ..calm.clone() };
-    let table: [(&str, f64, f64, &Toll, &[Edit], [bool; 4]); 9] = [
+    type Row<'a> = (&'a str, f64, f64, &'a Toll, &'a [Edit], [bool; 4]);
+    let table: [Row<'_>; 9] = [
         ("all kept", 0.90, 300.0, &calm, &quick, [true, true, true, true]),
         ("goodput", 0.89, 300.0, &calm, &quick, [false, true, true, true]),
         ("p99", 0.95, 301.0, &calm, &quick, [true, false, true, true]),
