@@ -58,7 +58,8 @@ fn status(policy: &Path) -> Value {
 fn demo(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command.args(["--quick", "--plain", "--workers", "4", "--seed", "3", "--sidecar"]);
-    command.arg(stand_in_program(directory)).stdout(Stdio::piped());
+    // Its own directory too: a demo killed with SIGKILL cannot remove it.
+    command.arg(stand_in_program(directory)).env("TMPDIR", directory).stdout(Stdio::piped());
     command
 }
 
