@@ -92,13 +92,12 @@ fn breaker(mut fields: Fields<'_>) -> Option<Controller> {
 
 fn failure_rate(fields: Fields<'_>) -> Option<FailureRate> {
     fields.build(|fields| {
+        let above = fields.required("above", &RATIO, 0.5);
+        let window = fields.optional("window", &DURATION, FailureRate::WINDOW);
         let in_a_row = fields.optional("in_a_row", &COUNT, u64::from(FailureRate::IN_A_ROW));
-        FailureRate::try_new(
-            fields.required("above", &RATIO, 0.5),
-            fields.optional("window", &DURATION, FailureRate::WINDOW),
-            u32::try_from(in_a_row).unwrap_or(u32::MAX),
-            fields.optional("minimum_calls", &COUNT, FailureRate::MINIMUM_CALLS),
-        )
+        let in_a_row = u32::try_from(in_a_row).unwrap_or(u32::MAX);
+        let minimum_calls = fields.optional("minimum_calls", &COUNT, FailureRate::MINIMUM_CALLS);
+        FailureRate::try_new(above, window, in_a_row, minimum_calls)
     })
 }
 

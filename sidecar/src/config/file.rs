@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn read(root: &Node, revision: String, findings: &mut Findings) -> (PolicySet, Vec<String>) {
     let mut set = PolicySet { revision, tick: TICK, ..PolicySet::observe_only() };
     let mut parameters = Vec::new();
-    let Some(mut fields) = Fields::of("the file", root.at, root, findings) else {
+    let Some(mut fields) = Fields::of("the file".to_owned(), root.at, root, findings) else {
         return (set, parameters);
     };
     if !version(&mut fields) {
@@ -124,8 +124,11 @@ fn policy(
     findings: &mut Findings,
 ) -> Option<(PolicySpec, String)> {
     findings.parameters.clear();
-    let mut fields = Fields::of("policy", item.at, item, findings)?;
+    let mut fields = Fields::of("the policy".to_owned(), item.at, item, findings)?;
     let name = fields.title("name", &NAME);
+    if !name.is_empty() {
+        fields.label = format!("policy `{name}`");
+    }
     let name_at = fields.entry("name").map_or(item.at, |entry| entry.value.at);
     if let Some(line) = names.get(&name).filter(|_| !name.is_empty()) {
         fields.complain("name", name_at, format!("a second policy `{name}`, the first is on line {line}"));
@@ -149,7 +152,7 @@ fn policy(
 fn controller(fields: &mut Fields<'_>) -> Option<Controller> {
     let mut controller = None;
     for (name, entry) in fields.choice(&CONTROLLERS.map(|(name, _)| name)) {
-        let section = Fields::of(name, entry.at, &entry.value, fields.findings);
+        let section = Fields::of(format!("`{name}`"), entry.at, &entry.value, fields.findings);
         let read = CONTROLLERS.iter().find(|(known, _)| *known == name).map(|(_, read)| read)?;
         controller = controller.or(section.and_then(read));
     }

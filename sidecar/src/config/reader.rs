@@ -19,8 +19,8 @@ use super::tree::{Entry, Node, Value};
 
 /// The fields of one map.
 pub(super) struct Fields<'a> {
-    /// What the map is, in messages.
-    name: &'a str,
+    /// What the map is, in messages: "the file", or "`memory_cap`".
+    pub(super) label: String,
     /// Before the names of its parameters: empty, or `failure_rate.`.
     path: String,
     /// Where a missing field is reported.
@@ -40,7 +40,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of `node`; `None` when it is no map, which is reported at `at`.
     pub(super) fn of(
-        name: &'a str,
+        label: String,
         at: Position,
         node: &'a Node,
         findings: &'a mut Findings,
@@ -49,19 +49,29 @@ impl<'a> Fields<'a> {
             Value::Map(entries) => entries,
             Value::Unusable => return None,
             other => {
-                findings.problem(at, || format!("`{name}`: expected a map, found {}", describe(other)));
+                findings.problem(at, || format!("{label}: expected a map, found {}", describe(other)));
                 return None;
             }
         };
         let found_before = findings.found();
         let (known, blamed, defaults) = Default::default();
-        Some(Self { name, path: String::new(), at, entries, known, blamed, defaults, found_before, findings })
+        Some(Self {
+            label,
+            path: String::new(),
+            at,
+            entries,
+            known,
+            blamed,
+            defaults,
+            found_before,
+            findings,
+        })
     }
 
     /// The fields of the map in `entry`, a field of this one.
     pub(super) fn inside(&mut self, name: &'static str, entry: &'a Entry) -> Option<Fields<'_>> {
         let path = format!("{}{name}.", self.path);
-        let fields = Fields::of(name, entry.at, &entry.value, self.findings)?;
+        let fields = Fields::of(format!("`{name}`"), entry.at, &entry.value, self.findings)?;
         Some(Fields { path, ..fields })
     }
 
@@ -148,7 +158,7 @@ impl<'a> Fields<'a> {
         };
         if knob.as_str().strip_prefix(prefix).is_none_or(str::is_empty) {
             let at = self.entry("knob").map_or(self.at, |entry| entry.value.at);
-            let message = format!("`{}` moves a knob named `{prefix}NAME`, found `{knob}`", self.name);
+            let message = format!("{} moves a knob named `{prefix}NAME`, found `{knob}`", self.label);
             self.complain("knob", at, message);
         }
         knob
@@ -157,7 +167,7 @@ impl<'a> Fields<'a> {
     pub(super) fn needed(&mut self, field: &'static str) {
         if self.entry(field).is_none() && !self.blamed.contains(&field) {
             self.blamed.push(field);
-            self.findings.problem(self.at, || format!("`{}` needs the field `{field}`", self.name));
+            self.findings.problem(self.at, || format!("{} needs the field `{field}`", self.label));
         }
     }
 
@@ -179,7 +189,7 @@ impl<'a> Fields<'a> {
         };
         if there.is_empty() && !self.entries.iter().any(misspelt) {
             let names = names.join(", ");
-            self.findings.problem(self.at, || format!("`{}` needs one of {names}", self.name));
+            self.findings.problem(self.at, || format!("{} needs one of {names}", self.label));
         }
         for (second, entry) in there.iter().skip(1) {
             let (first, line) = (there[0].0, there[0].1.at.line);

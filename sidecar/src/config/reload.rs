@@ -179,8 +179,12 @@ impl Reloader {
     fn accept(&mut self, now: Timestamp, loaded: Loaded) -> Option<Arc<PolicySet>> {
         let set = loaded.set;
         let new = set.revision != self.state.revision;
+        let again = self.state.status != Status::Active;
         self.change(now, Status::Active, set.revision.clone(), None);
         if !new {
+            if again {
+                tracing::info!(revision = set.revision, "policy file is good again");
+            }
             return None;
         }
         tracing::info!(revision = set.revision, policies = set.policies.len(), "policy file loaded");

@@ -28,7 +28,7 @@ pub(super) struct Kind<T> {
 pub(super) const RATIO: Kind<f64> = Kind {
     expected: "a percentage such as 75%",
     quotable: true,
-    parse: |text| units::ratio(text).map_err(|error| error.to_string()),
+    parse: ratio,
     show: |ratio| format!("{}%", (ratio * 1e6).round() / 1e4),
 };
 
@@ -126,6 +126,16 @@ pub(super) fn describe(value: &Value) -> String {
         Value::List(_) => "a list".to_owned(),
         Value::Map(_) | Value::Unusable => "a map".to_owned(),
     }
+}
+
+/// Takes care that nobody who wrote 0.9 for 90 % is talked into 0.9 %.
+fn ratio(text: &str) -> Result<f64, String> {
+    units::ratio(text).map_err(|error| match number(text) {
+        Ok(share) if share > 0.0 && share <= 1.0 => {
+            format!("unit missing: write {}, or {text}% if you mean that", (RATIO.show)(&share))
+        }
+        _ => error.to_string(),
+    })
 }
 
 /// Strict on purpose: Rust's own parser would take `inf`, `nan` and `1e300`.

@@ -55,7 +55,8 @@ pub(super) fn lines(text: &str) -> Vec<&str> {
 /// The part of `line` around its character `column` (from 0), one printable character for each, and where `column` is in it.
 pub(super) fn around(line: &str, column: usize) -> (String, usize) {
     let line = line.trim_start_matches('\u{feff}');
-    let start = column.saturating_sub(AROUND);
+    let long = line.chars().nth(2 * AROUND).is_some();
+    let start = if long { column.saturating_sub(AROUND) } else { 0 };
     let printable = |c: char| if c == '\t' || c.is_control() { ' ' } else { c };
     let shown = line.chars().skip(start).take(2 * AROUND).map(printable).collect();
     (shown, column - start)

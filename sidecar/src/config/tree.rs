@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle};
 
 use super::findings::Findings;
 use super::problem::Position;
@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
         block_nesting_limit: DEPTH,
     };
     let parser = Parser::new_from_str_with_options(text, options);
-    Builder { parser, findings, nodes: 0 }.document().ok()
+    Builder { parser, findings, nodes: 0, open: Vec::new() }.document().ok()
 }
 
 /// The reason was reported.
@@ -71,13 +71,15 @@ struct Builder<'i, 'f> {
     parser: Parser<'i, StrInput<'i>>,
     findings: &'f mut Findings,
     nodes: usize,
+    /// Lines of the brackets that are open.
+    open: Vec<u32>,
 }
 
 impl<'i> Builder<'i, '_> {
     fn next(&mut self) -> Result<(Event<'i>, Position), Stop> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, position(&span.start))),
-            Some(Err(error)) => Err(self.stop(position(error.marker()), syntax(&error))),
+            Some(Err(error)) => Err(self.stop(position(error.marker()), syntax(&error, self.open.last()))),
             None => Err(self.stop(Position::START, "the file ends unexpectedly".to_owned())),
         }
     }
@@ -121,8 +123,8 @@ impl<'i> Builder<'i, '_> {
             Event::Scalar(text, ScalarStyle::Plain, ..) if is_nothing(&text) => Value::Nothing,
             Event::Scalar(text, ScalarStyle::Plain, ..) => Value::Plain(text.into_owned()),
             Event::Scalar(text, ..) => Value::Quoted(text.into_owned()),
-            Event::SequenceStart(..) => Value::List(self.list()?),
-            Event::MappingStart(..) => Value::Map(self.map()?),
+            Event::SequenceStart(style, ..) => Value::List(self.within(style, at, Self::list)?),
+            Event::MappingStart(style, ..) => Value::Map(self.within(style, at, Self::map)?),
             _ => {
                 self.refuse_alias(at);
                 Value::Unusable
@@ -133,6 +135,22 @@ impl<'i> Builder<'i, '_> {
 
     fn refuse_alias(&mut self, at: Position) {
         self.findings.problem(at, || "anchors and aliases are not supported: write the value out".to_owned());
+    }
+
+    /// Reads the inside of a list or map, and knows meanwhile which bracket is open.
+    fn within<T>(
+        &mut self,
+        style: StructureStyle,
+        at: Position,
+        read: fn(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        if style == StructureStyle::Block {
+            return read(self);
+        }
+        self.open.push(at.line);
+        let inside = read(self)?;
+        self.open.pop();
+        Ok(inside)
     }
 
     fn list(&mut self) -> Result<Vec<Node>, Stop> {
@@ -192,7 +210,8 @@ fn position(marker: &Marker) -> Position {
 }
 
 /// The parser's words, but ours for the mistakes that people make most.
-fn syntax(error: &ScanError) -> String {
+fn syntax(error: &ScanError, open: Option<&u32>) -> String {
+    let open = |bracket| open.map(|line| format!(": is the `{bracket}` of line {line} closed?"));
     match error.kind() {
         ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
@@ -202,8 +221,16 @@ fn syntax(error: &ScanError) -> String {
         ErrorKind::DirectiveDisallowed => "directives (`%NAME`) are not supported".to_owned(),
         ErrorKind::UnclosedFlowCollection { open } => format!("`{open}` is never closed"),
         ErrorKind::UnclosedQuotedScalar => "the quote is never closed".to_owned(),
-        ErrorKind::ExpectedFlowMappingSeparator => "expected `,` or `}` here".to_owned(),
-        ErrorKind::ExpectedFlowSequenceSeparator => "expected `,` or `]` here".to_owned(),
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            format!("expected `,` or `}}`{}", open('{').unwrap_or_default())
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => {
+            format!("expected `,` or `]`{}", open('[').unwrap_or_default())
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => "this bracket closes nothing".to_owned(),
+        ErrorKind::InvalidQuotedScalarIndent => {
+            "wrong indentation inside quotes: is the quote above closed?".to_owned()
+        }
         ErrorKind::MappingValueNotAllowed => "a `:` is not allowed here: wrong indentation?".to_owned(),
         ErrorKind::SimpleKeyExpected => "expected `name: value`".to_owned(),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
