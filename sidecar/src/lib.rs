@@ -1,1 +1,3 @@
 //! The Setpoint sidecar: signals in, explained setpoints out.
+
+pub mod config;

@@ -1,0 +1,148 @@
+//! Scalars: how each kind of value is written in a policy file, read, and shown again.
+
+use std::time::Duration;
+
+use setpoint_policies::knob::KnobName;
+use setpoint_policies::spec::Mode;
+use setpoint_policies::units;
+
+use super::suggest::closest;
+use super::text::quoted;
+use super::tree::{Node, Value};
+
+/// Longest scalar that means anything here, in bytes; the longest name of a knob.
+const LONGEST: usize = setpoint_policies::knob::MAX_NAME_BYTES;
+
+/// One kind of scalar.
+pub(super) struct Kind<T> {
+    /// Completes "expected ...".
+    expected: &'static str,
+    /// Text or quantity: may stand in quotes. A number may not.
+    quotable: bool,
+    parse: fn(&str) -> Result<T, String>,
+    /// Shows a value as one would write it.
+    pub(super) show: fn(&T) -> String,
+}
+
+/// `75%` as 0.75.
+pub(super) const RATIO: Kind<f64> = Kind {
+    expected: "a percentage such as 75%",
+    quotable: true,
+    parse: ratio,
+    show: |ratio| format!("{}%", (ratio * 1e6).round() / 1e4),
+};
+
+/// `250ms`.
+pub(super) const DURATION: Kind<Duration> = Kind {
+    expected: "a duration such as 250ms",
+    quotable: true,
+    parse: |text| units::duration(text).map_err(|error| error.to_string()),
+    show: |duration| match duration {
+        &Duration::ZERO => "0ms".to_owned(),
+        duration => format!("{duration:?}").replace('µ', "u"),
+    },
+};
+
+/// `50` or `12.5`: decimal, without an exponent.
+pub(super) const NUMBER: Kind<f64> =
+    Kind { expected: "a number such as 50", quotable: false, parse: number, show: f64::to_string };
+
+/// `3`.
+pub(super) const COUNT: Kind<u64> = Kind {
+    expected: "a whole number such as 3",
+    quotable: false,
+    parse: |text| {
+        let whole = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+        whole.ok_or_else(|| format!("expected a whole number such as 3, found {}", quoted(text)))
+    },
+    show: u64::to_string,
+};
+
+/// What a file or a policy is called.
+pub(super) const NAME: Kind<String> = Kind {
+    expected: "a name",
+    quotable: true,
+    parse: |text| {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(text.to_owned())
+        } else {
+            Err("a name has 1 to 64 characters of a-z 0-9 - _ .".to_owned())
+        }
+    },
+    show: String::clone,
+};
+
+/// Any text.
+pub(super) const TEXT: Kind<String> =
+    Kind { expected: "a text", quotable: true, parse: |text| Ok(text.to_owned()), show: String::clone };
+
+/// The name of a knob.
+pub(super) const KNOB: Kind<KnobName> = Kind {
+    expected: "the name of a knob",
+    quotable: true,
+    parse: |text| KnobName::try_new(text).map_err(|error| error.to_string()),
+    show: KnobName::to_string,
+};
+
+/// Whether decisions act.
+pub(super) const MODE: Kind<Mode> = Kind {
+    expected: "enforce, shadow or observe",
+    quotable: true,
+    parse: |text| {
+        let modes = [Mode::Enforce, Mode::Shadow, Mode::Observe];
+        modes.into_iter().find(|mode| mode.name() == text).ok_or_else(|| {
+            match closest(text, modes.map(Mode::name)) {
+                Some(name) => format!("unknown mode {}, did you mean `{name}`?", quoted(text)),
+                None => format!("unknown mode {}, expected enforce, shadow or observe", quoted(text)),
+            }
+        })
+    },
+    show: |mode| mode.name().to_owned(),
+};
+
+impl<T> Kind<T> {
+    /// The value of `node`; `Err(None)` when what is wrong was reported before.
+    pub(super) fn read(&self, node: &Node) -> Result<T, Option<String>> {
+        let text = match &node.value {
+            Value::Unusable => return Err(None),
+            Value::Plain(text) => text,
+            Value::Quoted(text) if self.quotable => text,
+            other => return Err(Some(format!("expected {}, found {}", self.expected, describe(other)))),
+        };
+        if text.len() > LONGEST {
+            return Err(Some(format!("expected {}, found {}", self.expected, quoted(text))));
+        }
+        (self.parse)(text).map_err(Some)
+    }
+}
+
+/// What a value is, to complete "found ...".
+pub(super) fn describe(value: &Value) -> String {
+    match value {
+        Value::Nothing => "nothing".to_owned(),
+        Value::Plain(text) => quoted(text),
+        Value::Quoted(text) => format!("the text {}", quoted(text)),
+        Value::List(_) => "a list".to_owned(),
+        Value::Map(_) | Value::Unusable => "a map".to_owned(),
+    }
+}
+
+/// Takes care that nobody who wrote 0.9 for 90 % is talked into 0.9 %.
+fn ratio(text: &str) -> Result<f64, String> {
+    units::ratio(text).map_err(|error| match number(text) {
+        Ok(share) if share > 0.0 && share <= 1.0 => {
+            format!("unit missing: write {}, or {text}% if you mean that", (RATIO.show)(&share))
+        }
+        _ => error.to_string(),
+    })
+}
+
+/// Strict on purpose: Rust's own parser would take `inf`, `nan` and `1e300`.
+fn number(text: &str) -> Result<f64, String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let parsed = text.parse().ok().filter(|_| plain);
+    parsed.ok_or_else(|| format!("expected a number such as 50, found {}", quoted(text)))
+}
