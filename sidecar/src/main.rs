@@ -1,2 +1,87 @@
-//! The `setpoint` binary.
-fn main() {}
+//! The `setpoint` binary: parse, build, run, drain, exit code. Everything else is the library, so that tests can embed it.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+use setpoint::app::{RunError, Sidecar};
+use setpoint::cli::{self, Cli, Command, EXIT_FAILURE, EXIT_HELD};
+use setpoint::socket::SocketError;
+use setpoint::{admin, config, logging, show, status};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let code = Cli::read().map(|cli| match cli.command {
+        Command::Run(options) => run(&options),
+        Command::Check(options) => check(&options),
+        Command::Status(options) => print(show_status(&options)),
+        Command::Completions { shell } => print(completions(shell)),
+    });
+    ExitCode::from(code.unwrap_or_else(|code| code))
+}
+
+/// Runs the sidecar until it is told to stop.
+fn run(options: &cli::Run) -> u8 {
+    logging::install(options.log, options.log_level);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ran = runtime.context("cannot start").and_then(|runtime| runtime.block_on(sidecar(options)));
+    let Err(error) = ran else { return 0 };
+    tracing::error!(error = format!("{error:#}"), "sidecar failed");
+    match error.downcast_ref() {
+        Some(RunError::Socket(SocketError::Held { .. })) => EXIT_HELD,
+        _ => EXIT_FAILURE,
+    }
+}
+
+async fn sidecar(options: &cli::Run) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let sidecar = Sidecar::bind(options)?;
+    let reload = sidecar.reload();
+    tokio::spawn(async move { while hang_up.recv().await.and(reload.now().await).is_some() {} });
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    sidecar.run(options, stop).await?;
+    Ok(())
+}
+
+/// Checks the policy file.
+fn check(options: &cli::Check) -> u8 {
+    let mut out = std::io::stdout().lock();
+    config::check(&options.config, options.json, &mut out).unwrap_or(EXIT_FAILURE)
+}
+
+fn show_status(options: &cli::Status) -> anyhow::Result<String> {
+    let json = admin::client::get(options.admin, "/status")?;
+    if options.json {
+        return Ok(json + "\n");
+    }
+    let status: status::Status = serde_json::from_str(&json).context("the answer is no status")?;
+    Ok(show::text(&status))
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "setpoint", &mut script);
+    Ok(String::from_utf8(script)?)
+}
+
+/// Prints a result; gives the exit code.
+fn print(result: anyhow::Result<String>) -> u8 {
+    let (text, code) = match result {
+        Ok(text) => (text, 0),
+        Err(error) => {
+            // Nobody is left to tell when even this cannot be written.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            return EXIT_FAILURE;
+        }
+    };
+    // A reader that left early (`| head`) is no failure of ours.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    code
+}

@@ -1,0 +1,191 @@
+//! The parts put together, and the order in which they start and stop.
+//!
+//! Start: the lock on the socket comes first, so that a second sidecar fails before it has touched anything. Stop: no new
+//! clients, good-bye to the old ones, the socket file last; the control loop ticks until the end.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use setpoint_signals::{Roots, Sampler, Target};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::cli;
+use crate::clock::Clock;
+use crate::config::Reloader;
+use crate::control::{Board, Control, Shared};
+use crate::journal::Journal;
+use crate::metrics::{Metrics, UPKEEP_EVERY};
+use crate::pulse::Pulse;
+use crate::reload::{Reload, Requests};
+use crate::sessions::Registry;
+use crate::socket::{Socket, SocketError};
+use crate::transport::accept::accept;
+use crate::transport::connection::Allowed;
+use crate::watchdog::{self, Watchdog};
+use crate::{admin, signals, transport};
+
+/// Clients have this long to leave after they were told to.
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why the sidecar does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The socket is not ours.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The admin address cannot be had.
+    #[error("cannot listen on the admin address {addr}")]
+    Admin {
+        /// Which.
+        addr: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The state directory cannot be made.
+    #[error("cannot make the state directory {}", path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system gave no thread or refused a listener.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    /// The control loop is gone: without it nothing else makes sense.
+    #[error("the control loop has ended")]
+    LoopEnded,
+}
+
+/// A sidecar that owns its addresses and has not started yet.
+#[derive(Debug)]
+pub struct Sidecar {
+    shared: Shared,
+    socket: Socket,
+    sdk: UnixListener,
+    admin: TcpListener,
+    reload: Reload,
+    requests: Requests,
+}
+
+impl Sidecar {
+    /// Takes the socket and the admin address. To be called within the runtime that will [`run`](Self::run) it.
+    ///
+    /// # Errors
+    /// When one of them cannot be had, or the state directory cannot be made.
+    pub fn bind(options: &cli::Run) -> Result<Self, RunError> {
+        let (socket, sdk) = Socket::bind(&options.socket)?;
+        let refused = |source| RunError::Admin { addr: options.admin, source };
+        let admin = TcpListener::bind(options.admin).map_err(refused)?;
+        make_state_dir(&options.state_dir)?;
+        let (clock, pulse, metrics) = (Clock::start(), Arc::<Pulse>::default(), Metrics::new());
+        let registry = Registry::new(random(), clock, Arc::clone(&pulse), metrics.clone());
+        let journal = Arc::<Journal>::default();
+        let shared = Shared { clock, pulse, registry, journal, board: Board::default(), metrics };
+        let (reload, requests) = Reload::channel();
+        Ok(Self { shared, socket, sdk, admin, reload, requests })
+    }
+
+    /// Asks for the policy file to be read now.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
+    }
+
+    /// Runs until `stop` is ready, then says good-bye to every client.
+    ///
+    /// # Errors
+    /// When a part cannot start, or the control loop ends by itself.
+    pub async fn run(self, options: &cli::Run, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        let Self { shared, socket, sdk, admin, reload, requests } = self;
+        let (sdk, admin) = (listener(sdk)?, tcp_listener(admin)?);
+        let _watchdog = Watchdog::start(Arc::clone(&shared.pulse), watchdog::abort).map_err(RunError::Start)?;
+        let source = Reloader::new(options.config.clone());
+        let control = Control::new(shared.clone(), source, sense(options), requests);
+        let control = tokio::spawn(control.run());
+        tokio::spawn(upkeep(shared.metrics.clone()));
+        tokio::spawn(admin::serve(admin, shared.clone(), reload));
+
+        let (connection, connections) = mpsc::channel(1);
+        let (metrics, registry) = (shared.metrics.clone(), shared.registry.clone());
+        tokio::spawn(accept(sdk, allowed(options), metrics.clone(), connection));
+        let (close, closing) = oneshot::channel::<()>();
+        let closing = async { closing.await.unwrap_or(()) };
+        let serving = transport::serve(ReceiverStream::new(connections), registry, metrics, closing);
+        let serving = tokio::spawn(serving);
+
+        let (socket_path, admin) = (options.socket.display(), options.admin);
+        tracing::info!(socket = %socket_path, %admin, epoch = shared.registry.epoch(), "sidecar started");
+        tokio::select! {
+            () = stop => {}
+            _ = control => return Err(RunError::LoopEnded),
+        }
+        tracing::info!("sidecar stops");
+        drop(close);
+        shared.registry.drain();
+        // Whoever has not left by then finds out when we are gone.
+        let _ = tokio::time::timeout(DRAIN_WITHIN, serving).await;
+        socket.unlink();
+        Ok(())
+    }
+}
+
+fn listener(sdk: UnixListener) -> Result<tokio::net::UnixListener, RunError> {
+    sdk.set_nonblocking(true).map_err(RunError::Start)?;
+    tokio::net::UnixListener::from_std(sdk).map_err(RunError::Start)
+}
+
+fn tcp_listener(admin: TcpListener) -> Result<tokio::net::TcpListener, RunError> {
+    admin.set_nonblocking(true).map_err(RunError::Start)?;
+    tokio::net::TcpListener::from_std(admin).map_err(RunError::Start)
+}
+
+fn make_state_dir(path: &Path) -> Result<(), RunError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path);
+    made.map_err(|source| RunError::StateDir { path: path.to_owned(), source })
+}
+
+fn allowed(options: &cli::Run) -> Allowed {
+    let mut allowed = Allowed::own();
+    allowed.uids.extend(&options.allow_uid);
+    allowed.gids.extend(&options.allow_gid);
+    allowed
+}
+
+/// What the sidecar itself reads: of the process or cgroup that it was pointed at, else of the node alone. Its own cgroup
+/// would say nothing about the service.
+fn sense(options: &cli::Run) -> crate::control::Sense {
+    let roots = Roots { proc: options.proc.clone(), sys: options.sys.clone() };
+    let target = match (options.pid.map(Target::pid), &options.cgroup) {
+        (Some(process), Some(cgroup)) => process.with_cgroup(cgroup),
+        (Some(process), None) => process,
+        (None, Some(cgroup)) => Target::cgroup(cgroup),
+        (None, None) => {
+            let mut sampler = Sampler::new(roots, Target::current());
+            return Box::new(move |now| signals::signals(&signals::of_node(sampler.sample(now))));
+        }
+    };
+    let mut sampler = Sampler::new(roots, target);
+    Box::new(move |now| signals::signals(&sampler.sample(now)))
+}
+
+async fn upkeep(metrics: Metrics) {
+    let mut due = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        due.tick().await;
+        metrics.upkeep();
+    }
+}
+
+/// A number that no other start of a sidecar has: the standard library seeds its hashers from the system.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,167 @@
+//! The control loop: the one place where signals become setpoints, and the only async code in the decision path.
+//!
+//! It waits for its tick and for nothing else. Whatever talks to a client, a disk or an operator runs elsewhere and meets
+//! the loop in plain memory, so none of them can delay a decision. A tick that is missed is not made up for: the next one
+//! uses the time that really passed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use setpoint_policies::decision::Decision;
+use setpoint_policies::engine::Engine;
+use setpoint_policies::signal::Signals;
+use setpoint_policies::snapshot::Snapshot;
+use setpoint_policies::spec::PolicySet;
+use setpoint_policies::time::Timestamp;
+
+use crate::clock::Clock;
+use crate::config::{ConfigState, Reloader};
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::reload::Requests;
+use crate::sessions::Registry;
+use crate::status;
+
+/// However soon a policy wants to be woken, the loop rests this long.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
+/// Reads the sidecar's own signals, given the time on the one clock.
+pub type Sense = Box<dyn FnMut(Duration) -> Signals + Send>;
+
+/// What the newest tick saw and decided, for whoever looks on.
+#[derive(Debug, Default)]
+pub struct Latest {
+    /// One decision per bound knob and process.
+    pub decisions: Vec<Decision>,
+    /// What the sidecar read itself.
+    pub node: Signals,
+    /// The policy file.
+    pub config: status::Config,
+}
+
+/// The newest tick, swapped as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<Mutex<Arc<Latest>>>);
+
+impl Board {
+    /// The newest tick.
+    pub fn latest(&self) -> Arc<Latest> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, latest: Latest) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(latest);
+    }
+}
+
+/// What the loop shares with the rest of the process.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The one clock.
+    pub clock: Clock,
+    /// The loop's proof of life.
+    pub pulse: Arc<Pulse>,
+    /// The connected processes.
+    pub registry: Registry,
+    /// The newest changes.
+    pub journal: Arc<Journal>,
+    /// The newest tick.
+    pub board: Board,
+    /// The metrics.
+    pub metrics: Metrics,
+}
+
+/// The loop's own state.
+pub struct Control {
+    shared: Shared,
+    engine: Engine,
+    source: Reloader,
+    sense: Sense,
+    requests: Requests,
+}
+
+impl Control {
+    /// A loop that starts with what `source` has to offer now, or without policies.
+    pub fn new(
+        shared: Shared,
+        source: Reloader,
+        sense: Sense,
+        requests: Requests,
+    ) -> Self {
+        let engine = Engine::new(Arc::new(PolicySet::observe_only()), shared.clock.now());
+        Self { shared, engine, source, sense, requests }
+    }
+
+    /// Ticks until it is dropped.
+    pub async fn run(mut self) {
+        let clock = self.shared.clock;
+        let mut slot = clock.now();
+        let mut due = slot;
+        loop {
+            clock.sleep_until(due).await;
+            self.tick(clock.now().since(due));
+            let now = clock.now();
+            slot = next_slot(slot, now, self.engine.policies().tick);
+            due = self.engine.wake_at().map_or(slot, |wake| wake.max(now + SHORTEST_WAIT).min(slot));
+        }
+    }
+
+    /// One tick, which began this much too late.
+    fn tick(&mut self, lateness: Duration) {
+        let now = self.shared.clock.now();
+        self.shared.metrics.tick(lateness);
+        self.take_policies(now);
+        let node = (self.sense)(now.since(Timestamp::ZERO));
+        let seen = Snapshot { at: now, node, instances: self.shared.registry.instances() };
+        let decisions = self.engine.step(&seen).decisions;
+        self.shared.metrics.decided(&decisions);
+        self.shared.journal.record(&seen, &decisions);
+        self.shared.registry.publish(&decisions, self.engine.policies(), node);
+        self.shared.board.put(Latest { decisions, node, config: self.source.state().into() });
+        self.shared.pulse.finish(self.shared.clock.now());
+    }
+
+    /// Takes over what the policy file says now, and answers whoever asked for that.
+    fn take_policies(&mut self, now: Timestamp) {
+        let asked = std::iter::from_fn(|| self.requests.try_recv().ok()).collect::<Vec<_>>();
+        let before = self.source.state().clone();
+        // The first tick does not wait for the file to settle. Errors are kept in the state.
+        let new = if asked.is_empty() && self.shared.pulse.tick() > 0 {
+            self.source.poll(now)
+        } else {
+            self.source.force(now).unwrap_or_default()
+        };
+        let after = self.source.state();
+        if new.is_some() || (after.error != before.error && after.error.is_some()) {
+            self.shared.metrics.reloaded(after.error.is_none());
+        }
+        for answer in asked {
+            // Who asked may have left.
+            let _ = answer.send(after.into());
+        }
+        if let Some(policies) = new {
+            self.engine.replace(policies);
+        }
+    }
+}
+
+impl From<&ConfigState> for status::Config {
+    fn from(state: &ConfigState) -> Self {
+        let runs = match state.status {
+            crate::config::Status::Active => status::ConfigState::Active,
+            crate::config::Status::LastGood => status::ConfigState::LastGood,
+            crate::config::Status::ObserveOnly => status::ConfigState::ObserveOnly,
+        };
+        Self { state: runs, revision: state.revision.clone(), error: state.error.clone() }
+    }
+}
+
+/// The first slot of the regular grid after `now`: slots that were missed stay missed.
+fn next_slot(slot: Timestamp, now: Timestamp, tick: Duration) -> Timestamp {
+    let passed = now.since(slot).as_nanos() / tick.as_nanos().max(1);
+    slot + tick.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The newest changes and why they were made: a bounded ring that the status page reads.
+//!
+//! Only changes are kept. A hold says nothing that the newest change has not said, and ten of them per second and knob
+//! would push out what people look for.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use setpoint_policies::decision::{Action, Decision};
+use setpoint_policies::snapshot::Snapshot;
+use setpoint_policies::time::Timestamp;
+
+use crate::sessions::desired::explain;
+
+/// Changes that are kept.
+pub const CAPACITY: usize = 1000;
+
+/// One change.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The name of the service.
+    pub service: Arc<str>,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// The newest changes.
+#[derive(Debug, Default)]
+pub struct Journal(Mutex<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<Entry>,
+    newest_id: u64,
+}
+
+impl Journal {
+    /// Keeps and logs the decisions of a tick that change something.
+    pub fn record(&self, seen: &Snapshot, decisions: &[Decision]) {
+        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest_id = ring.newest_id;
+        for decision in decisions.iter().filter(|decision| decision.id > newest_id) {
+            ring.newest_id = ring.newest_id.max(decision.id);
+            // The first decision about a knob is new as well, even when it only takes over what is in force.
+            if decision.action == Action::Hold {
+                continue;
+            }
+            let instance = seen.instances.iter().find(|instance| instance.id == decision.instance);
+            let Some(instance) = instance else { continue };
+            log(decision);
+            if ring.entries.len() == CAPACITY {
+                ring.entries.pop_front();
+            }
+            let service = Arc::clone(&instance.service);
+            ring.entries.push_back(Entry { at: seen.at, service, decision: decision.clone() });
+        }
+    }
+
+    /// The newest `count` changes, oldest first.
+    pub fn newest(&self, count: usize) -> Vec<Entry> {
+        let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.entries.iter().skip(ring.entries.len().saturating_sub(count)).cloned().collect()
+    }
+}
+
+fn log(decision: &Decision) {
+    tracing::info!(
+        instance = &*decision.instance.0,
+        knob = decision.knob.as_str(),
+        from = decision.from.scalar(),
+        to = decision.to.scalar(),
+        action = decision.action.name(),
+        policy = &*decision.policy,
+        rule = decision.reason.rule(),
+        reason = explain(decision),
+        id = decision.id,
+        "setpoint changed"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use setpoint_policies::knob::KnobName;
+    use setpoint_policies::reason::Reason;
+    use setpoint_policies::snapshot::{Instance, InstanceId};
+    use setpoint_policies::value::Value;
+    use std::collections::BTreeMap;
+
+    fn snapshot() -> Snapshot {
+        let instance = Instance {
+            id: InstanceId("demo/1".into()),
+            service: "demo".into(),
+            incarnation: 1,
+            knobs: Vec::new(),
+            in_force: BTreeMap::new(),
+            totals: BTreeMap::new(),
+            signals: Default::default(),
+        };
+        Snapshot { instances: vec![instance], ..Snapshot::default() }
+    }
+
+    fn decision(id: u64, action: Action) -> Decision {
+        Decision {
+            id,
+            instance: InstanceId("demo/1".into()),
+            knob: KnobName::try_new("limit.inbound").expect("valid"),
+            from: Value::Concurrency(50.0),
+            to: Value::Concurrency(35.0),
+            action,
+            policy: "inbound".into(),
+            reason: Reason::Calm,
+            guarded: None,
+            overruled: Vec::new(),
+        }
+    }
+
+    fn ids(journal: &Journal) -> Vec<u64> {
+        journal.newest(CAPACITY).iter().map(|entry| entry.decision.id).collect()
+    }
+
+    #[test]
+    fn a_change_is_kept_once_and_holds_are_not() {
+        let journal = Journal::default();
+        journal.record(&snapshot(), &[decision(1, Action::Hold)]);
+        journal.record(&snapshot(), &[decision(2, Action::Decrease)]);
+        journal.record(&snapshot(), &[decision(2, Action::Decrease)]);
+        journal.record(&snapshot(), &[decision(2, Action::Hold), decision(3, Action::Increase)]);
+        assert_eq!(ids(&journal), [2, 3]);
+    }
+
+    #[test]
+    fn the_oldest_changes_make_room() {
+        let journal = Journal::default();
+        for id in 1..=CAPACITY as u64 + 5 {
+            journal.record(&snapshot(), &[decision(id, Action::Decrease)]);
+        }
+        let kept = ids(&journal);
+        assert_eq!((kept.len(), kept[0], kept[CAPACITY - 1]), (CAPACITY, 6, CAPACITY as u64 + 5));
+        assert_eq!(journal.newest(2).len(), 2);
+    }
+}

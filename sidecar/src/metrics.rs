@@ -1,0 +1,246 @@
+//! Every metric of the sidecar: names, help, labels, and the only code that emits.
+//!
+//! Counters and the histogram are touched on the tick and are cached handles. Gauges are levels, so they are not kept at
+//! all: a scrape writes them from the same [`Status`] that `/status` shows, and those of a process that has left expire by
+//! themselves. So nothing here grows with the number of processes that ever came by.
+//!
+//! The recorder is an ordinary value, not the process's global one: tests run side by side.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_util::MetricKindMask;
+use setpoint_policies::decision::Decision;
+use setpoint_proto::message;
+
+use crate::sessions::refusal::Cause;
+use crate::status::Status;
+
+/// The recorder keeps raw samples of histograms until it is told to fold them in; it never does that by itself.
+pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// A gauge that no scrape has written for this long is gone.
+const GAUGE_TTL: Duration = Duration::from_secs(120);
+const LATENESS_BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+
+const TICKS: &str = "setpoint_ticks_total";
+const TICK_LATENESS: &str = "setpoint_tick_lateness_seconds";
+const FRAMES: &str = "setpoint_frames_sent_total";
+const ACKS: &str = "setpoint_acks_total";
+const DECISIONS: &str = "setpoint_decisions_total";
+const REFUSED: &str = "setpoint_refused_clients_total";
+const ENDED: &str = "setpoint_sessions_ended_total";
+const UNKNOWN: &str = "setpoint_unknown_messages_total";
+const RELOADS: &str = "setpoint_reloads_total";
+
+const COUNTERS: [(&str, &str); 8] = [
+    (TICKS, "Finished ticks of the control loop."),
+    (FRAMES, "Frames sent, by channel."),
+    (ACKS, "Acknowledged setpoints, by what became of them."),
+    (DECISIONS, "Decisions, by action and rule; one per bound knob and tick, holds included."),
+    (REFUSED, "Clients turned away and sessions ended by the sidecar, by cause."),
+    (ENDED, "Sessions ended, by how."),
+    (UNKNOWN, "Messages of a kind that this build does not know; they are ignored."),
+    (RELOADS, "Policy files read, by result."),
+];
+
+const GAUGES: [(&str, &str); 8] = [
+    ("setpoint_sessions", "Connected processes, by how well they follow."),
+    ("setpoint_loop_age_seconds", "Time since the last finished tick."),
+    ("setpoint_uptime_seconds", "Time since the sidecar started."),
+    ("setpoint_config_state", "1 for the state that the policy file is in."),
+    ("setpoint_knob_in_force", "Value in force, the mean over the processes of a service; a breaker's severity, 0 to 4."),
+    ("setpoint_knob_wanted", "Value wanted, as setpoint_knob_in_force."),
+    ("setpoint_signal", "Newest reading as policies see it, the mean over the processes of a service; unit last in its name."),
+    ("setpoint_signal_age_seconds", "Age of the oldest of these readings."),
+];
+
+/// The metrics of one sidecar. Copies share everything.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    ticks: Counter,
+    lateness: Histogram,
+    decisions: Mutex<BTreeMap<(&'static str, &'static str), Counter>>,
+}
+
+impl Metrics {
+    /// A new set with a recorder of its own.
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new()
+            .idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_TTL))
+            .set_buckets_for_metric(Matcher::Full(TICK_LATENESS.to_owned()), &LATENESS_BUCKETS)
+            .expect("the list of buckets is not empty")
+            .build_recorder();
+        for (name, help) in COUNTERS {
+            recorder.describe_counter(name.into(), None, help.into());
+        }
+        for (name, help) in GAUGES {
+            recorder.describe_gauge(name.into(), None, help.into());
+        }
+        let help = "How much later than planned a tick began.";
+        recorder.describe_histogram(TICK_LATENESS.into(), None, help.into());
+        let inner = Inner {
+            ticks: counter(&recorder, TICKS, &[]),
+            lateness: recorder.register_histogram(&Key::from_name(TICK_LATENESS), &METADATA),
+            decisions: Mutex::default(),
+            handle: recorder.handle(),
+            recorder,
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// A tick began this much later than planned.
+    pub fn tick(&self, lateness: Duration) {
+        self.0.ticks.increment(1);
+        self.0.lateness.record(lateness.as_secs_f64());
+    }
+
+    /// Decisions were made.
+    pub fn decided(&self, decisions: &[Decision]) {
+        let mut counters = self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        for decision in decisions {
+            let (action, rule) = (decision.action.name(), decision.reason.rule());
+            let new = || counter(&self.0.recorder, DECISIONS, &[("action", action), ("rule", rule)]);
+            counters.entry((action, rule)).or_insert_with(new).increment(1);
+        }
+    }
+
+    /// A frame was handed to the transport.
+    pub fn frame_sent(&self, channel: message::Channel) {
+        self.count(FRAMES, &[("channel", channel.name())]);
+    }
+
+    /// A setpoint was acknowledged.
+    pub fn acknowledged(&self, status: message::Status) {
+        self.count(ACKS, &[("status", status.name())]);
+    }
+
+    /// A client was turned away.
+    pub fn refused(&self, cause: Cause) {
+        self.count(REFUSED, &[("cause", cause.name())]);
+    }
+
+    /// A session ended.
+    pub fn session_ended(&self, how: &'static str) {
+        self.count(ENDED, &[("how", how)]);
+    }
+
+    /// A message of an unknown kind was ignored.
+    pub fn unknown_message(&self) {
+        self.count(UNKNOWN, &[]);
+    }
+
+    /// The policy file was read.
+    pub fn reloaded(&self, accepted: bool) {
+        self.count(RELOADS, &[("result", if accepted { "accepted" } else { "rejected" })]);
+    }
+
+    /// Everything in the text format of Prometheus; the gauges are taken from `status`.
+    pub fn render(&self, status: &Status) -> String {
+        self.write_gauges(status);
+        self.0.handle.render()
+    }
+
+    /// Folds the samples of histograms in. Without it they pile up for ever.
+    pub fn upkeep(&self) {
+        self.0.handle.run_upkeep();
+    }
+
+    fn write_gauges(&self, status: &Status) {
+        self.set("setpoint_loop_age_seconds", &[], status.loop_age_seconds);
+        self.set("setpoint_uptime_seconds", &[], status.uptime_seconds);
+        for state in crate::status::ConfigState::ALL {
+            let is = f64::from(u8::from(state == status.config.state));
+            self.set("setpoint_config_state", &[("state", state.name())], is);
+        }
+        for state in crate::status::SessionState::ALL {
+            let count = status.sessions.iter().filter(|session| session.state == state).count();
+            self.set("setpoint_sessions", &[("state", state.name())], count as f64);
+        }
+        let (mut in_force, mut wanted) = (Means::default(), Means::default());
+        let (mut values, mut ages) = (Means::default(), Means::default());
+        for session in &status.sessions {
+            for knob in &session.knobs {
+                in_force.add(&session.service, &knob.name, knob.in_force);
+                wanted.add(&session.service, &knob.name, knob.want.unwrap_or(knob.in_force));
+            }
+            for (signal, value) in &session.signals {
+                values.add(&session.service, signal, *value);
+            }
+            for (signal, age) in &session.signal_age_seconds {
+                ages.add(&session.service, signal, *age);
+            }
+        }
+        in_force.each(|service, knob, of| self.set("setpoint_knob_in_force", &[("service", service), ("knob", knob)], of.mean()));
+        wanted.each(|service, knob, of| self.set("setpoint_knob_wanted", &[("service", service), ("knob", knob)], of.mean()));
+        values.each(|service, signal, of| self.set("setpoint_signal", &[("service", service), ("signal", signal)], of.mean()));
+        ages.each(|service, signal, of| self.set("setpoint_signal_age_seconds", &[("service", service), ("signal", signal)], of.largest));
+    }
+
+    fn count(&self, name: &'static str, labels: &[(&'static str, &'static str)]) {
+        counter(&self.0.recorder, name, labels).increment(1);
+    }
+
+    fn set(&self, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
+        let labels = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect::<Vec<_>>();
+        self.0.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+fn counter(recorder: &PrometheusRecorder, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
+    let labels = labels.iter().map(|(key, value)| Label::from_static_parts(key, value)).collect::<Vec<_>>();
+    recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+}
+
+/// Values by service and name.
+#[derive(Default)]
+struct Means<'a>(BTreeMap<(&'a str, &'a str), Mean>);
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+    largest: f64,
+}
+
+impl<'a> Means<'a> {
+    fn add(&mut self, service: &'a str, name: &'a str, value: f64) {
+        let mean = self.0.entry((service, name)).or_default();
+        mean.sum += value;
+        mean.count += 1.0;
+        mean.largest = mean.largest.max(value);
+    }
+
+    fn each(&self, mut write: impl FnMut(&str, &str, &Mean)) {
+        for ((service, name), mean) in &self.0 {
+            write(service, name, mean);
+        }
+    }
+}
+
+impl Mean {
+    fn mean(&self) -> f64 {
+        self.sum / self.count
+    }
+}

@@ -1,0 +1,129 @@
+//! What one session should have: the newest decisions as complete channel states.
+//!
+//! A level, not a queue: each tick overwrites it, and the session sends whatever it finds when it gets to send. The texts
+//! of a setpoint are those of the decision that changed it; a tick that changes no value rebuilds nothing.
+
+use std::sync::Arc;
+
+use setpoint_policies::decision::Decision;
+use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::spec::{Mode as PolicyMode, PolicySet};
+use setpoint_policies::value::Value;
+use setpoint_proto::message::{Channel, Evidence, Mode, Setpoint, Why};
+
+/// The complete wanted state of one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Whether it is to be put in force.
+    pub mode: Mode,
+    /// Hash of the policy set that it comes from.
+    pub revision: String,
+    /// Every setpoint, by name of the knob.
+    pub set: Vec<Setpoint>,
+}
+
+/// The wanted state of each channel, in the order of [`Channel::ALL`]. `None`: nothing was ever wanted, so nothing is
+/// sent, and what the SDK holds from an earlier sidecar runs out by its own lease.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired([Option<Arc<Wanted>>; Channel::ALL.len()]);
+
+impl Desired {
+    /// The wanted state of a channel, if there ever was one.
+    pub fn channel(&self, channel: Channel) -> Option<&Arc<Wanted>> {
+        self.0[channel as usize].as_ref()
+    }
+
+    /// Takes over the decisions for this session; true when a value changed.
+    pub fn update(&mut self, decisions: &[&Decision], set: &PolicySet) -> bool {
+        let mut changed = false;
+        for channel in Channel::ALL {
+            let mut wanted = decisions.iter().copied().filter(|d| Channel::of(&d.to) == channel).collect::<Vec<_>>();
+            wanted.sort_by(|a, b| a.knob.cmp(&b.knob));
+            changed |= update_channel(&mut self.0[channel as usize], &wanted, set);
+        }
+        changed
+    }
+}
+
+impl Wanted {
+    /// Whether a frame of `self` says the same as one of `other`, reasons aside.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let alike = |(a, b): (&Setpoint, &Setpoint)| a.knob == b.knob && a.value == b.value && a.lease == b.lease;
+        self.mode == other.mode
+            && self.set.len() == other.set.len()
+            && self.set.iter().zip(&other.set).all(alike)
+    }
+
+    /// The value wanted for a knob.
+    pub fn value(&self, knob: &str) -> Option<Value> {
+        self.set.iter().find(|setpoint| setpoint.knob.as_str() == knob).map(|setpoint| setpoint.value)
+    }
+}
+
+fn update_channel(slot: &mut Option<Arc<Wanted>>, decisions: &[&Decision], set: &PolicySet) -> bool {
+    let (decisions, mode) = match set.mode {
+        PolicyMode::Enforce => (decisions, Mode::Apply),
+        PolicyMode::Shadow => (decisions, Mode::Shadow),
+        // Nothing is wanted: what is in force is given back to its baseline, once.
+        PolicyMode::Observe => (&[][..], Mode::Apply),
+    };
+    let same = match slot {
+        None => decisions.is_empty(),
+        Some(wanted) => wanted.mode == mode && says(&wanted.set, decisions, &set.lease),
+    };
+    if !same {
+        let set_points = decisions.iter().map(|decision| setpoint(decision, &set.lease)).collect();
+        *slot = Some(Arc::new(Wanted { mode, revision: set.revision.clone(), set: set_points }));
+    }
+    !same
+}
+
+fn says(set: &[Setpoint], decisions: &[&Decision], lease: &Lease) -> bool {
+    let alike = |(s, d): (&Setpoint, &&Decision)| {
+        s.knob == d.knob && s.value == d.to && s.lease == lease_of(&d.to, lease)
+    };
+    set.len() == decisions.len() && set.iter().zip(decisions).all(alike)
+}
+
+/// A breaker's word is worth nothing without the sidecar: it goes back to the local breaker as soon as its lease ends.
+fn lease_of(value: &Value, lease: &Lease) -> Lease {
+    match value {
+        Value::Breaker(_) => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
+        _ => *lease,
+    }
+}
+
+fn setpoint(decision: &Decision, lease: &Lease) -> Setpoint {
+    Setpoint {
+        knob: decision.knob.clone(),
+        value: decision.to,
+        lease: lease_of(&decision.to, lease),
+        why: Arc::new(why(decision)),
+        decision_id: decision.id,
+    }
+}
+
+/// The explanation that goes to the SDK.
+fn why(decision: &Decision) -> Why {
+    let evidence = decision.reason.evidence().into_iter().map(|evidence| Evidence {
+        signal: evidence.signal.to_owned(),
+        observed: evidence.observed,
+        threshold: evidence.threshold,
+        unit: evidence.unit.to_owned(),
+    });
+    Why {
+        policy: decision.policy.to_string(),
+        rule: decision.reason.rule().to_owned(),
+        text: explain(decision),
+        action: decision.action.name().to_owned(),
+        evidence: evidence.collect(),
+    }
+}
+
+/// The reason of a decision and what the guard made of the wish, as one sentence.
+pub fn explain(decision: &Decision) -> String {
+    match decision.guarded {
+        Some(rule) => format!("{}; {rule}", decision.reason),
+        None => decision.reason.to_string(),
+    }
+}

@@ -1,0 +1,216 @@
+//! What is known of one connected process, shared between its own task and the control loop.
+//!
+//! The lock is a plain mutex that is held for copies only, never across an await: the loop copies everything out once per
+//! tick, the task copies each message in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use setpoint_policies::knob::{Knob, KnobName};
+use setpoint_policies::signal::Signals;
+use setpoint_policies::snapshot::{Instance, InstanceId, Received};
+use setpoint_policies::time::Timestamp;
+use setpoint_policies::value::Value;
+use setpoint_proto::bounds;
+use setpoint_proto::message::{Ack, Applied, Hello, KnobUpdate, Report, Status};
+use tokio::sync::watch;
+
+use super::desired::{Desired, Wanted};
+use super::outbox::Delivery;
+use super::read_back;
+use super::refusal::{Cause, Refusal};
+
+/// A frame that waits longer than this for its ack makes the session lag.
+const LAGGING_AFTER: Duration = Duration::from_secs(1);
+
+/// One connected process.
+#[derive(Debug)]
+pub struct Session {
+    /// Its name in snapshots and decisions.
+    pub id: InstanceId,
+    /// The name of its service.
+    pub service: Arc<str>,
+    /// Its own name, stable for one process life.
+    pub instance: Arc<str>,
+    /// Which life of the process.
+    pub incarnation: u64,
+    /// What its task should do; the newest word wins.
+    pub orders: watch::Sender<Orders>,
+    known: Mutex<Known>,
+}
+
+/// What the registry wants of a session's task.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    /// The newest desired state.
+    pub desired: Desired,
+    /// Set once, to end the session.
+    pub ending: Option<Ending>,
+}
+
+/// Why a session is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The sidecar goes away.
+    Draining,
+    /// A newer connection of the same process took over.
+    Replaced,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    knobs: BTreeMap<KnobName, Arc<Knob>>,
+    in_force: BTreeMap<KnobName, Value>,
+    totals: BTreeMap<KnobName, Received>,
+    signals: Signals,
+    delivery: Delivery,
+}
+
+/// How well a session follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Everything sent is acknowledged.
+    Synced,
+    /// A frame is on its way.
+    Sent,
+    /// A frame has waited for its ack for over a second.
+    Lagging,
+    /// The SDK refused a value that is still wanted.
+    Nacked,
+}
+
+impl Session {
+    /// A session that starts with what its hello tells, the values in force included: a new sidecar learns from them.
+    pub fn new(hello: &Hello) -> Self {
+        let mut known = Known::default();
+        known.knobs.extend(hello.knobs.iter().map(|knob| (knob.name.clone(), Arc::new(knob.clone()))));
+        for applied in &hello.state {
+            known.read_back(applied, None);
+        }
+        Self {
+            id: instance_id(hello),
+            service: hello.service.as_str().into(),
+            instance: hello.instance_id.as_str().into(),
+            incarnation: hello.incarnation,
+            orders: watch::Sender::new(Orders::default()),
+            known: Mutex::new(known),
+        }
+    }
+
+    /// What the engine sees of it.
+    pub fn snapshot(&self) -> Instance {
+        let known = self.known();
+        Instance {
+            id: self.id.clone(),
+            service: Arc::clone(&self.service),
+            incarnation: self.incarnation,
+            knobs: known.knobs.values().cloned().collect(),
+            in_force: known.in_force.clone(),
+            totals: known.totals.clone(),
+            signals: known.signals,
+        }
+    }
+
+    /// The value in force of one knob, if it was ever told.
+    pub fn in_force(&self, knob: &KnobName) -> Option<Value> {
+        self.known().in_force.get(knob).copied()
+    }
+
+    /// Whether a setpoint for this knob may be sent: it is declared and takes effect without a restart.
+    pub fn is_hot(&self, knob: &KnobName) -> bool {
+        self.known().knobs.get(knob).is_some_and(|knob| knob.hot)
+    }
+
+    /// Stores measurements. Counters of more limiters than [`bounds::RESOURCES`] are left out.
+    pub fn report(&self, report: &Report, now: Timestamp) {
+        let mut known = self.known();
+        for (knob, totals) in &report.totals {
+            if known.totals.len() < bounds::RESOURCES || known.totals.contains_key(knob) {
+                let received = Received { at: now, totals: Arc::new(totals.clone()) };
+                known.totals.insert(knob.clone(), received);
+            }
+        }
+        for (signal, value) in &report.signals {
+            known.signals.set(*signal, *value, now);
+        }
+    }
+
+    /// Stores what an ack read back; `wanted` is what its frame asked for.
+    pub fn acknowledged(&self, ack: &Ack, wanted: &Wanted) {
+        let mut known = self.known();
+        for result in &ack.results {
+            known.read_back(result, wanted.value(&result.knob));
+        }
+    }
+
+    /// Adds and removes knobs.
+    ///
+    /// # Errors
+    /// [`Cause::Knobs`] when the process would have more than [`bounds::KNOBS`].
+    pub fn update_knobs(&self, update: &KnobUpdate) -> Result<(), Refusal> {
+        let mut known = self.known();
+        for name in &update.remove {
+            known.knobs.remove(name);
+            known.in_force.remove(name);
+            known.totals.remove(name);
+        }
+        for knob in &update.add {
+            known.knobs.insert(knob.name.clone(), Arc::new(knob.clone()));
+        }
+        if known.knobs.len() > bounds::KNOBS {
+            let text = format!("knobs.add: more than {} knobs in one process", bounds::KNOBS);
+            return Err(Refusal::new(Cause::Knobs, text));
+        }
+        Ok(())
+    }
+
+    /// Notes how the task's frames fare.
+    pub fn set_delivery(&self, delivery: Delivery) {
+        self.known().delivery = delivery;
+    }
+
+    /// How well it follows.
+    pub fn follows(&self, now: Timestamp) -> Follows {
+        let Delivery { waiting_since, refused } = self.known().delivery;
+        match waiting_since.map(|since| now.since(since)) {
+            Some(waited) if waited > LAGGING_AFTER => Follows::Lagging,
+            _ if refused => Follows::Nacked,
+            Some(_) => Follows::Sent,
+            None => Follows::Synced,
+        }
+    }
+
+    /// Tells its task to end. The first reason stands.
+    pub fn end(&self, ending: Ending) {
+        self.orders.send_if_modified(|orders| {
+            let first = orders.ending.is_none();
+            orders.ending.get_or_insert(ending);
+            first
+        });
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Every update is a sequence of whole inserts, so what a panic left behind is still sound.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn read_back(&mut self, applied: &Applied, asked: Option<Value>) {
+        let Ok(name) = KnobName::try_new(&applied.knob) else { return };
+        let Some(knob) = self.knobs.get(&name) else { return };
+        // Of an unsupported knob nothing was read; everything else tells what is in force, refused or not.
+        if applied.status == Status::Unsupported {
+            return;
+        }
+        if let Some(value) = read_back::value(knob, asked, applied.effective) {
+            self.in_force.insert(name, value);
+        }
+    }
+}
+
+/// The name of a process in snapshots: unique, and readable in a log.
+pub fn instance_id(hello: &Hello) -> InstanceId {
+    InstanceId(format!("{}/{}", hello.service, hello.instance_id).into())
+}

@@ -1,0 +1,152 @@
+//! A [`Status`] as text for a terminal.
+
+use std::fmt::Write;
+
+use crate::status::{Change, Session, Status};
+
+/// Changes that are shown.
+const CHANGES: usize = 10;
+
+/// The status as a few tables.
+pub fn text(status: &Status) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut out, status);
+    out
+}
+
+fn write(out: &mut String, status: &Status) -> std::fmt::Result {
+    let (config, revision) = (&status.config, &status.config.revision);
+    let revision = revision.get(..12).unwrap_or(revision);
+    writeln!(out, "config   {} {revision}", config.state.name())?;
+    if let Some(error) = &config.error {
+        writeln!(out, "error    {error}")?;
+    }
+    let (up, age) = (status.uptime_seconds, status.loop_age_seconds * 1e3);
+    writeln!(out, "loop     tick {}, {age:.0} ms ago, up {up:.0} s", status.tick)?;
+    for (title, knobs) in [("unbound", &status.unbound), ("missing", &status.missing)] {
+        if !knobs.is_empty() {
+            writeln!(out, "{title}  {}", knobs.join(", "))?;
+        }
+    }
+    for session in &status.sessions {
+        write_session(out, session)?;
+    }
+    if status.sessions.is_empty() {
+        writeln!(out, "\nno sessions")?;
+    }
+    if !status.decisions.is_empty() {
+        writeln!(out, "\nnewest changes")?;
+        let skipped = status.decisions.len().saturating_sub(CHANGES);
+        let rows = status.decisions.iter().skip(skipped).map(|change| row_of_change(change, status.uptime_seconds));
+        table(out, ["AGO", "KNOB", "FROM", "TO", "POLICY", "REASON"], &rows.collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn write_session(out: &mut String, session: &Session) -> std::fmt::Result {
+    writeln!(out, "\n{} {} ({})", session.service, session.instance, session.state.name())?;
+    let dash = || "-".to_owned();
+    let rows = session.knobs.iter().map(|knob| {
+        [
+            knob.name.clone(),
+            number(knob.in_force),
+            knob.want.map_or_else(dash, number),
+            knob.policy.clone().unwrap_or_else(dash),
+            knob.action.clone().unwrap_or_else(dash),
+            knob.reason.clone().unwrap_or_else(|| "no policy names it".to_owned()),
+        ]
+    });
+    table(out, ["KNOB", "IN FORCE", "WANTED", "POLICY", "ACTION", "REASON"], &rows.collect::<Vec<_>>())?;
+    for (signal, value) in &session.signals {
+        let age = session.signal_age_seconds.get(signal).copied().unwrap_or_default();
+        writeln!(out, "  {signal} {} ({age:.1} s ago)", number(*value))?;
+    }
+    Ok(())
+}
+
+fn row_of_change(change: &Change, now_seconds: f64) -> [String; 6] {
+    [
+        format!("{:.1} s", (now_seconds - change.at_seconds).max(0.0)),
+        format!("{}/{}", change.service, change.knob),
+        number(change.from),
+        number(change.to),
+        change.policy.clone(),
+        change.reason.clone(),
+    ]
+}
+
+/// At most three decimals, and none that say nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn table<const N: usize>(out: &mut String, titles: [&str; N], rows: &[[String; N]]) -> std::fmt::Result {
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([titles[column].len()]).max().unwrap_or_default()
+    });
+    let titles = titles.map(str::to_owned);
+    for row in std::iter::once(&titles).chain(rows) {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(out, "  {}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{Config, ConfigState, Knob, SessionState};
+
+    #[test]
+    fn a_status_is_readable() {
+        let knob = |name: &str, want: Option<f64>| Knob {
+            name: name.to_owned(),
+            in_force: 50.0,
+            want,
+            policy: want.map(|_| "inbound".to_owned()),
+            action: want.map(|_| "decrease".to_owned()),
+            reason: want.map(|_| "4 calls dropped".to_owned()),
+        };
+        let status = Status {
+            tick: 12,
+            uptime_seconds: 61.0,
+            config: Config {
+                state: ConfigState::LastGood,
+                revision: "0123456789abcdef".to_owned(),
+                error: Some("policy.yaml:3:7: unknown field".to_owned()),
+            },
+            sessions: vec![Session {
+                service: "demo".to_owned(),
+                instance: "a".to_owned(),
+                state: SessionState::Synced,
+                knobs: vec![knob("limit.inbound", Some(35.5)), knob("batch", None)],
+                signals: [("cpu_some_ratio".to_owned(), 0.1)].into(),
+                signal_age_seconds: [("cpu_some_ratio".to_owned(), 0.04)].into(),
+            }],
+            unbound: vec!["demo/batch".to_owned()],
+            ..Status::default()
+        };
+        let expected = "\
+config   last_good 0123456789ab
+error    policy.yaml:3:7: unknown field
+loop     tick 12, 0 ms ago, up 61 s
+unbound  demo/batch
+
+demo a (synced)
+  KNOB           IN FORCE  WANTED  POLICY   ACTION    REASON
+  limit.inbound  50        35.5    inbound  decrease  4 calls dropped
+  batch          50        -       -        -         no policy names it
+  cpu_some_ratio 0.1 (0.0 s ago)
+";
+        assert_eq!(text(&status), expected);
+        assert!(text(&Status::default()).ends_with("no sessions\n"));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([0.0, 1234.0, 0.1, 0.12345, -2.5].map(number), ["0", "1234", "0.1", "0.123", "-2.5"]);
+    }
+}

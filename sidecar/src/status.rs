@@ -1,0 +1,156 @@
+//! What `/status` shows, as types that the admin server writes and `setpoint status` reads.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything about one sidecar now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Random for each start.
+    pub epoch: u64,
+    /// Finished ticks.
+    pub tick: u64,
+    /// Since the last finished tick.
+    pub loop_age_seconds: f64,
+    /// Since the start.
+    pub uptime_seconds: f64,
+    /// The policy file.
+    pub config: Config,
+    /// Connected processes.
+    pub sessions: Vec<Session>,
+    /// Knobs that no policy names, as `service/knob`.
+    pub unbound: Vec<String>,
+    /// Knobs that a policy names and no connected process has.
+    pub missing: Vec<String>,
+    /// The newest changes, oldest first.
+    pub decisions: Vec<Change>,
+}
+
+/// The policy file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// What runs.
+    pub state: ConfigState,
+    /// Hash of what runs; empty without policies.
+    pub revision: String,
+    /// What is wrong with the file, with file, line and column.
+    pub error: Option<String>,
+}
+
+/// What runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigState {
+    /// The file as it is.
+    Active,
+    /// An earlier content of the file: the newest one is bad.
+    LastGood,
+    /// No policies: there has been no good content yet.
+    #[default]
+    ObserveOnly,
+}
+
+impl ConfigState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Active, Self::LastGood, Self::ObserveOnly];
+
+    /// The name in metrics and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::LastGood => "last_good",
+            Self::ObserveOnly => "observe_only",
+        }
+    }
+}
+
+/// One connected process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The name of its service.
+    pub service: String,
+    /// Its own name.
+    pub instance: String,
+    /// How well it follows.
+    pub state: SessionState,
+    /// What it lets be tuned.
+    pub knobs: Vec<Knob>,
+    /// What policies see of it, by name: its own readings, else the sidecar's.
+    pub signals: BTreeMap<String, f64>,
+    /// How old each of these readings is.
+    pub signal_age_seconds: BTreeMap<String, f64>,
+}
+
+/// How well a process follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// Everything sent is acknowledged.
+    Synced,
+    /// A frame is on its way.
+    Sent,
+    /// A frame has waited for its ack for over a second.
+    Lagging,
+    /// A wanted value was refused.
+    Nacked,
+}
+
+impl SessionState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Synced, Self::Sent, Self::Lagging, Self::Nacked];
+
+    /// The name in metrics and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Synced => "synced",
+            Self::Sent => "sent",
+            Self::Lagging => "lagging",
+            Self::Nacked => "nacked",
+        }
+    }
+}
+
+/// One knob of one process. Values are numbers in the knob's unit; a breaker's is its severity, 0 (local) to 4 (forced open).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Knob {
+    /// Its name.
+    pub name: String,
+    /// The value in force, as read back.
+    pub in_force: f64,
+    /// The value wanted; absent when no policy names the knob.
+    pub want: Option<f64>,
+    /// The policy that decides.
+    pub policy: Option<String>,
+    /// What it does now.
+    pub action: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// One change of a knob.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Counts changes.
+    pub id: u64,
+    /// When, since the start.
+    pub at_seconds: f64,
+    /// Of which service.
+    pub service: String,
+    /// Of which process.
+    pub instance: String,
+    /// Which knob.
+    pub knob: String,
+    /// The value before.
+    pub from: f64,
+    /// The value wanted.
+    pub to: f64,
+    /// The policy that decided.
+    pub policy: String,
+    /// What it does.
+    pub action: String,
+    /// The rule that fired.
+    pub rule: String,
+    /// One sentence.
+    pub reason: String,
+}

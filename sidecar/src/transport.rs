@@ -1,0 +1,179 @@
+//! gRPC, and nothing but gRPC: the only file that names tonic's server.
+//!
+//! It turns a stream of wire messages into a stream of checked ones, hands both directions to
+//! [`conversation::serve`](crate::sessions::conversation::serve), and maps refusals to status codes. It knows nothing of
+//! sockets: a test hands in one end of a pipe.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use setpoint_proto::convert;
+use setpoint_proto::message::ToSdk;
+use setpoint_proto::rpc::{ClientMessage, ServerMessage, Tuning, TuningServer};
+use setpoint_proto::{bounds, v1};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use crate::metrics::Metrics;
+use crate::sessions::Registry;
+use crate::sessions::conversation::{self, Heard};
+use crate::sessions::refusal::{Cause, Refusal};
+
+pub mod accept;
+pub mod connection;
+#[cfg(test)]
+mod tests;
+
+use connection::{Connection, Link};
+
+/// Streams of one connection; an SDK needs one.
+const STREAMS_PER_CONNECTION: u32 = 8;
+/// Bytes that a stream may have on the way before we have read them: one message of the largest size.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+const HEADERS_BYTES: u32 = 8 * 1024;
+/// How often the other end has to prove that it is alive, and how long it may take: generous, because a process that
+/// collects garbage or is being debugged has not gone away.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+const KEEPALIVE_WITHIN: Duration = Duration::from_secs(20);
+
+/// Serves the connections that come in until `stop` is ready, then until the open ones have ended.
+///
+/// # Errors
+/// When tonic gives up, which it does not over a single connection.
+pub async fn serve<IO, S>(
+    incoming: S,
+    registry: Registry,
+    metrics: Metrics,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream<Item = Connection<IO>>,
+{
+    let service = TuningServer::new(Service { registry, metrics }).max_decoding_message_size(bounds::MESSAGE_BYTES);
+    Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(HEADERS_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_WITHIN))
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming.map(Ok::<_, std::convert::Infallible>), stop)
+        .await
+}
+
+impl<IO> Connected for Connection<IO> {
+    type ConnectInfo = Link;
+
+    fn connect_info(&self) -> Link {
+        self.link()
+    }
+}
+
+struct Service {
+    registry: Registry,
+    metrics: Metrics,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Tuning for Service {
+    type SessionStream = Answers<ServerMessage>;
+    type ExplainStream = Answers<v1::Decision>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let link = request.extensions().get::<Link>().cloned();
+        let link = link.ok_or_else(|| Status::internal("the connection has no peer"))?;
+        if !link.is_allowed() {
+            self.metrics.refused(Cause::Peer);
+            tracing::warn!(peer = ?link.peer(), "client refused: user and group are not allowed");
+            return Err(status(&Refusal::new(Cause::Peer, "neither the user nor the group of the peer is allowed")));
+        }
+        let (said, to_say) = mpsc::channel(1);
+        let heard = Box::pin(heard(request.into_inner(), self.metrics.clone()));
+        let registry = self.registry.clone();
+        tokio::spawn(conversation::serve(registry, heard, said, move || link.engage()));
+        let answers = ReceiverStream::new(to_say).map(|word: Result<ToSdk, Refusal>| match word {
+            Ok(word) => Ok(convert::encode_to_sdk(&word)),
+            Err(refusal) => Err(status(&refusal)),
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    /// Not served: `/status` of the admin address has the same and more.
+    async fn snapshot(
+        &self,
+        _: Request<v1::SnapshotRequest>,
+    ) -> Result<Response<v1::SnapshotResponse>, Status> {
+        Err(Status::unimplemented("use /status of the admin address"))
+    }
+
+    /// Not served: `/status` of the admin address has the newest decisions.
+    async fn explain(
+        &self,
+        _: Request<v1::ExplainRequest>,
+    ) -> Result<Response<Self::ExplainStream>, Status> {
+        Err(Status::unimplemented("use /status of the admin address"))
+    }
+}
+
+/// The client's messages, checked. Ends when the client is gone; messages of an unknown kind are left out (R6).
+fn heard(wire: Streaming<ClientMessage>, metrics: Metrics) -> impl Stream<Item = Heard> {
+    wire.map(|message| message.map_err(|status| from_transport(&status)))
+        .take_while(|message| !matches!(message, Err(None)))
+        .filter_map(move |message| match message {
+            Err(refusal) => refusal.map(Err),
+            Ok(message) => match convert::to_sidecar(message) {
+                Ok(message) => Some(Ok(message)),
+                Err(bad) if bad.is_unknown_message() => {
+                    metrics.unknown_message();
+                    None
+                }
+                Err(bad) => Some(Err(Refusal::new(Cause::Malformed, bad.to_string()))),
+            },
+        })
+}
+
+/// What a broken stream means; `None`: the client has gone.
+fn from_transport(status: &Status) -> Option<Refusal> {
+    match status.code() {
+        Code::OutOfRange => {
+            let text = format!("message: longer than {} bytes", bounds::MESSAGE_BYTES);
+            Some(Refusal::new(Cause::TooLarge, text))
+        }
+        Code::Internal | Code::Unimplemented => {
+            Some(Refusal::new(Cause::Malformed, format!("message: {}", status.message())))
+        }
+        _ => None,
+    }
+}
+
+fn status(refusal: &Refusal) -> Status {
+    let code = match refusal.cause {
+        Cause::Peer => Code::PermissionDenied,
+        Cause::HelloMissing => Code::DeadlineExceeded,
+        Cause::HelloOrder | Cause::Malformed => Code::InvalidArgument,
+        Cause::Protocol | Cause::Incarnation => Code::FailedPrecondition,
+        Cause::Replaced => Code::Aborted,
+        Cause::Draining => Code::Unavailable,
+        Cause::Sessions
+        | Cause::Connections
+        | Cause::TooLarge
+        | Cause::Knobs
+        | Cause::Flood
+        | Cause::SlowReader => Code::ResourceExhausted,
+    };
+    Status::new(code, refusal.text.clone())
+}

@@ -1,0 +1,5 @@
+//! Sessions over the real gRPC, in one process and under paused time.
+
+mod hostile;
+mod push;
+mod session;

@@ -1,0 +1,101 @@
+//! From the live state of the sidecar to a [`Status`]: on demand, so that nobody pays for a page that nobody looks at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use setpoint_policies::decision::Decision;
+use setpoint_policies::signal::{Reading, Signal, Signals};
+use setpoint_policies::snapshot::Instance;
+use setpoint_policies::time::Timestamp;
+
+use crate::control::{Latest, Shared};
+use crate::journal::Entry;
+use crate::sessions::desired::explain;
+use crate::sessions::session::{Follows, Session};
+use crate::status::{Change, Knob, SessionState, Status};
+
+/// Changes that a status carries; the journal keeps more.
+const CHANGES: usize = 200;
+
+/// Everything about this sidecar now. Costs about as much as one tick.
+pub fn status(shared: &Shared) -> Status {
+    let (now, latest) = (shared.clock.now(), shared.board.latest());
+    let sessions = shared.registry.sessions();
+    let seen = sessions.iter().map(|session| (session.as_ref(), session.snapshot())).collect::<Vec<_>>();
+    let declared = seen.iter().flat_map(|(_, instance)| &instance.knobs).map(|knob| knob.name.clone());
+    let (unbound, missing) = shared.registry.mismatch(&declared.collect());
+    let unbound = unbound.into_iter().collect::<BTreeSet<_>>();
+    let unbound = seen.iter().flat_map(|(session, instance)| {
+        let of_session = instance.knobs.iter().filter(|knob| unbound.contains(&knob.name));
+        of_session.map(|knob| format!("{}/{}", session.service, knob.name))
+    });
+    Status {
+        epoch: shared.registry.epoch(),
+        tick: shared.pulse.tick(),
+        loop_age_seconds: shared.pulse.age(now).as_secs_f64(),
+        uptime_seconds: now.as_secs_f64(),
+        config: latest.config.clone(),
+        unbound: unbound.collect::<BTreeSet<_>>().into_iter().collect(),
+        missing: missing.iter().map(ToString::to_string).collect(),
+        decisions: shared.journal.newest(CHANGES).iter().map(change).collect(),
+        sessions: seen.iter().map(|(session, instance)| of_session(session, instance, &latest, now)).collect(),
+    }
+}
+
+fn of_session(session: &Session, instance: &Instance, latest: &Latest, now: Timestamp) -> crate::status::Session {
+    let decided = latest.decisions.iter().filter(|decision| decision.instance == session.id);
+    let decided = decided.map(|decision| (&decision.knob, decision)).collect::<BTreeMap<_, _>>();
+    let readings = readings(&instance.signals, &latest.node);
+    crate::status::Session {
+        service: session.service.to_string(),
+        instance: session.instance.to_string(),
+        state: match session.follows(now) {
+            Follows::Synced => SessionState::Synced,
+            Follows::Sent => SessionState::Sent,
+            Follows::Lagging => SessionState::Lagging,
+            Follows::Nacked => SessionState::Nacked,
+        },
+        knobs: instance.knobs.iter().map(|knob| of_knob(knob, instance, decided.get(&knob.name).copied())).collect(),
+        signals: readings.iter().map(|(signal, reading)| (signal.name().to_owned(), reading.value)).collect(),
+        signal_age_seconds: readings
+            .iter()
+            .map(|(signal, reading)| (signal.name().to_owned(), reading.age(now).as_secs_f64()))
+            .collect(),
+    }
+}
+
+/// What policies see: the process's own readings, else the sidecar's.
+fn readings(own: &Signals, node: &Signals) -> Vec<(Signal, Reading)> {
+    let reading = |signal| own.reading(signal).or_else(|| node.reading(signal));
+    Signal::ALL.into_iter().filter_map(|signal| Some((signal, reading(signal)?))).collect()
+}
+
+fn of_knob(knob: &setpoint_policies::knob::Knob, instance: &Instance, decided: Option<&Decision>) -> Knob {
+    let in_force = instance.in_force.get(&knob.name).copied().unwrap_or_else(|| knob.baseline_value());
+    Knob {
+        name: knob.name.to_string(),
+        in_force: in_force.scalar(),
+        want: decided.map(|decision| decision.to.scalar()),
+        policy: decided.map(|decision| decision.policy.to_string()),
+        action: decided.map(|decision| decision.action.name().to_owned()),
+        reason: decided.map(explain),
+    }
+}
+
+fn change(entry: &Entry) -> Change {
+    let decision = &entry.decision;
+    let instance = &*decision.instance.0;
+    Change {
+        id: decision.id,
+        at_seconds: entry.at.as_secs_f64(),
+        service: entry.service.to_string(),
+        // The name of a process in snapshots is `service/instance`.
+        instance: instance.strip_prefix(&*entry.service).and_then(|rest| rest.strip_prefix('/')).unwrap_or(instance).to_owned(),
+        knob: decision.knob.to_string(),
+        from: decision.from.scalar(),
+        to: decision.to.scalar(),
+        policy: decision.policy.to_string(),
+        action: decision.action.name().to_owned(),
+        rule: decision.reason.rule().to_owned(),
+        reason: explain(decision),
+    }
+}
