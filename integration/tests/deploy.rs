@@ -41,7 +41,7 @@ fn a_broken_manifest_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let broken = [
         ("livenessProbe:", "livenesProbe:", "'livenesProbe' was unexpected"),
-        ("containerPort: 9902", "containerPort: admin", "is not of type 'integer'"),
+        ("containerPort: 9847", "containerPort: admin", "is not of type 'integer'"),
         ("runAsNonRoot: true", "runAsNonRoot: \"yes\"", "is not of type 'boolean'"),
         ("kind: Deployment", "kind: Deploiment", "Couldn't find schema for kind Deploiment"),
     ];

@@ -52,7 +52,7 @@ fn a_broken_policy_fails_check_with_its_position() {
     let broken = policy().replace("min: 4", "min: four");
     let line = broken.lines().position(|line| line.contains("min: four")).expect("the policy has a min") + 1;
     let out = check(&broken);
-    let said = String::from_utf8_lossy(&out.stderr);
+    let said = String::from_utf8_lossy(&out.stdout);
     assert_eq!(out.status.code(), Some(64), "{said}");
     assert!(said.contains(&format!("policy.yaml:{line}:")), "{said}");
 }
