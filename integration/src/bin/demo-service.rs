@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use setpoint_integration::service::pool::Jitter;
 use setpoint_integration::service::{Service, Shape, router};
 use setpoint_integration::units::duration;
+use setpoint_sdk::Setpoint;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,10 +60,10 @@ async fn main() -> anyhow::Result<()> {
         dependency: args.dependency,
     };
     setpoint_integration::process::raise_descriptor_limit();
-    let app = router(Service::start(shape), |work| match args.setpoint {
-        Protection::Off => work,
-        // The one place for the SDK's layer: `work.layer(setpoint.layer("inbound"))`.
-        Protection::On => work,
+    let setpoint = (args.setpoint == Protection::On).then(|| Setpoint::builder("demo").start());
+    let app = router(Service::start(shape), |work| match &setpoint {
+        Some(setpoint) => work.layer(setpoint.layer("inbound")),
+        None => work,
     });
     let listener =
         TcpListener::bind(&args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;

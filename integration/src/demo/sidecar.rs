@@ -35,9 +35,9 @@ policies:
   - name: inbound
     adaptive_concurrency: {{knob: {KNOB}, min: 4, max: {max}, initial: {}}}
   - name: memory
-    memory_cap: {{knob: {KNOB}, start: 75%, full: 92%, floor: 30%}}
+    memory_cap: {{knob: {KNOB}}}
   - name: scheduler
-    scheduler_cap: {{knob: {KNOB}, run_delay: 20ms, cpu_some: 25%}}
+    scheduler_cap: {{knob: {KNOB}}}
 ",
         max.min(50)
     )

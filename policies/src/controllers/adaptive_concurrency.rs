@@ -116,6 +116,8 @@ pub struct AdaptiveConcurrencyPolicy {
     experiment: Option<Experiment>,
     pace: Pace,
     audit: Option<Audit>,
+    /// New parameters moved the limit, and nobody has been told yet.
+    edited: bool,
 }
 
 /// What decides how fast the limit may grow.
@@ -146,6 +148,7 @@ impl AdaptiveConcurrencyPolicy {
             experiment: None,
             pace: Pace::default(),
             audit: None,
+            edited: false,
         }
     }
 
@@ -347,6 +350,9 @@ impl Policy for AdaptiveConcurrencyPolicy {
             Err(unknown) => return unknown,
         };
         self.meter.observe(seen.now, totals);
+        if std::mem::take(&mut self.edited) {
+            return self.hold(Reason::Bounds);
+        }
         if seen.capped {
             self.meter.restart();
             return self.hold(Reason::Capped);
@@ -366,7 +372,9 @@ impl Policy for AdaptiveConcurrencyPolicy {
     fn respec(&mut self, controller: &Controller) -> bool {
         let Controller::AdaptiveConcurrency(spec) = controller else { return false };
         self.spec = spec.clone();
-        self.limit = self.bounded(self.limit);
+        let limit = self.bounded(self.limit);
+        self.edited = limit != self.limit;
+        self.limit = limit;
         true
     }
 }

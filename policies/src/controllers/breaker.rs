@@ -26,7 +26,7 @@
 //!
 //! Failure modes: without counters it holds ten seconds, then gives the breaker back to the SDK's local rule. A process
 //! that restarts starts closed. Overload answers (429, 503, time-outs) count as failures here.
-//! Source: laws/concurrency, section 7; names as in resilience4j.
+//! Names as in resilience4j; exact windows and stragglers that decide nothing are our answer to breakers seen to stick.
 
 use std::sync::Arc;
 use std::time::Duration;

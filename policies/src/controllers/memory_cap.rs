@@ -20,7 +20,7 @@
 //! | `floor` | 30 % | 1 % to 100 % | keeps more throughput, less relief | more relief |
 //!
 //! Failure modes: without a reading of the working set or of the limit it holds what it said last for ten seconds and then
-//! lets go; a cgroup without a memory limit never caps. Source: laws/concurrency, section 3.11, own thresholds.
+//! lets go; a cgroup without a memory limit never caps. The thresholds are ours.
 
 use std::time::Duration;
 

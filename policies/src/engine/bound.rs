@@ -24,6 +24,8 @@ struct Running {
     spec: PolicySpec,
     policy: Box<dyn Policy>,
     want: Want,
+    /// Why it wants that: the reason of the proposal that changed the wish.
+    cause: Reason,
     proposal: Proposal,
 }
 
@@ -35,13 +37,20 @@ impl Running {
             Controller::SchedulerCap(c) => Box::new(SchedulerCapPolicy::new(c.clone())),
             Controller::Breaker(c) => Box::new(BreakerPolicy::new(c.clone())),
         };
-        Self { spec: spec.clone(), policy, want: Want::Anything, proposal: Proposal::hold(Reason::Calm) }
+        Self {
+            spec: spec.clone(),
+            policy,
+            want: Want::Anything,
+            cause: Reason::Calm,
+            proposal: Proposal::hold(Reason::Calm),
+        }
     }
 
     fn step(&mut self, seen: &Seen<'_>) {
         self.proposal = self.policy.step(seen);
-        if self.proposal.want != Want::Hold {
+        if self.proposal.want != Want::Hold && self.proposal.want != self.want {
             self.want = self.proposal.want;
+            self.cause = self.proposal.reason;
         }
     }
 }
@@ -187,15 +196,18 @@ impl Bound {
                     reason: running.proposal.reason,
                 }
             });
+        let deciding = &self.policies[winner];
+        // A move is explained by what made the wish, a hold by what keeps it.
+        let moves = to != self.wanted;
         Decision {
             id: 0,
             instance: instance.id.clone(),
             knob: knob.name.clone(),
             from,
             to,
-            action: self.policies[winner].proposal.action,
-            policy: Arc::clone(&self.policies[winner].spec.name),
-            reason: self.policies[winner].proposal.reason,
+            action: deciding.proposal.action,
+            policy: Arc::clone(&deciding.spec.name),
+            reason: if moves { deciding.cause } else { deciding.proposal.reason },
             guarded: None,
             overruled: overruled.collect(),
         }

@@ -102,6 +102,7 @@ fn l4_an_edit_acts_in_the_next_step_and_keeps_state() {
     engine.replace(set(vec![law(30.0), breaker()]));
     let step = engine.step(&quiet(200, 64.0));
     assert_eq!(step.decisions[0].to, Value::Concurrency(30.0));
+    assert_eq!(step.decisions[0].reason, Reason::Bounds, "an edit says that it was one");
     assert!(
         matches!(step.decisions[1].to, Value::Breaker(Breaker::Open { .. })),
         "an untouched policy keeps its state"

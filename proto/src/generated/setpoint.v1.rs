@@ -594,7 +594,7 @@ pub mod breaker {
         }
     }
 }
-/// an envelope, not a number: the SDK evaluates laws/gc.md (8)-(10) after each GC cycle
+/// an envelope, not a number: the SDK evaluates it after each GC cycle
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct GcTarget {
     /// B; 0 = unset

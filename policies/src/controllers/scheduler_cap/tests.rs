@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::knob::{Kind, Knob};
 use crate::signal::Signals;
+use crate::snapshot::Received;
+use crate::totals::Totals;
 use crate::value::Value;
 
 fn name() -> KnobName {
@@ -19,6 +23,10 @@ fn policy() -> SchedulerCapPolicy {
 }
 
 fn step(policy: &mut SchedulerCapPolicy, at: u64, readings: &[(Signal, f64)]) -> Proposal {
+    step_with(policy, at, readings, 10)
+}
+
+fn step_with(policy: &mut SchedulerCapPolicy, at: u64, readings: &[(Signal, f64)], peak: u64) -> Proposal {
     let now = Timestamp::from_millis(at);
     let knob = Knob::try_new(name(), Kind::ConcurrencyLimit, 1.0, 1000.0, 100.0).expect("valid");
     let mut signals = Signals::default();
@@ -31,7 +39,10 @@ fn step(policy: &mut SchedulerCapPolicy, at: u64, readings: &[(Signal, f64)]) ->
         knob: &knob,
         in_force: Value::Concurrency(100.0),
         capped: false,
-        totals: None,
+        totals: Some(&Received {
+            at: now,
+            totals: Arc::new(Totals { in_flight_peak: peak, ..Totals::default() }),
+        }),
         incarnation: 1,
         signals: &signals,
         node: &Signals::default(),
@@ -48,7 +59,7 @@ fn bound(proposal: Proposal) -> Option<f64> {
 #[test]
 fn a_late_runtime_caps_step_by_step_down_to_the_floor_and_recovers() {
     let mut policy = policy();
-    let late = [(Signal::RuntimeDelay, 0.050)];
+    let late = [(Signal::RuntimeDelay, 0.080)];
     let first = bound(step(&mut policy, 0, &late)).expect("caps");
     assert!((first - 90.0).abs() < 1e-9);
     assert_eq!(bound(step(&mut policy, 50, &late)), Some(first), "paced by time, not by ticks");
@@ -84,4 +95,14 @@ fn nothing_known_holds_and_then_lets_go() {
     let mut policy = policy();
     assert_eq!(step(&mut policy, 1000, &[]).want, Want::Hold);
     assert_eq!(step(&mut policy, 11_000, &[(Signal::CpuSome, 0.9)]).want, Want::Release);
+}
+
+#[test]
+fn what_was_being_served_is_never_taken_away() {
+    let mut policy = policy();
+    let late = [(Signal::RuntimeDelay, 0.080)];
+    for tick in 0..50 {
+        step_with(&mut policy, 100 * tick, &late, 85);
+    }
+    assert_eq!(bound(step_with(&mut policy, 5000, &late, 20)), Some(85.0));
 }

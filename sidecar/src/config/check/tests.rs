@@ -25,7 +25,7 @@ fn a_good_file_is_explained() {
 POLICY             CONTROLLER            KNOB           PARAMETERS
 inbound            adaptive_concurrency  limit.inbound  min 4, max 2000, initial 50, latency_budget 0ms
 inbound-memory     memory_cap            limit.inbound  start 75%, full 92%, floor 30%
-inbound-scheduler  scheduler_cap         limit.inbound  runtime_delay 20ms, run_delay 5ms, cpu_some 25%, floor 30%
+inbound-scheduler  scheduler_cap         limit.inbound  runtime_delay 50ms, run_delay 5ms, cpu_some 25%, floor 30%
 db-breaker         breaker               breaker.db     failure_rate.above 65%, failure_rate.window 60s, \
 failure_rate.in_a_row 3, failure_rate.minimum_calls 20, probe.exponential.base 1s, probe.exponential.cap 30s, \
 consecutive 7, probes 3
