@@ -1,0 +1,188 @@
+//! What the session sees of everything that can be tuned: one trait, one list.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use setpoint_policies::knob::{Knob, KnobName};
+use setpoint_policies::totals::Totals;
+use setpoint_policies::value::Value;
+use setpoint_proto::message::Why;
+use tokio::sync::watch;
+
+use crate::breaker::Breaker;
+use crate::clock::Clock;
+use crate::health::{Health, HealthCell};
+use crate::knob::NumericKnob;
+use crate::limiter::Limiter;
+use crate::rate::Rate;
+use crate::sync::locked;
+
+/// One knob and what it drives.
+pub(crate) trait Actuator: Send + Sync {
+    /// What may be tuned, and how far.
+    fn knob(&self) -> Arc<Knob>;
+
+    /// Puts `value` in force (already within bounds and pace). Returns the value read back.
+    ///
+    /// # Errors
+    /// Refused, for the reason in the text; the previous value stands.
+    fn apply(&self, value: &Value, why: &Why) -> Result<Value, String>;
+
+    /// Read back.
+    fn in_force(&self) -> Value;
+
+    /// The value that the service's owner holds this knob at; then [`Actuator::apply`] only remembers.
+    fn pinned(&self) -> Option<Value> {
+        None
+    }
+
+    /// Switches enforcement off (the kill switch) or on again.
+    fn enforce(&self, _on: bool) {}
+
+    /// Counters, if this knob has any (limiters do).
+    fn totals(&self, _at_nanos: u64, _stall_nanos: u64) -> Option<Totals> {
+        None
+    }
+
+    /// Called every 50 ms by the session thread: closes a slice for the standing-queue ring (8 newest kept).
+    fn close_slice(&self, _at_nanos: u64) {}
+}
+
+/// Something registered, with its type, so that a second registration can hand out the same one.
+#[derive(Clone)]
+pub(crate) enum Entry {
+    Limiter(Limiter),
+    Breaker(Breaker),
+    Rate(Rate),
+    Knob(NumericKnob),
+}
+
+impl Entry {
+    fn actuator(&self) -> Arc<dyn Actuator> {
+        match self.clone() {
+            Self::Limiter(it) => Arc::new(it),
+            Self::Breaker(it) => Arc::new(it),
+            Self::Rate(it) => Arc::new(it),
+            Self::Knob(it) => Arc::new(it),
+        }
+    }
+}
+
+/// The most knobs of one process. A name for each user or key is a mistake that must not cost memory without end.
+pub(crate) const MAX_KNOBS: usize = 1024;
+
+/// Everything registered in this process.
+pub(crate) struct Registry {
+    listed: Mutex<Listed>,
+    /// Counts registrations.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Listed {
+    entries: BTreeMap<KnobName, Entry>,
+    disabled: bool,
+}
+
+impl Registry {
+    pub fn new() -> Self {
+        Self { listed: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// What is registered under `name`, made and registered first if there is nothing. `None` when the list is full.
+    pub fn register(&self, name: &KnobName, make: impl FnOnce() -> Entry) -> Option<Entry> {
+        let mut listed = locked(&self.listed);
+        if let Some(entry) = listed.entries.get(name) {
+            return Some(entry.clone());
+        }
+        if listed.entries.len() >= MAX_KNOBS {
+            return None;
+        }
+        let entry = make();
+        if listed.disabled {
+            entry.actuator().enforce(false);
+        }
+        listed.entries.insert(name.clone(), entry.clone());
+        drop(listed);
+        self.changes.send_modify(|generation| *generation += 1);
+        Some(entry)
+    }
+
+    /// The knob of that name.
+    pub fn find(&self, name: &KnobName) -> Option<Arc<dyn Actuator>> {
+        locked(&self.listed).entries.get(name).map(Entry::actuator)
+    }
+
+    /// Everything registered now, by name.
+    pub fn actuators(&self) -> Vec<Arc<dyn Actuator>> {
+        locked(&self.listed).entries.values().map(Entry::actuator).collect()
+    }
+
+    /// Wakes when something was registered; the value counts registrations.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Whether the kill switch is on.
+    pub fn disabled(&self) -> bool {
+        locked(&self.listed).disabled
+    }
+
+    /// Turns the kill switch. Whether that changed anything.
+    fn set_disabled(&self, disabled: bool) -> bool {
+        if std::mem::replace(&mut locked(&self.listed).disabled, disabled) == disabled {
+            return false;
+        }
+        // Outside of the lock: a knob's callback may register another knob.
+        for actuator in self.actuators() {
+            actuator.enforce(!disabled);
+        }
+        true
+    }
+}
+
+/// What the handles and the session share.
+pub(crate) struct Inner {
+    pub registry: Registry,
+    pub clock: Clock,
+    pub health: HealthCell,
+    pub service: String,
+    /// Differs from process to process, so that instances do not jitter in step.
+    pub seed: u64,
+    open: OnceLock<Open>,
+}
+
+/// What is handed out in place of something that cannot be registered: it never refuses a call.
+#[derive(Clone, Copy)]
+pub(crate) struct Open {
+    pub limiter: Limiter,
+    pub rate: Rate,
+}
+
+impl Inner {
+    pub fn new(service: String, clock: Clock, seed: u64) -> Self {
+        let (registry, health) = (Registry::new(), HealthCell::default());
+        Self { registry, clock, health, service, seed, open: OnceLock::new() }
+    }
+
+    /// Stands in for what cannot be registered as `refused`. One for all of them, so that a service that makes up names
+    /// without end does not use up memory without end. Logged the first time.
+    pub fn open(&self, refused: &KnobName) -> Open {
+        *self.open.get_or_init(|| {
+            tracing::error!(
+                knob = %refused,
+                most = MAX_KNOBS,
+                "knob not registered: too many, or the name has another kind; nothing is limited under it"
+            );
+            Open { limiter: Limiter::open(self), rate: Rate::open(self) }
+        })
+    }
+
+    /// Turns the kill switch: disabled, everything is admitted and every number is at its baseline.
+    pub fn set_disabled(&self, disabled: bool) {
+        if self.registry.set_disabled(disabled) {
+            self.health.set(if disabled { Health::Disabled } else { Health::Baseline });
+            tracing::warn!(service = %self.service, disabled, "kill switch turned");
+        }
+    }
+}

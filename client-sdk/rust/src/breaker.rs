@@ -1,0 +1,224 @@
+//! Circuit breakers: stop calling what is down, find out gently when it is up again.
+//!
+//! A limiter has a breaker of the same name and asks it itself; use a breaker on its own for calls that have no limiter.
+//! The local rules are few on purpose, they are what still works without a sidecar: several hard failures in a row trip,
+//! a few successful probes close. Failure rates, latencies and confidence are judged in the sidecar, which pushes a state.
+
+mod machine;
+mod probes;
+mod pushed;
+mod wait;
+mod word;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use setpoint_policies::knob::Knob;
+use setpoint_policies::value::{Breaker as BreakerSetpoint, Value};
+use setpoint_proto::message::Why;
+
+use crate::actuator::{Actuator, Entry, Inner};
+use crate::clock::Clock;
+use crate::declare::Declaration;
+use crate::outcome::Outcome;
+use crate::permit::Permit;
+use crate::rejected::{RejectReason, Rejected};
+use crate::slot::Slot;
+use crate::sync::{Padded, locked};
+pub(crate) use machine::Pass;
+use machine::{Machine, Rules};
+use word::State;
+
+/// What a breaker does with calls now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BreakerState {
+    /// Calls pass.
+    Closed,
+    /// A few calls pass, to see whether the callee is well again.
+    HalfOpen,
+    /// Calls are rejected.
+    Open,
+    /// Calls are rejected on an operator's word.
+    ForcedOpen,
+}
+
+/// A circuit breaker, knob `breaker.NAME`. Copies are the same breaker, which lives as long as the process.
+#[derive(Debug, Clone, Copy)]
+pub struct Breaker(&'static Core);
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    slot: Slot,
+    machine: Padded<Machine>,
+    clock: Clock,
+    /// The state that was logged last: transitions happen on the request path, their log lines do not.
+    logged: Mutex<State>,
+}
+
+impl Breaker {
+    /// Lets a call through or rejects it. For calls without a limiter; a limiter of the same name asks by itself.
+    ///
+    /// # Errors
+    /// [`Rejected`] with [`RejectReason::BreakerOpen`].
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit, Rejected> {
+        let pass = self.0.admit()?;
+        Ok(Permit::new(None, self.0, pass, 0))
+    }
+
+    /// The state now. An open breaker whose wait is over stays open until a call comes.
+    pub fn state(&self) -> BreakerState {
+        match self.0.machine.state() {
+            State::Closed | State::PushedClosed => BreakerState::Closed,
+            State::HalfOpen | State::PushedHalfOpen => BreakerState::HalfOpen,
+            State::Open | State::PushedOpen => BreakerState::Open,
+            State::ForcedOpen => BreakerState::ForcedOpen,
+        }
+    }
+
+    /// Holds the breaker in a state, whatever is pushed, until [`Breaker::unpin`].
+    pub fn pin(&self, state: BreakerSetpoint) {
+        // The only kind of value that a breaker takes cannot be refused.
+        let _ = self.0.slot.pin(Some(Value::Breaker(state)), |value| self.0.put(value));
+    }
+
+    /// Gives the breaker back to what is pushed.
+    pub fn unpin(&self) {
+        let _ = self.0.slot.pin(None, |value| self.0.put(value));
+    }
+
+    /// The one of that name, made if need be, without local rules.
+    pub(crate) fn registered(inner: &Inner, name: &str) -> Self {
+        let knob = Declaration::breaker(name);
+        let name = knob.name().clone();
+        let make = || Entry::Breaker(Self::leak(inner, knob.checked()));
+        match inner.registry.register(&name, make) {
+            Some(Entry::Breaker(breaker)) => breaker,
+            _ => inner.open(&name).limiter.breaker(),
+        }
+    }
+
+    /// A breaker that lives for ever, like the handles and permits that point to it.
+    pub(crate) fn leak(inner: &Inner, knob: Knob) -> Self {
+        Self(Box::leak(Box::new(Core {
+            slot: Slot::new(knob),
+            machine: Padded(Machine::new(inner.seed)),
+            clock: inner.clock.clone(),
+            logged: Mutex::new(State::Closed),
+        })))
+    }
+
+    pub(crate) const fn of(core: &'static Core) -> Self {
+        Self(core)
+    }
+
+    pub(crate) const fn core(self) -> &'static Core {
+        self.0
+    }
+}
+
+impl Core {
+    #[inline]
+    pub fn admit(&'static self) -> Result<Pass, Rejected> {
+        self.machine.admit(|| self.clock.now()).map_err(|retry_after| Rejected {
+            limit: self.slot.knob().name.as_str(),
+            reason: RejectReason::BreakerOpen,
+            retry_after,
+        })
+    }
+
+    #[inline]
+    pub fn settle(&self, pass: Pass, outcome: Outcome, at: u64) {
+        self.machine.settle(pass, outcome, at);
+    }
+
+    pub fn give_back(&self, pass: Pass) {
+        self.machine.give_back(pass);
+    }
+
+    pub fn failures_in_a_row(&self) -> u64 {
+        self.machine.failures_in_a_row()
+    }
+
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn put(&self, value: Option<Value>) {
+        let state = match value {
+            Some(Value::Breaker(state)) => state,
+            // The kill switch: let everything through.
+            _ => BreakerSetpoint::Closed,
+        };
+        self.machine.push(&state, self.clock.now());
+    }
+}
+
+impl Actuator for Breaker {
+    fn knob(&self) -> Arc<Knob> {
+        self.0.slot.knob().clone()
+    }
+
+    fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
+        self.0.slot.push(value, |value| self.0.put(value))?;
+        Ok(self.in_force())
+    }
+
+    fn in_force(&self) -> Value {
+        self.0.slot.value()
+    }
+
+    fn pinned(&self) -> Option<Value> {
+        self.0.slot.pinned()
+    }
+
+    fn enforce(&self, on: bool) {
+        self.0.slot.enforce(on, |value| self.0.put(value));
+    }
+
+    fn close_slice(&self, _at_nanos: u64) {
+        let state = self.0.machine.state();
+        let logged = std::mem::replace(&mut *locked(&self.0.logged), state);
+        if logged != state {
+            tracing::info!(knob = %self.0.slot.knob().name, from = ?logged, to = ?state, "breaker moved");
+        }
+    }
+}
+
+/// Declares a breaker that also trips by itself. See [`crate::Setpoint::breaker`].
+#[must_use = "nothing happens before `register`"]
+pub struct BreakerBuilder<'a> {
+    inner: &'a Inner,
+    name: String,
+    rules: Rules,
+}
+
+impl<'a> BreakerBuilder<'a> {
+    pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
+        let rules =
+            Rules { failures: 7, wait: Duration::from_secs(1), longest_wait: Duration::from_secs(30) };
+        Self { inner, name: name.to_owned(), rules }
+    }
+
+    /// Trips after so many hard failures in a row. Default 7; 0: never by itself.
+    pub fn failures(mut self, in_a_row: u32) -> Self {
+        self.rules.failures = in_a_row;
+        self
+    }
+
+    /// The first wait in open and the longest, to which it doubles. Default 1 s and 30 s.
+    pub fn wait_in_open(mut self, shortest: Duration, longest: Duration) -> Self {
+        (self.rules.wait, self.rules.longest_wait) = (shortest, longest.max(shortest));
+        self
+    }
+
+    /// Registers the breaker, or finds the one of that name and gives it these local rules.
+    pub fn register(self) -> Breaker {
+        let breaker = Breaker::registered(self.inner, &self.name);
+        breaker.0.machine.arm(self.rules);
+        breaker
+    }
+}
+
+#[cfg(test)]
+mod tests;

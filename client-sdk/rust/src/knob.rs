@@ -1,0 +1,201 @@
+//! Any other number of a service: a batch size, a pool size, a time-out.
+//!
+//! The value is put in force first and told after, so that a callback that looks at the knob sees the new value. A
+//! callback is somebody else's code: when it panics, the push is refused and the previous value is put back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use setpoint_policies::knob::{Kind, Knob, Restrictive};
+use setpoint_policies::value::Value;
+use setpoint_proto::message::Why;
+
+use crate::actuator::{Actuator, Entry, Inner};
+use crate::declare::Declaration;
+use crate::slot::{Slot, Wish};
+use crate::sync::{AtomicU64, Ordering};
+
+/// Called after a change: the value before, the value now in force, and why.
+type OnChange = Box<dyn Fn(f64, f64, &Why) + Send + Sync>;
+
+/// A number that can be tuned. Clones are the same knob.
+#[derive(Clone)]
+pub struct NumericKnob(Arc<Core>);
+
+struct Core {
+    slot: Slot,
+    value_bits: AtomicU64,
+    on_change: Option<OnChange>,
+}
+
+impl NumericKnob {
+    /// The value in force. One relaxed load.
+    #[inline]
+    pub fn value(&self) -> f64 {
+        f64::from_bits(self.0.value_bits.load(Ordering::Relaxed))
+    }
+
+    /// Holds the knob at a value (within the bounds), whatever is pushed, until [`NumericKnob::unpin`]. Returns the value
+    /// now in force: the previous one if `value` is not a number or the callback panicked.
+    pub fn pin(&self, value: f64) -> f64 {
+        let pinned = Some(Value::Number(value));
+        if let Err(problem) = self.change(&why("pinned by the service"), |put| self.0.slot.pin(pinned, put)) {
+            tracing::error!(knob = %self.0.slot.knob().name, problem, "pin refused");
+        }
+        self.value()
+    }
+
+    /// Gives the knob back to what is pushed.
+    pub fn unpin(&self) {
+        if let Err(problem) = self.change(&why("unpinned by the service"), |put| self.0.slot.pin(None, put)) {
+            tracing::error!(knob = %self.0.slot.knob().name, problem, "unpin refused");
+        }
+    }
+
+    fn new(knob: Knob, on_change: Option<OnChange>) -> Self {
+        let value_bits = AtomicU64::new(knob.baseline.to_bits());
+        Self(Arc::new(Core { slot: Slot::new(knob), value_bits, on_change }))
+    }
+
+    /// Makes a change in the slot and tells of it; takes it back when that goes wrong.
+    fn change(
+        &self,
+        why: &Why,
+        edit: impl FnOnce(&mut dyn FnMut(Option<Value>)) -> Result<Wish, String>,
+    ) -> Result<(), String> {
+        let mut changed = None;
+        let before = edit(&mut |value| changed = Some((self.put(value), value)))?;
+        // The slot is not locked any more: a callback may look at this knob, or pin it.
+        let (Some((old, refused)), Some(on_change)) = (changed, &self.0.on_change) else {
+            return Ok(());
+        };
+        let new = self.value();
+        catch_unwind(AssertUnwindSafe(|| on_change(old, new, why))).map_err(|_| {
+            self.0.slot.restore(before, refused, |value| _ = self.put(value));
+            let knob = &self.0.slot.knob().name;
+            tracing::error!(%knob, old, new, "on_change panicked, previous value restored");
+            "on_change panicked".to_owned()
+        })
+    }
+
+    /// Puts a value in force (`None`: the baseline) and returns the one before.
+    fn put(&self, value: Option<Value>) -> f64 {
+        let value = value.map_or(self.0.slot.knob().baseline, |value| value.scalar());
+        f64::from_bits(self.0.value_bits.swap(value.to_bits(), Ordering::Relaxed))
+    }
+}
+
+impl std::fmt::Debug for NumericKnob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NumericKnob")
+            .field("knob", &self.0.slot.knob().name)
+            .field("value", &self.value())
+            .finish()
+    }
+}
+
+impl Actuator for NumericKnob {
+    fn knob(&self) -> Arc<Knob> {
+        self.0.slot.knob().clone()
+    }
+
+    fn apply(&self, value: &Value, why: &Why) -> Result<Value, String> {
+        self.change(why, |put| self.0.slot.push(value, put))?;
+        Ok(self.in_force())
+    }
+
+    fn in_force(&self) -> Value {
+        Value::Number(self.value())
+    }
+
+    fn pinned(&self) -> Option<Value> {
+        self.0.slot.pinned()
+    }
+
+    fn enforce(&self, on: bool) {
+        // A callback that panics was logged; there is nobody to refuse to.
+        let _ = self.change(&why("kill switch"), |put| Ok(self.0.slot.enforce(on, put)));
+    }
+}
+
+fn why(text: &str) -> Why {
+    Why { text: text.to_owned(), ..Why::default() }
+}
+
+/// Declares a knob. See [`crate::Setpoint::knob`].
+#[must_use = "nothing happens before `register`"]
+pub struct KnobBuilder<'a> {
+    inner: &'a Inner,
+    knob: Declaration,
+    restrictive: Restrictive,
+    on_change: Option<OnChange>,
+}
+
+impl<'a> KnobBuilder<'a> {
+    pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
+        let knob = Declaration::new("", name, Kind::Numeric, (0.0, f64::MAX), 0.0);
+        Self { inner, knob, restrictive: Restrictive::Neither, on_change: None }
+    }
+
+    /// Hard bounds, which no push can leave. Default: 0 to the largest number.
+    pub fn bounds(mut self, lowest: f64, highest: f64) -> Self {
+        self.knob.bounds = (lowest, highest);
+        self
+    }
+
+    /// The value in force without a sidecar. Default 0, or the lowest allowed.
+    pub fn baseline(mut self, value: f64) -> Self {
+        self.knob.baseline = Some(value);
+        self
+    }
+
+    /// The quantum of the value; 0, the default, is continuous.
+    pub fn step(mut self, step: f64) -> Self {
+        self.knob.step = step;
+        self
+    }
+
+    /// The unit of the value, for people: `1` (the default), `bytes`, `ms`, `percent`.
+    pub fn unit(mut self, unit: &str) -> Self {
+        unit.clone_into(&mut self.knob.unit);
+        self
+    }
+
+    /// The direction that sheds load, if there is one: such a move may jump. Default: neither.
+    pub fn restrictive(mut self, direction: Restrictive) -> Self {
+        self.restrictive = direction;
+        self
+    }
+
+    /// The largest relative permissive move by one push (0.5 is half as much again; 0, the default, any), and the
+    /// shortest time between two.
+    pub fn pace(mut self, max_change_ratio: f64, min_dwell: Duration) -> Self {
+        (self.knob.max_change_ratio, self.knob.min_dwell) = (max_change_ratio, min_dwell);
+        self
+    }
+
+    /// Called with the value before, the value now in force and why, after every change, on the SDK's own thread (or on
+    /// the thread that pins). It should be quick. If it panics the change is taken back and reported as refused.
+    pub fn on_change(mut self, call: impl Fn(f64, f64, &Why) + Send + Sync + 'static) -> Self {
+        self.on_change = Some(Box::new(call));
+        self
+    }
+
+    /// Registers the knob, or finds the one of that name as it was registered first.
+    pub fn register(self) -> NumericKnob {
+        let Self { inner, knob, restrictive, mut on_change } = self;
+        let name = knob.name().clone();
+        let mut make = || NumericKnob::new(Knob { restrictive, ..knob.clone().checked() }, on_change.take());
+        match inner.registry.register(&name, || Entry::Knob(make())) {
+            Some(Entry::Knob(knob)) => knob,
+            _ => {
+                inner.open(&name);
+                make()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Which requests pass always: whoever watches a service must see it most of all when it is overloaded.
+
+use std::sync::Arc;
+
+use super::RequestHead;
+
+/// Paths that are exempt without being asked for.
+const DEFAULT_PATHS: [&str; 5] = ["/healthz", "/livez", "/readyz", "/metrics", "/grpc.health.v1.Health/*"];
+
+type Predicate = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
+
+#[derive(Clone)]
+pub(super) struct Exempt {
+    exact: Vec<Box<str>>,
+    /// With the closing slash.
+    below: Vec<Box<str>>,
+    predicate: Option<Arc<Predicate>>,
+}
+
+impl Default for Exempt {
+    fn default() -> Self {
+        let mut exempt = Self { exact: Vec::new(), below: Vec::new(), predicate: None };
+        for path in DEFAULT_PATHS {
+            exempt.add_path(path);
+        }
+        exempt
+    }
+}
+
+impl Exempt {
+    pub fn add_path(&mut self, path: &str) {
+        match path.strip_suffix('*').filter(|prefix| prefix.ends_with('/')) {
+            Some(prefix) => self.below.push(prefix.into()),
+            None => self.exact.push(path.into()),
+        }
+    }
+
+    pub fn set_predicate(&mut self, is_exempt: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) {
+        self.predicate = Some(Arc::new(is_exempt));
+    }
+
+    pub fn covers(&self, head: &RequestHead<'_>) -> bool {
+        let path = head.uri.path();
+        self.exact.iter().any(|exact| **exact == *path)
+            || self.below.iter().any(|prefix| path.starts_with(&**prefix))
+            || self.predicate.as_ref().is_some_and(|is_exempt| is_exempt(head))
+    }
+}

@@ -1,0 +1,88 @@
+//! The limit as the request path reads it: one number for each priority, on cache lines that are only read there.
+
+use setpoint_policies::totals::PRIORITIES;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// A concurrency limit and what follows from it.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Calls of each priority are admitted while fewer than this are in flight.
+    caps: [AtomicU64; PRIORITIES],
+    limit_bits: AtomicU64,
+    /// Bits of the share of the limit that each priority may use.
+    share_bits: [AtomicU64; PRIORITIES],
+}
+
+impl Limits {
+    pub fn new(limit: f64, shares: [f64; PRIORITIES]) -> Self {
+        let limits = Self {
+            caps: std::array::from_fn(|_| AtomicU64::new(0)),
+            limit_bits: AtomicU64::new(0),
+            share_bits: shares.map(|share| AtomicU64::new(share.to_bits())),
+        };
+        limits.set(Some(limit));
+        limits
+    }
+
+    /// How many calls may be in flight for another one of that class to be admitted.
+    #[inline]
+    pub fn cap(&self, class: usize) -> u64 {
+        self.caps[class].load(Ordering::Relaxed)
+    }
+
+    /// The limit in force, as read back.
+    pub fn limit(&self) -> f64 {
+        f64::from_bits(self.limit_bits.load(Ordering::Relaxed))
+    }
+
+    /// Puts a limit in force; `None` admits everything and leaves the limit as it was.
+    pub fn set(&self, limit: Option<f64>) {
+        if let Some(limit) = limit {
+            self.limit_bits.store(limit.to_bits(), Ordering::Relaxed);
+        }
+        for (cap, share_bits) in self.caps.iter().zip(&self.share_bits) {
+            let share = f64::from_bits(share_bits.load(Ordering::Relaxed));
+            cap.store(limit.map_or(u64::MAX, |limit| cap_of(limit, share)), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whole calls: rounded down, but one at least where the limit allows one and the priority is not shut out.
+fn cap_of(limit: f64, share: f64) -> u64 {
+    if limit < 1.0 || share <= 0.0 {
+        return 0;
+    }
+    // Saturates; a limit is never negative.
+    ((limit * share) as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::priority::Priority;
+
+    #[test]
+    fn caps_follow_limit_and_shares() {
+        for (limit, expected) in [
+            (100.0, [100, 100, 100, 85, 50]),
+            (64.0, [64, 64, 64, 54, 32]),
+            (2.9, [2, 2, 2, 2, 1]),
+            (1.0, [1, 1, 1, 1, 1]),
+            (0.99, [0; 5]),
+            (0.0, [0; 5]),
+        ] {
+            let limits = Limits::new(limit, Priority::DEFAULT_SHARES);
+            assert_eq!(std::array::from_fn(|class| limits.cap(class)), expected, "{limit}");
+            assert_eq!(limits.limit(), limit);
+        }
+    }
+
+    #[test]
+    fn switched_off_admits_everything_and_remembers_the_limit() {
+        let limits = Limits::new(10.0, [1.0, 0.0, 1.0, 1.0, 1.0]);
+        assert_eq!((limits.cap(0), limits.cap(1)), (10, 0), "a share of 0 shuts a priority out");
+        limits.set(None);
+        assert_eq!((limits.cap(0), limits.cap(1), limits.limit()), (u64::MAX, u64::MAX, 10.0));
+    }
+}

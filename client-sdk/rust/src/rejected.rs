@@ -1,0 +1,89 @@
+//! The only error that a caller ever sees.
+
+use std::time::Duration;
+
+use crate::sync::scatter;
+
+/// A call that was not let in. It costs no allocation and no lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{limit}: {reason}, retry after {retry_after:?}")]
+pub struct Rejected {
+    /// The knob that said no, such as `limit.db`.
+    pub limit: &'static str,
+    /// Why it said no.
+    pub reason: RejectReason,
+    /// When another attempt makes sense: 10 ms to 5 s for limits and rates, up to the breaker's wait for a breaker.
+    pub retry_after: Duration,
+}
+
+/// Why a call was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// As many calls are in flight as may be.
+    ConcurrencyLimit,
+    /// The breaker is open, or half open with all its probes out.
+    BreakerOpen,
+    /// The bucket is empty.
+    RateLimit,
+}
+
+impl RejectReason {
+    /// The name in headers, metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConcurrencyLimit => "concurrency_limit",
+            Self::BreakerOpen => "breaker_open",
+            Self::RateLimit => "rate_limit",
+        }
+    }
+}
+
+impl std::fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The shortest and the longest advice of a limit or a rate, nanoseconds.
+const SHORTEST: u64 = 10_000_000;
+const LONGEST: u64 = 5_000_000_000;
+
+/// When one more place should be free, spread by half in both directions so that callers do not come back together.
+pub(crate) const fn retry_after(place_every_nanos: u64, counter: u64) -> Duration {
+    let place_every = if place_every_nanos < LONGEST { place_every_nanos } else { LONGEST };
+    // Half of it, and a random share of all of it in steps of a 1024th.
+    let spread = place_every / 2 + place_every / 1024 * (scatter(counter) % 1024);
+    Duration::from_nanos(if spread < SHORTEST {
+        SHORTEST
+    } else if spread > LONGEST {
+        LONGEST
+    } else {
+        spread
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_spread_and_stays_in_its_bounds() {
+        let advised = |nanos| (0..1000).map(move |n| retry_after(nanos, n));
+        let bounds = Duration::from_millis(10)..=Duration::from_secs(5);
+        assert!(advised(0).chain(advised(u64::MAX)).all(|advice| bounds.contains(&advice)));
+        let spread: Vec<_> = advised(1_000_000_000).collect();
+        assert!(spread.iter().all(|d| (500..1500).contains(&d.as_millis())));
+        assert!(spread.iter().any(|d| d.as_millis() < 600) && spread.iter().any(|d| d.as_millis() > 1400));
+    }
+
+    #[test]
+    fn the_text_names_knob_reason_and_advice() {
+        let rejected = Rejected {
+            limit: "limit.db",
+            reason: RejectReason::ConcurrencyLimit,
+            retry_after: Duration::from_millis(10),
+        };
+        assert_eq!(rejected.to_string(), "limit.db: concurrency_limit, retry after 10ms");
+    }
+}

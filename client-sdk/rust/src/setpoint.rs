@@ -1,0 +1,74 @@
+//! The handle that a service holds.
+
+use std::sync::Arc;
+
+use crate::actuator::Inner;
+use crate::breaker::BreakerBuilder;
+use crate::builder::Builder;
+use crate::health::Health;
+use crate::knob::KnobBuilder;
+use crate::layer::LimitLayer;
+use crate::limiter::LimiterBuilder;
+use crate::rate::RateBuilder;
+
+/// A started SDK. Clones are the same one.
+///
+/// Registering never fails: a bound that makes no sense is corrected and logged, a name that was registered before gives
+/// the same object again (as it was declared first), and beyond 1024 names what is handed out refuses no call. Register
+/// once, at the start, and keep the handle: a registration takes a lock.
+#[derive(Clone)]
+pub struct Setpoint {
+    inner: Arc<Inner>,
+}
+
+impl Setpoint {
+    /// Prepares the SDK of a service.
+    pub fn builder(service: &str) -> Builder {
+        Builder::new(service)
+    }
+
+    pub(crate) const fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// A concurrency limiter: knob `limit.NAME`. It comes with a breaker, knob `breaker.NAME`, that acts only when a
+    /// state is pushed, or by itself as well once [`Setpoint::breaker`] was called with the same name.
+    pub fn limiter(&self, name: &str) -> LimiterBuilder<'_> {
+        LimiterBuilder::new(&self.inner, name)
+    }
+
+    /// A layer that holds requests to the limiter of that name, which is registered with 4 to 2000 calls and a baseline
+    /// of 50 if it does not exist yet.
+    pub fn layer(&self, name: &str) -> LimitLayer {
+        LimitLayer::new(self.limiter(name).register())
+    }
+
+    /// A breaker that trips by itself: knob `breaker.NAME`. A limiter of the same name asks it.
+    pub fn breaker(&self, name: &str) -> BreakerBuilder<'_> {
+        BreakerBuilder::new(&self.inner, name)
+    }
+
+    /// A rate limit: knob `rate.NAME`.
+    pub fn rate(&self, name: &str) -> RateBuilder<'_> {
+        RateBuilder::new(&self.inner, name)
+    }
+
+    /// Any other number: a knob of exactly this name.
+    pub fn knob(&self, name: &str) -> KnobBuilder<'_> {
+        KnobBuilder::new(&self.inner, name)
+    }
+
+    /// How the SDK stands with its sidecar.
+    pub fn health(&self) -> Health {
+        self.inner.health.get()
+    }
+}
+
+impl std::fmt::Debug for Setpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setpoint")
+            .field("service", &self.inner.service)
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}
