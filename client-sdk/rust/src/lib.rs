@@ -1,45 +1,49 @@
 //! The Setpoint SDK for Rust services: enforces and counts per request, hot-swaps pushed limits.
 
-#![allow(dead_code)] // until the session is in; then only under cfg(loom), where only the atomics are built
+#![allow(dead_code)] // until the session is in; then only under cfg(setpoint_loom), where only the atomics are built
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod outcome;
 mod sync;
 
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod actuator;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod breaker;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod builder;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod clock;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod declare;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod health;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod knob;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod layer;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod limiter;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
+mod own;
+#[cfg(not(setpoint_loom))]
 mod permit;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod priority;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod rate;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod rejected;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod session;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod setpoint;
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 mod slot;
+#[cfg(not(setpoint_loom))]
+mod transport;
 
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 pub use self::{
     breaker::{Breaker, BreakerBuilder, BreakerState},
     builder::Builder,
@@ -54,12 +58,12 @@ pub use self::{
     rejected::{RejectReason, Rejected},
     setpoint::Setpoint,
 };
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 pub use setpoint_policies::{knob::Restrictive, value::Breaker as BreakerSetpoint};
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 pub use setpoint_proto::message::{Evidence, Why};
 
-#[cfg(loom)]
+#[cfg(setpoint_loom)]
 mod breaker {
     mod machine;
     mod probes;
@@ -67,7 +71,7 @@ mod breaker {
     mod wait;
     mod word;
 }
-#[cfg(loom)]
+#[cfg(setpoint_loom)]
 mod limiter {
     mod counters;
     mod gauge;

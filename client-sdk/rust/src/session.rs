@@ -1,9 +1,284 @@
-//! The session with the sidecar.
+//! The session with the sidecar: one loop that touches the application only through its knobs.
+//!
+//! It runs on a thread of its own (`thread`), so that it goes on when the application's runtime is saturated, which is
+//! exactly when it is needed. One timer of 50 ms drives everything: leases, slices, reports, beats.
+//! The loop owns all state, so there is nothing to lock and nothing to get stuck in.
+//!
+//! | part | does |
+//! |---|---|
+//! | `line`, `backoff` | the way to the sidecar: wait, connect, greet, listen |
+//! | `apply`, `tuned`, `pace`, `actuate`, `verdict` | from frames to values in force, and the acks |
+//! | `lease`, `stall` | how old the sidecar's word is, and when that is our own fault |
+//! | `speech` | what is said, and when |
+//! | `kill_switch`, `standing` | the `disable` file; the health that a service sees |
+
+mod actuate;
+mod apply;
+mod backoff;
+mod kill_switch;
+mod lease;
+mod line;
+mod pace;
+mod speech;
+mod stall;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod tuned;
+mod verdict;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use setpoint_policies::time::Timestamp;
+use setpoint_policies::totals::SLICE;
+use setpoint_proto::convert::BadField;
+use setpoint_proto::message::{Ack, SidecarBeat, ToSdk, Welcome};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::actuator::Inner;
 use crate::builder::Options;
+use crate::health::Health;
+use crate::own::Own;
+use crate::transport::{Broken, Dial, Heard, Link};
+use apply::Applier;
+use backoff::Backoff;
+use kill_switch::KillSwitch;
+use lease::Liveness;
+use line::{Line, Step};
+use speech::Speech;
+use stall::StallWatch;
+use standing::standing;
+pub(crate) use thread::spawn;
 
-/// Starts the session.
-pub(crate) fn spawn(_inner: Arc<Inner>, _options: Options) {}
+/// The one timer: as often as a limiter closes a slice.
+const TICK: Duration = SLICE;
+/// Before the first welcome.
+const BEAT: Duration = Duration::from_secs(1);
+/// What is left to be sent at the end has this long.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// Keeps a session with the sidecar until the last handle of the service is dropped, and then leaves every knob at its
+/// baseline.
+async fn run<D: Dial>(inner: &Arc<Inner>, options: &Options, dial: D) {
+    let mut tick = interval_at(Instant::now() + TICK, TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut registered = inner.registry.changes();
+    let mut session = Session::new(inner, options, dial);
+    session.knobs_changed();
+    while !session.abandoned() {
+        tokio::select! {
+            due = tick.tick() => session.tick(due),
+            step = session.line.next() => session.step(step),
+            Ok(()) = registered.changed() => session.knobs_changed(),
+        }
+    }
+    session.farewell().await;
+}
+
+struct Session<'a, D> {
+    inner: &'a Arc<Inner>,
+    options: &'a Options,
+    dial: D,
+    origin: Instant,
+    line: Line,
+    backoff: Backoff,
+    /// Of the stream that is up.
+    liveness: Option<Liveness>,
+    /// How far the loop of an epoch had come on the last stream.
+    heard_of: Option<(u64, u64)>,
+    beat_every: Duration,
+    applier: Applier,
+    stalls: StallWatch,
+    speech: Speech,
+    own: Own,
+    kill_switch: KillSwitch,
+    /// A failure to connect is told once until a session has come about.
+    complained: bool,
+    /// Messages on this stream that could not be read.
+    unreadable: u64,
+}
+
+impl<'a, D: Dial> Session<'a, D> {
+    fn new(inner: &'a Arc<Inner>, options: &'a Options, dial: D) -> Self {
+        Self {
+            line: Line::dial(dial.clone()),
+            dial,
+            origin: Instant::now(),
+            backoff: Backoff::new(inner.seed),
+            liveness: None,
+            heard_of: None,
+            beat_every: BEAT,
+            applier: Applier::default(),
+            stalls: StallWatch::default(),
+            speech: Speech::default(),
+            own: Own::new(options.runtime.as_ref()),
+            kill_switch: KillSwitch::new(options.disable_file(), inner.registry.disabled()),
+            complained: false,
+            unreadable: 0,
+            inner,
+            options,
+        }
+    }
+
+    /// Nobody but the session has the SDK any more.
+    fn abandoned(&self) -> bool {
+        Arc::strong_count(self.inner) == 1
+    }
+
+    /// The session's clock. It stands still with paused time in tests, unlike the one of the counters.
+    fn at(&self, instant: Instant) -> Timestamp {
+        let since = instant.saturating_duration_since(self.origin);
+        Timestamp::ZERO + since
+    }
+
+    fn now(&self) -> Timestamp {
+        self.at(Instant::now())
+    }
+
+    fn tick(&mut self, due: Instant) {
+        let (due, now) = (self.at(due), self.now());
+        self.stalls.fired(due, now, self.beat_every);
+        let counted_at = self.inner.clock.now();
+        for tuned in self.applier.tuned() {
+            tuned.actuator().close_slice(counted_at);
+        }
+        if let Some(disabled) = self.kill_switch.turned(now) {
+            self.inner.set_disabled(disabled);
+            self.applier.set_disabled(disabled);
+            self.speech.acks(self.applier.acks());
+        }
+        let judge_at = self.stalls.judge_at(now);
+        self.speech.acks(self.applier.tick(now, judge_at));
+        self.speech.flush(&self.line);
+        if self.liveness.is_some() && self.speech.beat_due(due) {
+            self.speech.beat(&self.line, self.stalls.take_worst());
+        }
+        if self.liveness.is_some() && self.speech.report_due(due) {
+            let counted = (counted_at, self.stalls.total_nanos());
+            self.speech.report(&self.line, &self.applier, counted, self.own.signals());
+        }
+        let phases = self.applier.phases(judge_at);
+        let health = standing(self.kill_switch.disabled(), phases, self.liveness.as_ref(), judge_at);
+        self.inner.health.set(health);
+    }
+}
+
+impl<D: Dial> Session<'_, D> {
+    fn knobs_changed(&mut self) {
+        let update = self.applier.sync(self.inner.registry.actuators());
+        self.speech.knobs(update);
+        self.speech.flush(&self.line);
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Rested => self.line = Line::dial(self.dial.clone()),
+            Step::Connected(wire) => {
+                let hello = speech::hello(self.inner, self.options, &self.applier, self.now());
+                self.speech.said_hello();
+                self.line = Line::greet(wire, hello);
+            }
+            Step::Welcomed(link, welcome) => self.welcomed(link, &welcome),
+            Step::Heard(Heard::Message(message)) => self.heard(message),
+            Step::Heard(Heard::Bad(bad, refusal)) => self.unreadable(&bad, refusal),
+            Step::Heard(Heard::Broken(broken)) | Step::Failed(broken) => self.broken(&broken),
+        }
+    }
+
+    fn welcomed(&mut self, link: Box<Link>, welcome: &Welcome) {
+        let now = self.now();
+        tracing::info!(
+            epoch = welcome.epoch,
+            protocol = welcome.protocol,
+            config = welcome.config_revision,
+            "in session with the sidecar"
+        );
+        for knob in &welcome.unbound {
+            tracing::info!(%knob, "no policy names this knob");
+        }
+        for knob in &welcome.missing {
+            tracing::warn!(%knob, "a policy names a knob that this process does not have");
+        }
+        self.line = Line::Up(link);
+        self.complained = false;
+        self.unreadable = 0;
+        self.beat_every = welcome.beat_every;
+        let before = self.heard_of.filter(|(epoch, _)| *epoch == welcome.epoch).map(|(_, tick)| tick);
+        self.liveness = Some(Liveness::start(welcome.beat_every, welcome.lost_after, before, now));
+        self.applier.start_stream(welcome.epoch);
+        self.speech.start(welcome, now);
+        self.speech.flush(&self.line);
+    }
+
+    fn heard(&mut self, message: ToSdk) {
+        let now = self.now();
+        match message {
+            ToSdk::Frame(frame) => {
+                let ack = self.applier.frame(&frame, now);
+                self.speech.acks([ack]);
+                self.speech.flush(&self.line);
+            }
+            ToSdk::Beat(beat) => self.beat(&beat, now),
+            ToSdk::Drain { retry_after, why } => {
+                tracing::info!(?retry_after, why, "the sidecar drains");
+                let wait = self.backoff.after_drain(retry_after);
+                self.hang_up(wait);
+            }
+            ToSdk::Welcome(_) => tracing::warn!("a second welcome was ignored"),
+        }
+    }
+
+    /// A beat of a loop that moves: leases start again.
+    fn beat(&mut self, beat: &SidecarBeat, now: Timestamp) {
+        if self.liveness.as_mut().is_some_and(|liveness| liveness.beat(beat, now)) {
+            self.stalls.heard();
+            self.backoff.reset();
+            self.heard_of = self.applier.epoch().zip(Some(beat.loop_tick));
+            self.applier.renew(&beat.renew, now);
+        }
+    }
+
+    /// The stream goes on: a newer sidecar may say what this build does not know.
+    fn unreadable(&mut self, bad: &BadField, refusal: Option<Ack>) {
+        self.unreadable += 1;
+        if self.unreadable.is_power_of_two() {
+            tracing::warn!(%bad, so_far = self.unreadable, "a message could not be read");
+        }
+        if let Some(ack) = refusal {
+            self.speech.acks([self.applier.refuse(ack, &bad.to_string())]);
+            self.speech.flush(&self.line);
+        }
+    }
+
+    fn broken(&mut self, broken: &Broken) {
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!(%broken, "no session with the sidecar, values are kept as their leases say");
+        }
+        let wait = match broken {
+            Broken::Denied(_) => self.backoff.after_denial(),
+            Broken::Lost(_) | Broken::TimedOut(_) => self.backoff.after_failure(),
+        };
+        self.hang_up(wait);
+    }
+
+    /// Back to waiting. What is in force stays under its leases.
+    fn hang_up(&mut self, wait: Duration) {
+        self.liveness = None;
+        self.line = Line::rest(wait);
+    }
+
+    /// The orderly end: the sidecar forgets this process at once, and nothing that was pushed outlives the session.
+    async fn farewell(mut self) {
+        self.applier.release_all(self.now());
+        if self.line.send(&speech::goodbye()) {
+            let heard_out = async {
+                while let Step::Heard(Heard::Message(_) | Heard::Bad(..)) = self.line.next().await {}
+            };
+            // The sidecar answers a goodbye by ending the stream; nobody waits for one that does not.
+            let _ = tokio::time::timeout(FAREWELL, heard_out).await;
+        }
+        self.inner.health.set(Health::Baseline);
+    }
+}

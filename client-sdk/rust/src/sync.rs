@@ -5,9 +5,9 @@
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-#[cfg(loom)]
+#[cfg(setpoint_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-#[cfg(not(loom))]
+#[cfg(not(setpoint_loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A value on cache lines of its own.
@@ -25,9 +25,9 @@ impl<T> Deref for Padded<T> {
 
 /// Lets the other thread get on.
 pub(crate) fn relax() {
-    #[cfg(loom)]
+    #[cfg(setpoint_loom)]
     loom::thread::yield_now();
-    #[cfg(not(loom))]
+    #[cfg(not(setpoint_loom))]
     std::hint::spin_loop();
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn jitter(counter: u64) -> f64 {
 }
 
 /// Runs `model` under every schedule with up to three preemptions; more than that finds nothing new in a few words.
-#[cfg(all(test, loom))]
+#[cfg(all(test, setpoint_loom))]
 pub(crate) fn explore(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);

@@ -280,7 +280,7 @@ fn into_pass(wished: &Wished) -> Result<Pass, Duration> {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, setpoint_loom))]
 mod loom_tests {
     use super::*;
     use crate::sync::explore;

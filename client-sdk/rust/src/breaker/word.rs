@@ -131,7 +131,7 @@ impl Probe {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(setpoint_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

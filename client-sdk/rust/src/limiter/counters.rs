@@ -287,7 +287,7 @@ fn home() -> usize {
     })
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, setpoint_loom))]
 mod loom_tests {
     use super::*;
     use crate::sync::explore;

@@ -72,7 +72,7 @@ impl Gauge {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, setpoint_loom))]
 mod loom_tests {
     use super::*;
     use crate::sync::explore;

@@ -33,7 +33,7 @@ pub(crate) const fn floor(bucket: usize) -> Duration {
     Duration::from_nanos((2 + half) << (octave - 1))
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(setpoint_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,0 +1,47 @@
+//! The whole SDK as a service starts it: its own thread, a real socket, real time.
+
+use std::time::{Duration, Instant};
+
+use setpoint_proto::message::Status;
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+
+use super::fake::{Talk, limit, serve};
+use crate::setpoint::Setpoint;
+
+/// Hands every session on this socket to the test.
+fn listen(path: &std::path::Path) -> mpsc::Receiver<Talk> {
+    let listener = UnixListener::bind(path).unwrap();
+    let (to_server, pipes) = mpsc::channel(16);
+    let (to_test, talks) = mpsc::channel(16);
+    tokio::spawn(serve(pipes, to_test, None));
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let (mut ours, theirs) = tokio::io::duplex(64 * 1024);
+            to_server.send(theirs).await.expect("the server runs");
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut connection, &mut ours).await });
+        }
+    });
+    talks
+}
+
+#[tokio::test]
+async fn l2_a_service_and_a_sidecar_find_each_other_on_a_socket_in_either_order() {
+    let directory = std::env::temp_dir().join(format!("setpoint-socket-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("setpoint.sock");
+    let started = Instant::now();
+    let sdk = Setpoint::builder("checkout").socket(&path).disabled(false).start();
+    assert!(started.elapsed() < Duration::from_secs(1), "a start waits for nobody");
+    let limiter = sdk.limiter("db").bounds(4, 400).baseline(64).register();
+    let mut talks = listen(&path);
+    let mut talk = talks.recv().await.expect("the service comes");
+    talk.hello().await;
+    talk.welcome(1).await;
+    let ack = talk.push(1, &[("limit.db", limit(10.0))]).await;
+    assert_eq!((ack.results[0].status, limiter.limit()), (Status::Applied, 10.0));
+    drop(sdk);
+    while talk.hear().await.is_some() {}
+    assert_eq!(limiter.limit(), 64.0, "the last handle is gone, and so is what was pushed");
+    std::fs::remove_dir_all(&directory).unwrap();
+}

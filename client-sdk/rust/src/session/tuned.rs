@@ -1,0 +1,280 @@
+//! One knob under the sidecar's hand: from what was pushed, and how old that is, to what is in force.
+//!
+//! The goal is a pure function of the push and its lease; [`Tuned::settle`] moves the actuator towards it and may be
+//! called at any time and any number of times. So a new frame, a renewed lease, a lease that runs out and a dwell that
+//! ends are one and the same thing. How fast a move may go is in [`super::pace`].
+
+use std::sync::Arc;
+
+use setpoint_policies::knob::Knob;
+use setpoint_policies::lease::{OnExpiry, Phase};
+use setpoint_policies::time::Timestamp;
+use setpoint_policies::value::Value;
+use setpoint_proto::message::{Channel, Version, Why};
+
+use super::actuate::{LEASE_OVER, RELEASED, ROLLED_BACK, apply};
+use super::lease::LeaseClock;
+use super::pace::{self, Pace};
+use super::verdict::Verdict;
+use crate::actuator::Actuator;
+
+/// A decay moves in so many steps: an owner's callback is not called twenty times a second for a minute.
+const DECAY_STEPS: f64 = 100.0;
+
+/// What the sidecar wants of a knob.
+#[derive(Debug, Clone)]
+pub(super) struct Push {
+    pub(super) channel: Channel,
+    pub(super) version: Version,
+    pub(super) wanted: Value,
+    pub(super) lease: LeaseClock,
+    pub(super) why: Arc<Why>,
+}
+
+/// Where the knob should go now.
+enum Goal {
+    /// What the sidecar wants, under a lease.
+    Leased(Push),
+    /// To the baseline, because no frame names the knob any more.
+    Released,
+    /// Where the end of the lease leads.
+    Expired(Value),
+}
+
+/// A knob, what was pushed to it and what was put in force.
+#[derive(Clone)]
+pub(super) struct Tuned {
+    actuator: Arc<dyn Actuator>,
+    knob: Arc<Knob>,
+    push: Option<Push>,
+    /// What the actuator took last; the baseline before that.
+    asked: Value,
+    /// What it read back then.
+    read_back: Value,
+    /// What it took last under a lease: a decay starts here.
+    leased: Value,
+    /// What it refused last, and why; not tried again.
+    refused: Option<(Value, String)>,
+    moved: Option<Timestamp>,
+    /// `max_change_ratio` cut the last move; the rest follows.
+    walking: bool,
+    verdict: Verdict,
+}
+
+impl Tuned {
+    pub(super) fn new(actuator: Arc<dyn Actuator>) -> Self {
+        let knob = actuator.knob();
+        let baseline = knob.baseline_value();
+        let read_back = actuator.in_force();
+        Self {
+            actuator,
+            knob,
+            push: None,
+            asked: baseline,
+            read_back,
+            leased: baseline,
+            refused: None,
+            moved: None,
+            walking: false,
+            verdict: Verdict::Applied,
+        }
+    }
+
+    pub(super) fn knob(&self) -> &Arc<Knob> {
+        &self.knob
+    }
+
+    pub(super) fn actuator(&self) -> &dyn Actuator {
+        &*self.actuator
+    }
+
+    pub(super) const fn push(&self) -> Option<&Push> {
+        self.push.as_ref()
+    }
+
+    /// What became of the newest push.
+    pub(super) const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The value read back, as one number.
+    pub(super) fn effective(&self) -> f64 {
+        self.actuator.in_force().scalar()
+    }
+
+    /// Whether this knob can be set to `wanted` at all.
+    ///
+    /// # Errors
+    /// The verdict that says why not.
+    pub(super) fn check(&self, wanted: &Value) -> Result<(), Verdict> {
+        let same_kind = std::mem::discriminant(wanted) == std::mem::discriminant(&self.knob.baseline_value());
+        if !self.knob.hot {
+            return Err(Verdict::Unsupported("takes effect only after a restart".to_owned()));
+        }
+        if !same_kind {
+            return Err(Verdict::Unsupported("takes no value of this kind".to_owned()));
+        }
+        if wanted.scalar().is_nan() {
+            return Err(Verdict::Rejected("not a number".to_owned()));
+        }
+        match &self.refused {
+            Some((value, why)) if *value == self.fitted(wanted) => Err(Verdict::Rejected(why.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what the sidecar wants now; [`Tuned::settle`] puts it in force.
+    pub(super) fn want(&mut self, push: Push) {
+        self.push = Some(push);
+    }
+
+    /// The sidecar wants nothing of this knob any more.
+    pub(super) fn release(&mut self) {
+        self.push = None;
+    }
+
+    /// A newer frame of the channel did not change this knob: what stands is what the sidecar has of it, and lives on.
+    pub(super) fn adopt(&mut self, channel: Channel, version: Version, now: Timestamp) {
+        if let Some(push) = self.push.as_mut().filter(|push| push.channel == channel) {
+            push.version = version;
+            push.lease.renew(now);
+        }
+    }
+
+    /// To the baseline at once: nobody will look after this knob any more.
+    pub(super) fn abandon(&mut self, now: Timestamp) {
+        self.push = None;
+        if let Err(why) = self.put(self.knob.baseline_value(), &RELEASED, false, now) {
+            tracing::error!(knob = %self.knob.name, why, "the baseline was refused");
+        }
+    }
+
+    /// The lease of this version starts again.
+    pub(super) fn renew(&mut self, channel: Channel, version: Version, now: Timestamp) {
+        if let Some(push) =
+            self.push.as_mut().filter(|push| (push.channel, push.version) == (channel, version))
+        {
+            push.lease.renew(now);
+        }
+    }
+
+    /// Whether a move to `wanted` would have to wait.
+    pub(super) fn would_wait(&self, wanted: &Value, now: Timestamp) -> bool {
+        self.pace(self.fitted(wanted), true, now) == Pace::Wait
+    }
+
+    /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
+    /// push was just taken. True when the verdict has changed.
+    pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
+        let verdict = match self.goal(judge_at) {
+            Goal::Leased(push) => {
+                let verdict = self.approach(self.fitted(&push.wanted), &push.why, newly, now);
+                self.leased = self.asked;
+                match verdict {
+                    Verdict::Applied if self.fitted(&push.wanted) != push.wanted => {
+                        Verdict::Clamped("cut to the knob's bounds and quantum")
+                    }
+                    verdict => verdict,
+                }
+            }
+            Goal::Released => self.approach(self.knob.baseline_value(), &RELEASED, newly, now),
+            Goal::Expired(value) => {
+                self.walking = false;
+                self.put(value, &LEASE_OVER, newly, now)
+                    .map_or_else(Verdict::Rejected, |()| self.verdict.clone())
+            }
+        };
+        let verdict = if self.actuator.pinned().is_some() { Verdict::LocalOverride } else { verdict };
+        let before = std::mem::replace(&mut self.verdict, verdict);
+        before != self.verdict
+    }
+
+    /// Takes everything back to `before`, because another knob of the same atomic frame was refused.
+    pub(super) fn roll_back(&mut self, before: Self) {
+        let moved_on = self.asked != before.asked;
+        let refused = self.refused.take();
+        *self = before;
+        self.refused = refused.or(self.refused.take());
+        if moved_on && let Err(why) = apply(&*self.actuator, &self.asked, &ROLLED_BACK) {
+            tracing::error!(knob = %self.knob.name, why, "the value before an atomic frame was refused");
+        }
+    }
+
+    fn goal(&self, at: Timestamp) -> Goal {
+        let Some(push) = &self.push else { return Goal::Released };
+        let baseline = self.knob.baseline_value();
+        match (push.lease.phase(at), push.lease.lease().on_expiry) {
+            (Phase::Valid | Phase::Held, _) => Goal::Leased(push.clone()),
+            (Phase::Decaying(share), _) if self.leased.is_quantity() => {
+                let share = (share * DECAY_STEPS).floor() / DECAY_STEPS;
+                let (from, to) = (self.leased.scalar(), baseline.scalar());
+                Goal::Expired(self.fitted(&self.leased.with_scalar(from + (to - from) * share)))
+            }
+            (Phase::Over, OnExpiry::Safe(safe)) => Goal::Expired(self.fitted(&self.leased.with_scalar(safe))),
+            _ => Goal::Expired(baseline),
+        }
+    }
+
+    /// A paced move.
+    fn approach(&mut self, goal: Value, why: &Why, newly: bool, now: Timestamp) -> Verdict {
+        let (next, whole) = match self.pace(goal, newly, now) {
+            Pace::Wait if self.walking && !newly => return self.verdict.clone(),
+            Pace::Wait => return Verdict::Deferred,
+            Pace::Whole => (goal, true),
+            Pace::Part(part) => (goal.with_scalar(part), false),
+        };
+        if let Err(why) = self.put(next, why, newly, now) {
+            return Verdict::Rejected(why);
+        }
+        self.walking = !whole;
+        if !whole {
+            Verdict::Clamped("moves no further than max_change_ratio at a time; the rest follows")
+        } else if self.read_back.scalar() == goal.scalar() {
+            Verdict::Applied
+        } else {
+            Verdict::Clamped("cut by the service")
+        }
+    }
+
+    fn pace(&self, goal: Value, newly: bool, now: Timestamp) -> Pace {
+        let walking = self.walking && !newly;
+        pace::pace(&self.knob, self.asked, goal, self.moved.map(|moved| now.since(moved)), walking)
+    }
+
+    /// Puts `value` in force, unless it is already or was refused before.
+    fn put(&mut self, value: Value, why: &Why, newly: bool, now: Timestamp) -> Result<(), String> {
+        if let Some((_, why)) = self.refused.as_ref().filter(|(refused, _)| *refused == value) {
+            return Err(why.clone());
+        }
+        let stands = value == self.asked && (!newly || self.actuator.in_force() == self.read_back);
+        if stands {
+            return Ok(());
+        }
+        match apply(&*self.actuator, &value, why) {
+            Ok(read_back) => {
+                tracing::info!(
+                    knob = %self.knob.name, from = self.asked.scalar(), to = read_back.scalar(),
+                    reason = %why.rule, policy = %why.policy, "a knob was moved"
+                );
+                if value != self.asked {
+                    self.moved = Some(now);
+                }
+                (self.asked, self.read_back, self.refused) = (value, read_back, None);
+                Ok(())
+            }
+            Err(why) => {
+                tracing::warn!(knob = %self.knob.name, value = value.scalar(), why, "a value was refused");
+                self.refused = Some((value, why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    /// Within the bounds and on the quantum.
+    fn fitted(&self, wanted: &Value) -> Value {
+        match self.knob.fit(wanted.scalar()) {
+            Some(fitted) if wanted.is_quantity() => wanted.with_scalar(fitted),
+            _ => *wanted,
+        }
+    }
+}
