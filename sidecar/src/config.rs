@@ -23,13 +23,15 @@ mod problem;
 mod reader;
 mod reload;
 mod scalar;
+mod settle;
 mod suggest;
 mod text;
 mod tree;
 
 pub use check::check;
 pub use problem::{ConfigErrors, Position, Problem};
-pub use reload::{ConfigState, PATIENCE, Reloader, SETTLE, Status};
+pub use reload::{ConfigState, Reloader, Status};
+pub use settle::{PATIENCE, SETTLE};
 
 use findings::Findings;
 

@@ -115,12 +115,12 @@ fn policies(node: &Node, at: Position, findings: &mut Findings) -> (Vec<PolicySp
 }
 
 /// Lines of the names that were seen, and of the controllers by knob.
-type Lines<K> = BTreeMap<K, u32>;
+type Lines = BTreeMap<String, u32>;
 
 fn policy(
     item: &Node,
-    names: &mut Lines<String>,
-    movers: &mut Lines<String>,
+    names: &mut Lines,
+    movers: &mut Lines,
     findings: &mut Findings,
 ) -> Option<(PolicySpec, String)> {
     findings.parameters.clear();
@@ -130,7 +130,7 @@ fn policy(
         fields.label = format!("policy `{name}`");
     }
     let name_at = fields.entry("name").map_or(item.at, |entry| entry.value.at);
-    if let Some(line) = names.get(&name).filter(|_| !name.is_empty()) {
+    if let Some(line) = names.get(&name) {
         fields.complain("name", name_at, format!("a second policy `{name}`, the first is on line {line}"));
     }
     names.entry(name.clone()).or_insert(name_at.line);

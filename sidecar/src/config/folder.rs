@@ -5,11 +5,10 @@
 //! of it than [`LARGEST`]. Files are opened below one descriptor of the directory, so that a directory that is replaced
 //! meanwhile gives all old or all new.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -75,8 +74,8 @@ fn reason(errno: Errno) -> String {
 /// Where to look for a change: two system calls and no other cost.
 #[derive(Debug)]
 pub(super) struct Watched {
-    link: CString,
-    file: CString,
+    link: PathBuf,
+    file: PathBuf,
 }
 
 /// What a look saw. Two looks that differ mean a change; a change shows in some part, whichever way it was made.
@@ -98,15 +97,13 @@ struct Identity {
 }
 
 impl Watched {
-    /// `None` for a path with a NUL byte in it, which no directory has.
-    pub(super) fn new(dir: &Path) -> Option<Self> {
-        let path = |name: &str| CString::new(dir.join(OsStr::new(name)).as_os_str().as_bytes()).ok();
-        Some(Self { link: path("..data")?, file: path(FILE)? })
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { link: dir.join("..data"), file: dir.join(FILE) }
     }
 
     pub(super) fn look(&self) -> Stamp {
-        let target = rustix::fs::readlink(&*self.link, Vec::with_capacity(64)).ok();
-        let file = rustix::fs::stat(&*self.file).map(identity).map_err(Errno::raw_os_error);
+        let target = rustix::fs::readlink(&self.link, Vec::with_capacity(64)).ok();
+        let file = rustix::fs::stat(&self.file).map(identity).map_err(Errno::raw_os_error);
         Stamp { target, file }
     }
 }

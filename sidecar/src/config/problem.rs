@@ -6,12 +6,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::text;
 
 /// A place in a file. Both count from 1; the column counts characters, not bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The line.
     pub line: u32,

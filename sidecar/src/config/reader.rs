@@ -164,6 +164,7 @@ impl<'a> Fields<'a> {
         knob
     }
 
+    /// Reports `field` when it is missing.
     pub(super) fn needed(&mut self, field: &'static str) {
         if self.entry(field).is_none() && !self.blamed.contains(&field) {
             self.blamed.push(field);

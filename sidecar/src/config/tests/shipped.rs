@@ -26,6 +26,14 @@ fn the_preset_says_exactly_this() {
     let set = loaded(PRESET);
     let knob = |name| KnobName::try_new(name).unwrap();
     let seconds = Duration::from_secs;
+    let scheduler = SchedulerCap::try_new(
+        knob("limit.inbound"),
+        SchedulerCap::RUNTIME_DELAY,
+        SchedulerCap::RUN_DELAY,
+        SchedulerCap::CPU_SOME,
+        SchedulerCap::FLOOR,
+    );
+    let scheduler = scheduler.unwrap();
     let expected = [
         (
             "inbound",
@@ -38,19 +46,7 @@ fn the_preset_says_exactly_this() {
             "inbound-memory",
             Controller::MemoryCap(MemoryCap::try_new(knob("limit.inbound"), 0.75, 0.92, 0.3).unwrap()),
         ),
-        (
-            "inbound-scheduler",
-            Controller::SchedulerCap(
-                SchedulerCap::try_new(
-                    knob("limit.inbound"),
-                    seconds(20) / 1000,
-                    seconds(5) / 1000,
-                    0.25,
-                    0.3,
-                )
-                .unwrap(),
-            ),
-        ),
+        ("inbound-scheduler", Controller::SchedulerCap(scheduler)),
         (
             "db-breaker",
             Controller::Breaker(
