@@ -1,65 +1,23 @@
 //! The demo as a program: its quick story, and what is left behind when it is interrupted or killed.
-//!
-//! Until the sidecar can be started here, a stand-in answers `/status` from the policy file: this test executable itself,
-//! started through a shell script with the sidecar's command line.
 
 #![allow(clippy::unwrap_used, reason = "a test, helpers included")]
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use axum::{Json, Router, routing::get};
 use rustix::process::{Pid, Signal};
-use serde_json::{Value, json};
+use serde_json::Value;
 use setpoint_integration::process::Process;
 use tempfile::TempDir;
 
-const ARGUMENTS: &str = "SETPOINT_STAND_IN";
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Writes a program that takes the sidecar's command line and becomes [`stand_in`].
-fn stand_in_program(directory: &Path) -> PathBuf {
-    let program = directory.join("setpoint");
-    let own = std::env::current_exe().unwrap();
-    let script =
-        format!("#!/bin/sh\n{ARGUMENTS}=\"$*\" exec {} --exact stand_in --nocapture\n", own.display());
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    program
-}
-
-/// Not a test: the sidecar's part, when this executable is started by the script above.
-#[tokio::test]
-async fn stand_in() {
-    #[expect(clippy::disallowed_methods, reason = "the stand-in's command line comes this way")]
-    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
-    let words: Vec<_> = arguments.split(' ').collect();
-    let after = |flag: &str| words[words.iter().position(|word| *word == flag).unwrap() + 1].to_owned();
-    let policy = PathBuf::from(after("--config")).join("policy.yaml");
-    let app = Router::new().route("/status", get(move || async move { Json(status(&policy)) }));
-    let listener = tokio::net::TcpListener::bind(after("--admin")).await.unwrap();
-    axum::serve(listener, app).await.unwrap();
-}
-
-fn status(policy: &Path) -> Value {
-    let policy = std::fs::read_to_string(policy).unwrap();
-    let max: f64 = policy.split("max: ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    let limit = max.min(50.0);
-    json!({
-        "epoch": std::process::id(),
-        "config": {"state": "active", "revision": max.to_string(), "error": null},
-        "sessions": [{"service": "demo", "state": "synced", "knobs": [{"name": "limit.inbound", "in_force": limit}]}],
-        "decisions": [{"id": 1, "knob": "limit.inbound", "to": limit, "policy": "inbound", "reason": "stands in"}],
-    })
-}
 
 fn demo(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
-    command.args(["--quick", "--plain", "--workers", "4", "--seed", "3", "--sidecar"]);
+    command.args(["--quick", "--plain", "--workers", "4", "--seed", "3"]);
     // Its own directory too: a demo killed with SIGKILL cannot remove it.
-    command.arg(stand_in_program(directory)).env("TMPDIR", directory).stdout(Stdio::piped());
+    command.env("TMPDIR", directory).stdout(Stdio::piped());
     command
 }
 

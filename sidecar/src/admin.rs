@@ -30,7 +30,8 @@ pub mod client;
 mod tests;
 
 /// Where it listens unless told otherwise.
-pub const DEFAULT_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9847);
+pub const DEFAULT_ADDR: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9847);
 /// A loop without a tick for this long is not alive.
 pub const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 /// Connections at once; more are let go.

@@ -106,7 +106,8 @@ impl Sidecar {
     pub async fn run(self, options: &cli::Run, stop: impl Future<Output = ()>) -> Result<(), RunError> {
         let Self { shared, socket, sdk, admin, reload, requests } = self;
         let (sdk, admin) = (listener(sdk)?, tcp_listener(admin)?);
-        let _watchdog = Watchdog::start(Arc::clone(&shared.pulse), watchdog::abort).map_err(RunError::Start)?;
+        let _watchdog =
+            Watchdog::start(Arc::clone(&shared.pulse), watchdog::abort).map_err(RunError::Start)?;
         let source = Reloader::new(options.config.clone());
         let control = Control::new(shared.clone(), source, sense(options), requests);
         let control = tokio::spawn(control.run());

@@ -161,7 +161,12 @@ mod tests {
 
     #[test]
     fn bad_lines_are_errors() {
-        for line in ["setpoint", "setpoint run", "setpoint run --config /c --socket /s --state-dir /d --pid 0", "setpoint x"] {
+        for line in [
+            "setpoint",
+            "setpoint run",
+            "setpoint run --config /c --socket /s --state-dir /d --pid 0",
+            "setpoint x",
+        ] {
             let error = Cli::try_parse_from(line.split_whitespace()).expect_err(line);
             assert!(error.use_stderr(), "{line}");
         }

@@ -83,12 +83,7 @@ pub struct Control {
 
 impl Control {
     /// A loop that starts with what `source` has to offer now, or without policies.
-    pub fn new(
-        shared: Shared,
-        source: Reloader,
-        sense: Sense,
-        requests: Requests,
-    ) -> Self {
+    pub fn new(shared: Shared, source: Reloader, sense: Sense, requests: Requests) -> Self {
         let engine = Engine::new(Arc::new(PolicySet::observe_only()), shared.clock.now());
         Self { shared, engine, source, sense, requests }
     }
@@ -103,7 +98,8 @@ impl Control {
             self.tick(clock.now().since(due));
             let now = clock.now();
             slot = next_slot(slot, now, self.engine.policies().tick);
-            due = self.engine.wake_at().map_or(slot, |wake| wake.max(now + SHORTEST_WAIT).min(slot));
+            let sooner = [self.engine.wake_at(), self.source.wake_at()].into_iter().flatten().min();
+            due = sooner.map_or(slot, |wake| wake.max(now + SHORTEST_WAIT).min(slot));
         }
     }
 

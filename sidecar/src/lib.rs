@@ -21,9 +21,9 @@ pub mod journal;
 pub mod logging;
 pub mod metrics;
 pub mod pulse;
+pub mod reload;
 #[cfg(test)]
 mod rig;
-pub mod reload;
 pub mod sessions;
 pub mod show;
 pub mod signals;

@@ -52,9 +52,15 @@ const GAUGES: [(&str, &str); 8] = [
     ("setpoint_loop_age_seconds", "Time since the last finished tick."),
     ("setpoint_uptime_seconds", "Time since the sidecar started."),
     ("setpoint_config_state", "1 for the state that the policy file is in."),
-    ("setpoint_knob_in_force", "Value in force, the mean over the processes of a service; a breaker's severity, 0 to 4."),
+    (
+        "setpoint_knob_in_force",
+        "Value in force, the mean over the processes of a service; a breaker's severity, 0 to 4.",
+    ),
     ("setpoint_knob_wanted", "Value wanted, as setpoint_knob_in_force."),
-    ("setpoint_signal", "Newest reading as policies see it, the mean over the processes of a service; unit last in its name."),
+    (
+        "setpoint_signal",
+        "Newest reading as policies see it, the mean over the processes of a service; unit last in its name.",
+    ),
     ("setpoint_signal_age_seconds", "Age of the oldest of these readings."),
 ];
 
@@ -178,10 +184,18 @@ impl Metrics {
                 ages.add(&session.service, signal, *age);
             }
         }
-        in_force.each(|service, knob, of| self.set("setpoint_knob_in_force", &[("service", service), ("knob", knob)], of.mean()));
-        wanted.each(|service, knob, of| self.set("setpoint_knob_wanted", &[("service", service), ("knob", knob)], of.mean()));
-        values.each(|service, signal, of| self.set("setpoint_signal", &[("service", service), ("signal", signal)], of.mean()));
-        ages.each(|service, signal, of| self.set("setpoint_signal_age_seconds", &[("service", service), ("signal", signal)], of.largest));
+        in_force.each(|service, knob, of| {
+            self.set("setpoint_knob_in_force", &[("service", service), ("knob", knob)], of.mean())
+        });
+        wanted.each(|service, knob, of| {
+            self.set("setpoint_knob_wanted", &[("service", service), ("knob", knob)], of.mean())
+        });
+        values.each(|service, signal, of| {
+            self.set("setpoint_signal", &[("service", service), ("signal", signal)], of.mean())
+        });
+        ages.each(|service, signal, of| {
+            self.set("setpoint_signal_age_seconds", &[("service", service), ("signal", signal)], of.largest)
+        });
     }
 
     fn count(&self, name: &'static str, labels: &[(&'static str, &'static str)]) {
@@ -189,7 +203,8 @@ impl Metrics {
     }
 
     fn set(&self, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
-        let labels = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect::<Vec<_>>();
+        let labels =
+            labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect::<Vec<_>>();
         self.0.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
     }
 }
@@ -208,7 +223,11 @@ impl fmt::Debug for Metrics {
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
-fn counter(recorder: &PrometheusRecorder, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
+fn counter(
+    recorder: &PrometheusRecorder,
+    name: &'static str,
+    labels: &[(&'static str, &'static str)],
+) -> Counter {
     let labels = labels.iter().map(|(key, value)| Label::from_static_parts(key, value)).collect::<Vec<_>>();
     recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
 }

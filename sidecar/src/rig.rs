@@ -11,7 +11,9 @@ use setpoint_policies::snapshot::InstanceId;
 use setpoint_policies::spec::{Mode, PolicySet};
 use setpoint_policies::value::{Breaker, Value};
 use setpoint_proto::convert;
-use setpoint_proto::message::{Ack, Applied, Frame, Hello, PROTOCOL, SidecarBeat, Status, ToSdk, ToSidecar, Welcome};
+use setpoint_proto::message::{
+    Ack, Applied, Frame, Hello, PROTOCOL, SidecarBeat, Status, ToSdk, ToSidecar, Welcome,
+};
 use setpoint_proto::rpc::{ClientMessage, ServerMessage, TuningClient};
 use std::sync::Arc;
 use tokio::io::DuplexStream;
@@ -217,7 +219,8 @@ pub fn applied(knob: &str, status: Status, effective: f64) -> Applied {
 /// A process of service `demo` with a limit and a breaker.
 pub fn hello(instance: &str) -> Hello {
     let name = |name| KnobName::try_new(name).expect("valid");
-    let limit = Knob::try_new(name("limit.inbound"), Kind::ConcurrencyLimit, 4.0, 400.0, 64.0).expect("valid");
+    let limit =
+        Knob::try_new(name("limit.inbound"), Kind::ConcurrencyLimit, 4.0, 400.0, 64.0).expect("valid");
     let breaker = Knob::try_new(name("breaker.db"), Kind::Breaker, 0.0, 4.0, 0.0).expect("valid");
     Hello {
         protocol_min: PROTOCOL,

@@ -38,7 +38,8 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     if !status.decisions.is_empty() {
         writeln!(out, "\nnewest changes")?;
         let skipped = status.decisions.len().saturating_sub(CHANGES);
-        let rows = status.decisions.iter().skip(skipped).map(|change| row_of_change(change, status.uptime_seconds));
+        let rows =
+            status.decisions.iter().skip(skipped).map(|change| row_of_change(change, status.uptime_seconds));
         table(out, ["AGO", "KNOB", "FROM", "TO", "POLICY", "REASON"], &rows.collect::<Vec<_>>())?;
     }
     Ok(())

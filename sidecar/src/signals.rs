@@ -92,7 +92,12 @@ mod tests {
     #[test]
     fn without_a_target_only_the_node_is_seen() {
         let memory = Memory { at: AT, working_set_ratio: Some(0.9), ..Memory::default() };
-        let own = Sample { memory, cpu_pressure: pressure(0.1), node_cpu_pressure: pressure(0.9), ..Sample::default() };
+        let own = Sample {
+            memory,
+            cpu_pressure: pressure(0.1),
+            node_cpu_pressure: pressure(0.9),
+            ..Sample::default()
+        };
         let node = of_node(own);
         assert_eq!(value(&node, Signal::CpuSome), Some(0.9));
         assert_eq!(signals(&node).known().count(), 1);

@@ -148,7 +148,10 @@ mod tests {
         let path = directory.path().join("s.sock");
         let first = Socket::bind(&path).expect("free");
         let error = Socket::bind(&path).expect_err("held");
-        assert!(matches!(error, SocketError::Held { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
+        assert!(
+            matches!(error, SocketError::Held { pid: Some(pid), .. } if pid == std::process::id()),
+            "{error}"
+        );
         drop(first);
         Socket::bind(&path).expect("free again, and what the first left behind is no obstacle");
     }

@@ -57,7 +57,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Stream<Item = Connection<IO>>,
 {
-    let service = TuningServer::new(Service { registry, metrics }).max_decoding_message_size(bounds::MESSAGE_BYTES);
+    let service =
+        TuningServer::new(Service { registry, metrics }).max_decoding_message_size(bounds::MESSAGE_BYTES);
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -99,7 +100,10 @@ impl Tuning for Service {
         if !link.is_allowed() {
             self.metrics.refused(Cause::Peer);
             tracing::warn!(peer = ?link.peer(), "client refused: user and group are not allowed");
-            return Err(status(&Refusal::new(Cause::Peer, "neither the user nor the group of the peer is allowed")));
+            return Err(status(&Refusal::new(
+                Cause::Peer,
+                "neither the user nor the group of the peer is allowed",
+            )));
         }
         let (said, to_say) = mpsc::channel(1);
         let heard = Box::pin(heard(request.into_inner(), self.metrics.clone()));
@@ -121,10 +125,7 @@ impl Tuning for Service {
     }
 
     /// Not served: `/status` of the admin address has the newest decisions.
-    async fn explain(
-        &self,
-        _: Request<v1::ExplainRequest>,
-    ) -> Result<Response<Self::ExplainStream>, Status> {
+    async fn explain(&self, _: Request<v1::ExplainRequest>) -> Result<Response<Self::ExplainStream>, Status> {
         Err(Status::unimplemented("use /status of the admin address"))
     }
 }

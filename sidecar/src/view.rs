@@ -37,11 +37,19 @@ pub fn status(shared: &Shared) -> Status {
         unbound: unbound.collect::<BTreeSet<_>>().into_iter().collect(),
         missing: missing.iter().map(ToString::to_string).collect(),
         decisions: shared.journal.newest(CHANGES).iter().map(change).collect(),
-        sessions: seen.iter().map(|(session, instance)| of_session(session, instance, &latest, now)).collect(),
+        sessions: seen
+            .iter()
+            .map(|(session, instance)| of_session(session, instance, &latest, now))
+            .collect(),
     }
 }
 
-fn of_session(session: &Session, instance: &Instance, latest: &Latest, now: Timestamp) -> crate::status::Session {
+fn of_session(
+    session: &Session,
+    instance: &Instance,
+    latest: &Latest,
+    now: Timestamp,
+) -> crate::status::Session {
     let decided = latest.decisions.iter().filter(|decision| decision.instance == session.id);
     let decided = decided.map(|decision| (&decision.knob, decision)).collect::<BTreeMap<_, _>>();
     let readings = readings(&instance.signals, &latest.node);
@@ -54,7 +62,11 @@ fn of_session(session: &Session, instance: &Instance, latest: &Latest, now: Time
             Follows::Lagging => SessionState::Lagging,
             Follows::Nacked => SessionState::Nacked,
         },
-        knobs: instance.knobs.iter().map(|knob| of_knob(knob, instance, decided.get(&knob.name).copied())).collect(),
+        knobs: instance
+            .knobs
+            .iter()
+            .map(|knob| of_knob(knob, instance, decided.get(&knob.name).copied()))
+            .collect(),
         signals: readings.iter().map(|(signal, reading)| (signal.name().to_owned(), reading.value)).collect(),
         signal_age_seconds: readings
             .iter()
@@ -89,7 +101,11 @@ fn change(entry: &Entry) -> Change {
         at_seconds: entry.at.as_secs_f64(),
         service: entry.service.to_string(),
         // The name of a process in snapshots is `service/instance`.
-        instance: instance.strip_prefix(&*entry.service).and_then(|rest| rest.strip_prefix('/')).unwrap_or(instance).to_owned(),
+        instance: instance
+            .strip_prefix(&*entry.service)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(instance)
+            .to_owned(),
         knob: decision.knob.to_string(),
         from: decision.from.scalar(),
         to: decision.to.scalar(),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::death::{self, Death};
 use super::poll::{Latest, Seen, seen};
 use super::script::{Act, Phase};
-use super::sidecar::{KNOB, MAX_LIMIT, SERVICE, Sidecar};
+use super::sidecar::{Bounds, FREE, KNOB, SERVICE, Sidecar};
 use super::stage::{DEPENDENCY, Stage};
 use super::status::Status;
 use super::timeline::Events;
@@ -24,18 +24,19 @@ const EDIT_PATIENCE: Duration = Duration::from_secs(3);
 const MOST_EDITS: usize = 8;
 /// Time between two edits, so that each begins from a settled state.
 const BETWEEN_EDITS: Duration = Duration::from_millis(600);
+/// After the phase before: a cap that it left behind would overrule an edit, and rightly so.
+const CALM_DOWN: Duration = Duration::from_millis(1500);
+/// The limits that the edits ask for, in turn.
+const PINS: [u32; 2] = [40, 60];
 
 /// One live edit of the policy file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Edit {
-    /// The new largest limit.
-    /// The new largest limit.
-    pub max: u32,
-    /// Whether it is lower than before.
-    pub lowers: bool,
+    /// The one limit that the new policy allows.
+    pub limit: u32,
     /// From the write until the sidecar shows a new revision in force.
     pub accepted_ms: Option<f64>,
-    /// From the write until the service has a limit that the new policy asks for and the old one did not.
+    /// From the write until the service has that limit.
     pub in_force_ms: Option<f64>,
 }
 
@@ -73,7 +74,7 @@ pub async fn perform(
             events.add(format!("{} processes spin", hogs.len()));
             sleep_until(until).await;
         }
-        Act::EditPolicy => edits(until, &stage.sidecar, options, events, findings).await?,
+        Act::EditPolicy => edits(until, &stage.sidecar, events, findings).await?,
         Act::KillSidecar => {
             findings.death = Some(death::act(until, stage, phase.lasts, events, findings).await?);
         }
@@ -101,47 +102,42 @@ pub fn hog() -> ! {
     }
 }
 
-/// Lowers the largest limit to the number of workers and raises it again, as often as fits, at least once.
+/// Pins the limit to one value and to another, in turn, and lets it free again at the end. Both are more than the service
+/// needs at this load, so that an edit costs nobody an answer.
 async fn edits(
     until: Instant,
     sidecar: &Sidecar,
-    options: &Options,
     events: &Events,
     findings: &mut Findings,
 ) -> Result<(), DemoError> {
-    let low = u32::from(options.workers);
-    loop {
-        for max in [low, MAX_LIMIT] {
-            sleep(BETWEEN_EDITS).await;
-            let took = edit(sidecar, max, |in_force| match max {
-                MAX_LIMIT => in_force > f64::from(low),
-                _ => in_force <= f64::from(low),
-            });
-            let took = took.await?;
-            let ms = |took: Option<f64>| took.map_or("never".to_owned(), |ms| format!("{ms:.0} ms"));
-            events.add(format!(
-                "policy.yaml edited: max {max}; accepted after {}, in force after {}",
-                ms(took.accepted_ms),
-                ms(took.in_force_ms)
-            ));
-            findings.edits.push(took);
-        }
-        if findings.edits.len() >= MOST_EDITS || Instant::now() + 4 * BETWEEN_EDITS > until {
-            sleep_until(until).await;
-            return Ok(());
+    sleep(CALM_DOWN).await;
+    for limit in PINS.into_iter().cycle().take(MOST_EDITS) {
+        sleep(BETWEEN_EDITS).await;
+        let took = edit(sidecar, limit).await?;
+        let ms = |took: Option<f64>| took.map_or("never".to_owned(), |ms| format!("{ms:.0} ms"));
+        let (accepted, in_force) = (ms(took.accepted_ms), ms(took.in_force_ms));
+        events.add(format!(
+            "policy.yaml edited: limit {limit}; accepted after {accepted}, in force after {in_force}"
+        ));
+        findings.edits.push(took);
+        if Instant::now() + 2 * BETWEEN_EDITS > until {
+            break;
         }
     }
+    sidecar.write_policy(FREE)?;
+    sleep_until(until).await;
+    Ok(())
 }
 
-async fn edit(sidecar: &Sidecar, max: u32, in_force: impl Fn(f64) -> bool) -> Result<Edit, DemoError> {
+async fn edit(sidecar: &Sidecar, limit: u32) -> Result<Edit, DemoError> {
     let mut status = sidecar.status();
     let revision = revision(&status);
     let written = Instant::now();
-    sidecar.write_policy(max)?;
+    sidecar.write_policy(Bounds { min: limit, max: limit })?;
     let is_new = |status: &Status| Some(&status.config.revision) != revision.as_ref();
     let accepted = seen(&mut status, EDIT_PATIENCE, is_new).await;
     let is_in_force =
-        |status: &Status| is_new(status) && status.in_force(SERVICE, KNOB).is_some_and(&in_force);
+        |status: &Status| is_new(status) && status.in_force(SERVICE, KNOB) == Some(f64::from(limit));
     // The answer that showed the new revision may already show the new limit.
     let at_once =
         status.borrow().as_ref().is_some_and(|seen| is_in_force(&seen.value)).then_some(accepted).flatten();
@@ -150,7 +146,7 @@ async fn edit(sidecar: &Sidecar, max: u32, in_force: impl Fn(f64) -> bool) -> Re
         None => seen(&mut status, EDIT_PATIENCE, is_in_force).await,
     };
     let after = |at: Option<Instant>| at.map(|at| milliseconds(at - written));
-    Ok(Edit { max, lowers: max < MAX_LIMIT, accepted_ms: after(accepted), in_force_ms: after(in_force) })
+    Ok(Edit { limit, accepted_ms: after(accepted), in_force_ms: after(in_force) })
 }
 
 fn revision(status: &Latest<Status>) -> Option<serde_json::Value> {

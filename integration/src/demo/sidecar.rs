@@ -17,29 +17,38 @@ use crate::process::{Process, guarded, wait};
 pub const SERVICE: &str = "demo";
 /// The knob that the demo watches.
 pub const KNOB: &str = "limit.inbound";
-/// The largest limit that the policy allows unless it is edited.
-pub const MAX_LIMIT: u32 = 500;
+/// What the policy allows unless it is edited.
+pub const FREE: Bounds = Bounds { min: 4, max: 500 };
+
+/// The smallest and the largest limit that a policy allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The smallest.
+    pub min: u32,
+    /// The largest.
+    pub max: u32,
+}
 
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often its status is looked at, which is also the resolution of what is measured by it.
 pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The policy file with `max` as the largest limit.
-pub fn policy(max: u32) -> String {
+/// The policy file with these bounds of the limit.
+pub fn policy(Bounds { min, max }: Bounds) -> String {
     format!(
         "version: setpoint/v1
 name: demo
 defaults: {{mode: enforce, tick: 100ms, lease: {{ttl: 5s, hold: 30s, decay: 60s}}}}
 policies:
   - name: inbound
-    adaptive_concurrency: {{knob: {KNOB}, min: 4, max: {max}, initial: {}}}
+    adaptive_concurrency: {{knob: {KNOB}, min: {min}, max: {max}, initial: {}}}
   - name: memory
     memory_cap: {{knob: {KNOB}}}
   - name: scheduler
     scheduler_cap: {{knob: {KNOB}}}
 ",
-        max.min(50)
+        50.clamp(min, max)
     )
 }
 
@@ -66,7 +75,7 @@ impl Sidecar {
         let status = Poll::start(Target::new(admin, "/status"), LOOK_EVERY);
         let (program, guard) = (program.to_owned(), guard.to_owned());
         let mut sidecar = Self { program, guard, directory, admin, process: None, status };
-        sidecar.write_policy(MAX_LIMIT)?;
+        sidecar.write_policy(FREE)?;
         sidecar.revive().await?;
         Ok(sidecar)
     }
@@ -100,10 +109,10 @@ impl Sidecar {
     }
 
     /// Replaces the policy file as a careful editor does: whole, by renaming.
-    pub fn write_policy(&self, max: u32) -> Result<(), DemoError> {
+    pub fn write_policy(&self, bounds: Bounds) -> Result<(), DemoError> {
         let config = self.directory.path().join("config");
         let draft = config.join(".policy.yaml.draft");
-        fs::write(&draft, policy(max))
+        fs::write(&draft, policy(bounds))
             .and_then(|()| fs::rename(&draft, config.join("policy.yaml")))
             .map_err(|e| DemoError::Io("write the policy file", e))
     }
@@ -133,8 +142,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_never_begins_above_its_maximum() {
-        assert!(policy(8).contains("{knob: limit.inbound, min: 4, max: 8, initial: 8}"));
-        assert!(policy(500).contains("max: 500, initial: 50}"));
+    fn the_policy_begins_within_its_bounds() {
+        let pinned = Bounds { min: 40, max: 40 };
+        assert!(policy(pinned).contains("{knob: limit.inbound, min: 40, max: 40, initial: 40}"));
+        assert!(policy(FREE).contains("min: 4, max: 500, initial: 50}"));
     }
 }

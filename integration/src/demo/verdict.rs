@@ -109,13 +109,7 @@ fn untouched(toll: &Toll) -> Promise {
 }
 
 fn edited(edits: &[Edit]) -> Promise {
-    // How fast a *raised* maximum is used is the control law's business; the edit is through when it is accepted.
-    let took = |edit: &Edit| match edit.in_force_ms {
-        Some(in_force) if edit.lowers => Some(in_force),
-        Some(_) => edit.accepted_ms,
-        None => None,
-    };
-    let all: Vec<_> = edits.iter().map(took).collect();
+    let all: Vec<_> = edits.iter().map(|edit| edit.in_force_ms).collect();
     let kept = !all.is_empty() && all.iter().all(|ms| ms.is_some_and(|ms| ms <= EDIT_WITHIN_MS));
     let mut known: Vec<f64> = all.iter().copied().flatten().collect();
     known.sort_by(f64::total_cmp);

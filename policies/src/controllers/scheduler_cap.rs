@@ -8,7 +8,7 @@
 //! Inputs: timer lateness p99, run delay per time slice (seconds), CPU PSI some (0 to 1). Output: an upper bound, in calls.
 //!
 //! ```text
-//! pressed = runtime_delay > limit  or  (cpu_some > limit and run_delay > limit)
+//! pressed = (runtime_delay > limit  or  (cpu_some > limit and run_delay > limit)) for 2 s
 //! factor  = max(floor, 0.9 factor)  when pressed, each 100 ms
 //!         = min(1, factor + 0.05)   when not
 //! cap = max(factor x limit, peak of calls in flight), both as they were when capping began
@@ -41,6 +41,8 @@ use crate::time::Timestamp;
 
 const STALE_AFTER: Duration = Duration::from_secs(3);
 const PACE: Duration = Duration::from_millis(100);
+/// One late timer in a second is a hiccup, not pressure.
+const PERSISTS_FOR: Duration = Duration::from_secs(2);
 
 /// Parameters of the cap.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,13 +122,23 @@ pub struct SchedulerCapPolicy {
     spec: SchedulerCap,
     factor: f64,
     anchor: Option<Anchor>,
+    pressed_since: Option<Timestamp>,
     moved_at: Option<Timestamp>,
 }
 
 impl SchedulerCapPolicy {
     /// A policy that does not cap yet.
     pub const fn new(spec: SchedulerCap) -> Self {
-        Self { spec, factor: 1.0, anchor: None, moved_at: None }
+        Self { spec, factor: 1.0, anchor: None, pressed_since: None, moved_at: None }
+    }
+
+    /// What presses, once it has done so for [`PERSISTS_FOR`].
+    fn persistent(&mut self, now: Timestamp, pressure: Option<Reason>) -> Option<Reason> {
+        let since = *self.pressed_since.get_or_insert(now);
+        if pressure.is_none() {
+            self.pressed_since = None;
+        }
+        pressure.filter(|_| now.since(since) >= PERSISTS_FOR)
     }
 
     /// Moves the factor once per [`PACE`], however often the engine ticks, so that splitting a tick changes nothing.
@@ -146,6 +158,7 @@ impl Policy for SchedulerCapPolicy {
             Ok(pressure) => pressure,
             Err(unknown) => return unknown,
         };
+        let pressure = self.persistent(seen.now, pressure);
         self.pace(seen.now, pressure.is_some());
         if self.factor >= 1.0 {
             self.anchor = None;

@@ -205,7 +205,10 @@ impl Conversation {
         let now = self.registry.now();
         let orders = self.orders.borrow_and_update();
         if orders.ending == Some(Ending::Draining) {
-            return Some(ToSdk::Drain { retry_after: RETRY_AFTER, why: "the sidecar is going away".to_owned() });
+            return Some(ToSdk::Drain {
+                retry_after: RETRY_AFTER,
+                why: "the sidecar is going away".to_owned(),
+            });
         }
         let (registry, session) = (&self.registry, &self.session);
         let in_force = |knob: &_| session.in_force(knob);

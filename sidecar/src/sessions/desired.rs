@@ -37,7 +37,8 @@ impl Desired {
     pub fn update(&mut self, decisions: &[&Decision], set: &PolicySet) -> bool {
         let mut changed = false;
         for channel in Channel::ALL {
-            let mut wanted = decisions.iter().copied().filter(|d| Channel::of(&d.to) == channel).collect::<Vec<_>>();
+            let mut wanted =
+                decisions.iter().copied().filter(|d| Channel::of(&d.to) == channel).collect::<Vec<_>>();
             wanted.sort_by(|a, b| a.knob.cmp(&b.knob));
             changed |= update_channel(&mut self.0[channel as usize], &wanted, set);
         }
@@ -48,7 +49,8 @@ impl Desired {
 impl Wanted {
     /// Whether a frame of `self` says the same as one of `other`, reasons aside.
     pub fn same_as(&self, other: &Self) -> bool {
-        let alike = |(a, b): (&Setpoint, &Setpoint)| a.knob == b.knob && a.value == b.value && a.lease == b.lease;
+        let alike =
+            |(a, b): (&Setpoint, &Setpoint)| a.knob == b.knob && a.value == b.value && a.lease == b.lease;
         self.mode == other.mode
             && self.set.len() == other.set.len()
             && self.set.iter().zip(&other.set).all(alike)

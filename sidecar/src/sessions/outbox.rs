@@ -112,7 +112,8 @@ impl Outbox {
             }
             Some(sent) if ack.nonce < sent.nonce => Ok(None),
             _ => {
-                let text = format!("ack.nonce {} was never sent on channel {}", ack.nonce, ack.channel.name());
+                let text =
+                    format!("ack.nonce {} was never sent on channel {}", ack.nonce, ack.channel.name());
                 Err(Refusal::new(Cause::Malformed, text))
             }
         }
@@ -152,7 +153,8 @@ impl Lane {
 
     fn note_refused(&mut self, ack: &Ack, wanted: &Wanted) {
         for result in &ack.results {
-            let (Some(value), Ok(knob)) = (wanted.value(&result.knob), KnobName::try_new(&result.knob)) else {
+            let (Some(value), Ok(knob)) = (wanted.value(&result.knob), KnobName::try_new(&result.knob))
+            else {
                 continue;
             };
             match result.status {

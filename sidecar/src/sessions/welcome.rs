@@ -18,7 +18,8 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// What this build can do.
-const CAPABILITIES: [(&str, u32); 3] = [("breaker.remote", 1), ("knob.limit.adaptive", 1), ("lease.decay", 1)];
+const CAPABILITIES: [(&str, u32); 3] =
+    [("breaker.remote", 1), ("knob.limit.adaptive", 1), ("lease.decay", 1)];
 
 impl Registry {
     /// The answer to a hello. Reports are asked for once per tick, so that every tick has something to decide on.

@@ -122,7 +122,11 @@ impl<IO> Connection<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Connection<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if let Poll::Ready(error) = self.poll_idle(cx) {
             return Poll::Ready(Err(error));
         }

@@ -46,7 +46,7 @@ fn with_scene<T>(then: impl FnOnce(&Scene<'_>) -> T) -> T {
 fn the_block_is_as_drawn_here() {
     let golden = "
  2/7 overload  three times what it can do (3x)
- ━━━━━━━━━━━━━━━─────────────────────────────────────────────────────────────────────  0:11 / 0:59
+ ━━━━━━━━━━━━━━━─────────────────────────────────────────────────────────────────────  0:11 / 1:00
 
  offered     to each      1200 /s  ▂▂▂▂▂▂▂█████
  goodput     with          390 /s  ▅▅▅▅▅▅▅█████
@@ -56,7 +56,7 @@ fn the_block_is_as_drawn_here() {
  in flight   with              14  ▂▂▂▂▂▂▂▃▃▃▃▃
              without         1900  ▂▂▂▂▂▂▂█████
  limit       setpoint          14    ▄▄▄▄▄▃▃▃▃▃
-                                   └warm-└overload  └recov└dependenc└cpu-hog└policy-e└sidecar-kill
+                                   └warm-up   └overload └reco└dependenc└cpu-h└policy-└sidecar-kill
 
  sidecar dead   rejected 67 %  limit.inbound 50 -> 14: sample latency 61ms over 1.6 x baseline 22ms";
     let drawn = with_scene(|scene| block::lines(scene, 100, false));

@@ -58,15 +58,15 @@ fn phases(overload_goodput: f64, overload_p99_ms: f64) -> Vec<PhaseFigures> {
     story(true).iter().map(figures).collect()
 }
 
-fn edit(max: u32, lowers: bool, accepted_ms: Option<f64>, in_force_ms: Option<f64>) -> Edit {
-    Edit { max, lowers, accepted_ms, in_force_ms }
+fn edit(in_force_ms: Option<f64>) -> Edit {
+    Edit { limit: 40, accepted_ms: Some(200.0), in_force_ms }
 }
 
 #[test]
 fn promises_by_table() {
-    let quick = [edit(8, true, Some(200.0), Some(230.0)), edit(500, false, Some(200.0), Some(1900.0))];
-    let slow = [edit(8, true, Some(200.0), Some(1001.0))];
-    let lost = [edit(8, true, Some(200.0), None)];
+    let quick = [edit(Some(230.0)), edit(Some(1000.0))];
+    let slow = [edit(Some(1001.0))];
+    let lost = [edit(None)];
     let calm = Toll { in_time_before_ratio: 0.9, ..Toll::default() };
     let harm = Toll { failed: 1, ..calm.clone() };
     let late = Toll { delayed: 1, ..calm.clone() };

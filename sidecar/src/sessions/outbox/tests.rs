@@ -191,7 +191,8 @@ fn an_ack_of_nothing_is_refused() {
     want(&mut desired, &[limit("limit.a", 35.0)]);
     sender.send(&desired).expect("due");
     for (channel, nonce) in [(Channel::Limits, 2), (Channel::Safety, 1)] {
-        let error = sender.outbox.acknowledge(&Ack { channel, nonce, results: Vec::new() }).expect_err("never sent");
+        let error =
+            sender.outbox.acknowledge(&Ack { channel, nonce, results: Vec::new() }).expect_err("never sent");
         assert!(error.text.starts_with("ack.nonce"), "{error}");
     }
 }

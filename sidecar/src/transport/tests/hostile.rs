@@ -67,7 +67,10 @@ async fn only_a_hello_comes_first_and_only_once() {
     let mut bystander = Bystander::new(&rig).await;
     let mut early = rig.say(ToSidecar::Report(Box::default())).await;
     let status = early.end().await;
-    assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "hello: must be the first message"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::InvalidArgument, "hello: must be the first message")
+    );
 
     let mut twice = rig.session(hello("twice")).await;
     twice.say(first("twice")).await;

@@ -33,7 +33,8 @@ async fn a_new_sidecar_learns_what_is_in_force_from_the_hello() {
     ];
     let _sdk = rig.session(hello).await;
     let instances = rig.shared.registry.instances();
-    let in_force = instances[0].in_force.iter().map(|(knob, value)| (knob.as_str(), *value)).collect::<Vec<_>>();
+    let in_force =
+        instances[0].in_force.iter().map(|(knob, value)| (knob.as_str(), *value)).collect::<Vec<_>>();
     assert_eq!(in_force, [("limit.inbound", Value::Concurrency(35.0))]);
 }
 
@@ -68,7 +69,11 @@ async fn a_newer_life_takes_the_place_of_the_older_one() {
     let status = late.end().await;
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().starts_with("hello.incarnation"), "{status}");
-    assert_eq!(rig.shared.registry.instances().len(), 1, "the older life's task has left its successor alone");
+    assert_eq!(
+        rig.shared.registry.instances().len(),
+        1,
+        "the older life's task has left its successor alone"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +83,8 @@ async fn knobs_come_and_go() {
     let mut knobs = hello("b").knobs;
     knobs[0].name = setpoint_policies::knob::KnobName::try_new("limit.late").expect("valid");
     let remove = vec![knobs[1].name.clone()];
-    sdk.say(ToSidecar::Knobs(KnobUpdate { add: vec![knobs[0].clone()], unsupported: Vec::new(), remove })).await;
+    sdk.say(ToSidecar::Knobs(KnobUpdate { add: vec![knobs[0].clone()], unsupported: Vec::new(), remove }))
+        .await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     let declared = &rig.shared.registry.instances()[0].knobs;
     let names = declared.iter().map(|knob| knob.name.as_str()).collect::<Vec<_>>();
