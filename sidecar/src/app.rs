@@ -28,7 +28,7 @@ use crate::sessions::Registry;
 use crate::socket::{Socket, SocketError};
 use crate::transport::accept::accept;
 use crate::transport::connection::Allowed;
-use crate::watchdog::{self, Watchdog};
+use crate::watchdog::{Patience, Watchdog};
 use crate::{admin, signals, transport};
 
 /// Clients have this long to leave after they were told to.
@@ -99,15 +99,23 @@ impl Sidecar {
         self.reload.clone()
     }
 
-    /// Runs until `stop` is ready, then says good-bye to every client.
+    /// Runs until `stop` is ready, then says good-bye to every client. `hung` is called, on a thread of its own and with
+    /// the last tick, when the control loop hangs; it should end the process.
     ///
     /// # Errors
     /// When a part cannot start, or the control loop ends by itself.
-    pub async fn run(self, options: &cli::Run, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    pub async fn run(
+        self,
+        options: &cli::Run,
+        hung: impl FnOnce(u64) + Send + 'static,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
         let Self { shared, socket, sdk, admin, reload, requests } = self;
         let (sdk, admin) = (listener(sdk)?, tcp_listener(admin)?);
-        let _watchdog =
-            Watchdog::start(Arc::clone(&shared.pulse), watchdog::abort).map_err(RunError::Start)?;
+        let watchdog = Watchdog::start(Arc::clone(&shared.pulse), Patience::default(), hung);
+        let _watchdog = watchdog.map_err(RunError::Start)?;
+        // The port may have been left to the system.
+        let admin_addr = admin.local_addr().unwrap_or(options.admin);
         let source = Reloader::new(options.config.clone());
         let control = Control::new(shared.clone(), source, sense(options), requests);
         let control = tokio::spawn(control.run());
@@ -122,8 +130,8 @@ impl Sidecar {
         let serving = transport::serve(ReceiverStream::new(connections), registry, metrics, closing);
         let serving = tokio::spawn(serving);
 
-        let (socket_path, admin) = (options.socket.display(), options.admin);
-        tracing::info!(socket = %socket_path, %admin, epoch = shared.registry.epoch(), "sidecar started");
+        let epoch = shared.registry.epoch();
+        tracing::info!(socket = %options.socket.display(), %admin_addr, epoch, "sidecar started");
         tokio::select! {
             () = stop => {}
             _ = control => return Err(RunError::LoopEnded),
@@ -185,8 +193,9 @@ async fn upkeep(metrics: Metrics) {
     }
 }
 
-/// A number that no other start of a sidecar has: the standard library seeds its hashers from the system.
+/// A number that no other start of a sidecar has: the standard library seeds its hashers from the system. 53 bits, so that
+/// JSON keeps it.
 fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 11
 }

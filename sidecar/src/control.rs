@@ -23,7 +23,7 @@ use crate::reload::Requests;
 use crate::sessions::Registry;
 use crate::status;
 
-/// However soon a policy wants to be woken, the loop rests this long.
+/// However soon a policy or the policy file wants the next tick, the loop rests this long.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// Reads the sidecar's own signals, given the time on the one clock.
@@ -98,8 +98,9 @@ impl Control {
             self.tick(clock.now().since(due));
             let now = clock.now();
             slot = next_slot(slot, now, self.engine.policies().tick);
-            let sooner = [self.engine.wake_at(), self.source.wake_at()].into_iter().flatten().min();
-            due = sooner.map_or(slot, |wake| wake.max(now + SHORTEST_WAIT).min(slot));
+            let wishes = [self.engine.wake_at(), self.source.wake_at()];
+            let wish = wishes.into_iter().flatten().min().map_or(slot, |wish| wish.max(now + SHORTEST_WAIT));
+            due = wish.min(slot);
         }
     }
 
@@ -153,8 +154,12 @@ impl From<&ConfigState> for status::Config {
     }
 }
 
-/// The first slot of the regular grid after `now`: slots that were missed stay missed.
+/// The first slot of the regular grid after `now`: slots that were missed stay missed, and a tick between two slots
+/// shifts neither.
 fn next_slot(slot: Timestamp, now: Timestamp, tick: Duration) -> Timestamp {
+    if now < slot {
+        return slot;
+    }
     let passed = now.since(slot).as_nanos() / tick.as_nanos().max(1);
     slot + tick.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1))
 }

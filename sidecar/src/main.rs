@@ -7,8 +7,9 @@ use anyhow::Context;
 use clap::CommandFactory;
 use setpoint::app::{RunError, Sidecar};
 use setpoint::cli::{self, Cli, Command, EXIT_FAILURE, EXIT_HELD};
+use setpoint::logging::{self, Log};
 use setpoint::socket::SocketError;
-use setpoint::{admin, config, logging, show, status};
+use setpoint::{admin, config, show, status};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -23,30 +24,50 @@ fn main() -> ExitCode {
 
 /// Runs the sidecar until it is told to stop.
 fn run(options: &cli::Run) -> u8 {
-    logging::install(options.log, options.log_level);
+    let log = match logging::install(options.log, options.log_level) {
+        Ok(log) => log,
+        Err(error) => return print(Err(anyhow::Error::new(error).context("cannot log"))),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ran = runtime.context("cannot start").and_then(|runtime| runtime.block_on(sidecar(options)));
-    let Err(error) = ran else { return 0 };
-    tracing::error!(error = format!("{error:#}"), "sidecar failed");
-    match error.downcast_ref() {
-        Some(RunError::Socket(SocketError::Held { .. })) => EXIT_HELD,
-        _ => EXIT_FAILURE,
-    }
+    let ran = runtime.context("cannot start").and_then(|runtime| runtime.block_on(sidecar(options, &log)));
+    let code = match ran {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "sidecar failed");
+            match error.downcast_ref() {
+                Some(RunError::Socket(SocketError::Held { .. })) => EXIT_HELD,
+                _ => EXIT_FAILURE,
+            }
+        }
+    };
+    log.flush();
+    code
 }
 
-async fn sidecar(options: &cli::Run) -> anyhow::Result<()> {
+async fn sidecar(options: &cli::Run, log: &Log) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
     let sidecar = Sidecar::bind(options)?;
     let reload = sidecar.reload();
-    tokio::spawn(async move { while hang_up.recv().await.and(reload.now().await).is_some() {} });
+    tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            reload.now().await;
+        }
+    });
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    sidecar.run(options, stop).await?;
+    let log = log.clone();
+    // A hung loop cannot be asked to leave in an orderly manner.
+    let hung = move |tick| {
+        tracing::error!(tick, "control loop hangs");
+        log.flush();
+        std::process::abort();
+    };
+    sidecar.run(options, hung, stop).await?;
     Ok(())
 }
 

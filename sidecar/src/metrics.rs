@@ -20,6 +20,8 @@ use setpoint_proto::message;
 use crate::sessions::refusal::Cause;
 use crate::status::Status;
 
+mod gauges;
+
 /// The recorder keeps raw samples of histograms until it is told to fold them in; it never does that by itself.
 pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// A gauge that no scrape has written for this long is gone.
@@ -47,23 +49,6 @@ const COUNTERS: [(&str, &str); 8] = [
     (RELOADS, "Policy files read, by result."),
 ];
 
-const GAUGES: [(&str, &str); 8] = [
-    ("setpoint_sessions", "Connected processes, by how well they follow."),
-    ("setpoint_loop_age_seconds", "Time since the last finished tick."),
-    ("setpoint_uptime_seconds", "Time since the sidecar started."),
-    ("setpoint_config_state", "1 for the state that the policy file is in."),
-    (
-        "setpoint_knob_in_force",
-        "Value in force, the mean over the processes of a service; a breaker's severity, 0 to 4.",
-    ),
-    ("setpoint_knob_wanted", "Value wanted, as setpoint_knob_in_force."),
-    (
-        "setpoint_signal",
-        "Newest reading as policies see it, the mean over the processes of a service; unit last in its name.",
-    ),
-    ("setpoint_signal_age_seconds", "Age of the oldest of these readings."),
-];
-
 /// The metrics of one sidecar. Copies share everything.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -87,9 +72,7 @@ impl Metrics {
         for (name, help) in COUNTERS {
             recorder.describe_counter(name.into(), None, help.into());
         }
-        for (name, help) in GAUGES {
-            recorder.describe_gauge(name.into(), None, help.into());
-        }
+        gauges::describe(&recorder);
         let help = "How much later than planned a tick began.";
         recorder.describe_histogram(TICK_LATENESS.into(), None, help.into());
         let inner = Inner {
@@ -150,7 +133,7 @@ impl Metrics {
 
     /// Everything in the text format of Prometheus; the gauges are taken from `status`.
     pub fn render(&self, status: &Status) -> String {
-        self.write_gauges(status);
+        gauges::write(&self.0.recorder, status);
         self.0.handle.render()
     }
 
@@ -159,53 +142,8 @@ impl Metrics {
         self.0.handle.run_upkeep();
     }
 
-    fn write_gauges(&self, status: &Status) {
-        self.set("setpoint_loop_age_seconds", &[], status.loop_age_seconds);
-        self.set("setpoint_uptime_seconds", &[], status.uptime_seconds);
-        for state in crate::status::ConfigState::ALL {
-            let is = f64::from(u8::from(state == status.config.state));
-            self.set("setpoint_config_state", &[("state", state.name())], is);
-        }
-        for state in crate::status::SessionState::ALL {
-            let count = status.sessions.iter().filter(|session| session.state == state).count();
-            self.set("setpoint_sessions", &[("state", state.name())], count as f64);
-        }
-        let (mut in_force, mut wanted) = (Means::default(), Means::default());
-        let (mut values, mut ages) = (Means::default(), Means::default());
-        for session in &status.sessions {
-            for knob in &session.knobs {
-                in_force.add(&session.service, &knob.name, knob.in_force);
-                wanted.add(&session.service, &knob.name, knob.want.unwrap_or(knob.in_force));
-            }
-            for (signal, value) in &session.signals {
-                values.add(&session.service, signal, *value);
-            }
-            for (signal, age) in &session.signal_age_seconds {
-                ages.add(&session.service, signal, *age);
-            }
-        }
-        in_force.each(|service, knob, of| {
-            self.set("setpoint_knob_in_force", &[("service", service), ("knob", knob)], of.mean())
-        });
-        wanted.each(|service, knob, of| {
-            self.set("setpoint_knob_wanted", &[("service", service), ("knob", knob)], of.mean())
-        });
-        values.each(|service, signal, of| {
-            self.set("setpoint_signal", &[("service", service), ("signal", signal)], of.mean())
-        });
-        ages.each(|service, signal, of| {
-            self.set("setpoint_signal_age_seconds", &[("service", service), ("signal", signal)], of.largest)
-        });
-    }
-
     fn count(&self, name: &'static str, labels: &[(&'static str, &'static str)]) {
         counter(&self.0.recorder, name, labels).increment(1);
-    }
-
-    fn set(&self, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
-        let labels =
-            labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect::<Vec<_>>();
-        self.0.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
     }
 }
 
@@ -230,36 +168,4 @@ fn counter(
 ) -> Counter {
     let labels = labels.iter().map(|(key, value)| Label::from_static_parts(key, value)).collect::<Vec<_>>();
     recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
-}
-
-/// Values by service and name.
-#[derive(Default)]
-struct Means<'a>(BTreeMap<(&'a str, &'a str), Mean>);
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: f64,
-    largest: f64,
-}
-
-impl<'a> Means<'a> {
-    fn add(&mut self, service: &'a str, name: &'a str, value: f64) {
-        let mean = self.0.entry((service, name)).or_default();
-        mean.sum += value;
-        mean.count += 1.0;
-        mean.largest = mean.largest.max(value);
-    }
-
-    fn each(&self, mut write: impl FnMut(&str, &str, &Mean)) {
-        for ((service, name), mean) in &self.0 {
-            write(service, name, mean);
-        }
-    }
-}
-
-impl Mean {
-    fn mean(&self) -> f64 {
-        self.sum / self.count
-    }
 }

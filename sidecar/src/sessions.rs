@@ -28,10 +28,9 @@ pub mod quota;
 pub mod read_back;
 pub mod refusal;
 pub mod session;
-#[cfg(test)]
-mod tests;
 pub mod welcome;
 
+use quota::Quota;
 use refusal::{Cause, Refusal};
 use session::{Ending, Session};
 
@@ -48,6 +47,7 @@ struct Shared {
     clock: Clock,
     pulse: Arc<Pulse>,
     metrics: Metrics,
+    warnings: Quota,
     /// Of the newest frame. One counter for all channels and sessions: a process that reconnects still sees it grow.
     seq: AtomicU64,
     table: Mutex<Table>,
@@ -77,8 +77,8 @@ impl Registry {
             node: Signals::default(),
             draining: false,
         };
-        let seq = AtomicU64::new(0);
-        Self(Arc::new(Shared { epoch, clock, pulse, metrics, seq, table: Mutex::new(table) }))
+        let (warnings, seq) = (Quota::of_warnings(clock), AtomicU64::new(0));
+        Self(Arc::new(Shared { epoch, clock, pulse, metrics, warnings, seq, table: Mutex::new(table) }))
     }
 
     /// Gives a process its place. A newer connection of the same process, or a newer life of it, takes over the place of
@@ -161,6 +161,17 @@ impl Registry {
     /// Random for each start of the sidecar.
     pub fn epoch(&self) -> u64 {
         self.0.epoch
+    }
+
+    /// Counts and logs that a client was turned away.
+    pub fn note_refused(&self, refusal: &Refusal) {
+        if refusal.cause.is_orderly() {
+            return;
+        }
+        self.0.metrics.refused(refusal.cause);
+        if self.0.warnings.spend() {
+            tracing::warn!(cause = refusal.cause.name(), detail = %refusal, "client refused");
+        }
     }
 
     fn next_version(&self) -> Version {

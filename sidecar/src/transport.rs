@@ -34,9 +34,9 @@ use connection::{Connection, Link};
 
 /// Streams of one connection; an SDK needs one.
 const STREAMS_PER_CONNECTION: u32 = 8;
-/// Bytes that a stream may have on the way before we have read them: one message of the largest size.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// Bytes that a stream may have on the way before we have read them.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
 const HEADERS_BYTES: u32 = 8 * 1024;
 /// How often the other end has to prove that it is alive, and how long it may take: generous, because a process that
 /// collects garbage or is being debugged has not gone away.
@@ -98,12 +98,11 @@ impl Tuning for Service {
         let link = request.extensions().get::<Link>().cloned();
         let link = link.ok_or_else(|| Status::internal("the connection has no peer"))?;
         if !link.is_allowed() {
-            self.metrics.refused(Cause::Peer);
-            tracing::warn!(peer = ?link.peer(), "client refused: user and group are not allowed");
-            return Err(status(&Refusal::new(
-                Cause::Peer,
-                "neither the user nor the group of the peer is allowed",
-            )));
+            let peer = link.peer();
+            let text = format!("neither user {} nor group {} of the peer is allowed", peer.uid, peer.gid);
+            let refusal = Refusal::new(Cause::Peer, text);
+            self.registry.note_refused(&refusal);
+            return Err(status(&refusal));
         }
         let (said, to_say) = mpsc::channel(1);
         let heard = Box::pin(heard(request.into_inner(), self.metrics.clone()));

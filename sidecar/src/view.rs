@@ -10,7 +10,7 @@ use setpoint_policies::time::Timestamp;
 use crate::control::{Latest, Shared};
 use crate::journal::Entry;
 use crate::sessions::desired::explain;
-use crate::sessions::session::{Follows, Session};
+use crate::sessions::session::{Follows, Session, instance_name};
 use crate::status::{Change, Knob, SessionState, Status};
 
 /// Changes that a status carries; the journal keeps more.
@@ -95,17 +95,11 @@ fn of_knob(knob: &setpoint_policies::knob::Knob, instance: &Instance, decided: O
 
 fn change(entry: &Entry) -> Change {
     let decision = &entry.decision;
-    let instance = &*decision.instance.0;
     Change {
         id: decision.id,
         at_seconds: entry.at.as_secs_f64(),
         service: entry.service.to_string(),
-        // The name of a process in snapshots is `service/instance`.
-        instance: instance
-            .strip_prefix(&*entry.service)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .unwrap_or(instance)
-            .to_owned(),
+        instance: instance_name(&decision.instance).to_owned(),
         knob: decision.knob.to_string(),
         from: decision.from.scalar(),
         to: decision.to.scalar(),

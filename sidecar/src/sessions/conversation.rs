@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, StreamExt};
 
 use super::outbox::Outbox;
-use super::quota::Quota;
+use super::quota::{MESSAGES_BURST, MESSAGES_PER_SECOND, Quota};
 use super::refusal::{Cause, Refusal};
 use super::session::{Ending, Orders, Session};
 use super::welcome::{BEAT_EVERY, LOST_AFTER};
@@ -67,10 +67,7 @@ where
         Err(refusal) => Some(refusal),
     };
     if let Some(refusal) = refusal {
-        if !refusal.cause.is_orderly() {
-            registry.0.metrics.refused(refusal.cause);
-            tracing::warn!(cause = refusal.cause.name(), detail = %refusal, "client refused");
-        }
+        registry.note_refused(&refusal);
         // The text is for people; a client that does not even read this only loses the text.
         let _ = tokio::time::timeout(LAST_WORD_WITHIN, said.send(Err(refusal))).await;
     }
@@ -116,7 +113,7 @@ impl Conversation {
         }
         Self {
             orders: session.orders.subscribe(),
-            quota: Quota::new(registry.0.clock),
+            quota: Quota::of_messages(registry.0.clock),
             outbox: Outbox::default(),
             welcome: Some(Box::new(registry.welcome(hello))),
             beats: 0,
@@ -228,7 +225,11 @@ impl Conversation {
 
     /// Takes one message in; `Some` when it ends the session.
     fn hear(&mut self, message: ToSidecar) -> Result<Option<End>, Refusal> {
-        self.quota.spend()?;
+        if !self.quota.spend() {
+            let text =
+                format!("more than {MESSAGES_PER_SECOND} messages per second (burst {MESSAGES_BURST})");
+            return Err(Refusal::new(Cause::Flood, text));
+        }
         match message {
             ToSidecar::Hello(_) => {
                 return Err(Refusal::new(Cause::HelloOrder, "hello: was sent twice"));

@@ -1,6 +1,9 @@
-//! How many messages a session may send: far more than an SDK needs (ten reports, a beat and a few acks per second), far
-//! less than would cost the others anything.
+//! How many of something there may be per second: messages of a session, and log lines about refused clients.
+//!
+//! A session may send far more than an SDK needs (ten reports, a beat and a few acks per second), and far less than would
+//! cost the others anything.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,12 +12,11 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Rate, RateLimiter};
 
 use crate::clock::Clock;
-use crate::sessions::refusal::{Cause, Refusal};
 
-/// Sustained messages per second.
-pub const PER_SECOND: u32 = 50;
-/// Messages at once.
-pub const BURST: u32 = 100;
+/// Messages of one session per second.
+pub const MESSAGES_PER_SECOND: u32 = 50;
+/// Messages of one session at once.
+pub const MESSAGES_BURST: u32 = 100;
 
 /// Our clock as governor wants it, so that a test can hold time still.
 struct GovernorClock(Clock);
@@ -27,24 +29,34 @@ impl governor::clock::Clock for GovernorClock {
     }
 }
 
-/// The message budget of one session.
+/// A budget that fills up again.
 pub struct Quota(RateLimiter<NotKeyed, InMemoryState, GovernorClock, NoOpMiddleware<Duration>>);
 
 impl Quota {
-    /// A full budget.
-    pub fn new(clock: Clock) -> Self {
-        let positive = |n| NonZeroU32::new(n).expect("a constant above zero");
-        let rate = Rate::per_second(positive(PER_SECOND)).allow_burst(positive(BURST));
-        Self(RateLimiter::direct_with_clock(rate, GovernorClock(clock)))
+    /// The messages of one session.
+    pub fn of_messages(clock: Clock) -> Self {
+        Self::new(clock, MESSAGES_PER_SECOND, MESSAGES_BURST)
     }
 
-    /// Takes one message out of the budget.
-    ///
-    /// # Errors
-    /// [`Cause::Flood`] when there is none left.
-    pub fn spend(&self) -> Result<(), Refusal> {
-        self.0.check().map_err(|_| {
-            Refusal::new(Cause::Flood, format!("more than {PER_SECOND} messages per second (burst {BURST})"))
-        })
+    /// Warnings about clients: whoever may connect can provoke them, so they must not fill a disk.
+    pub fn of_warnings(clock: Clock) -> Self {
+        Self::new(clock, 1, 20)
+    }
+
+    /// Takes one out of the budget; false when there is none left.
+    pub fn spend(&self) -> bool {
+        self.0.check().is_ok()
+    }
+
+    fn new(clock: Clock, per_second: u32, burst: u32) -> Self {
+        let positive = |n| NonZeroU32::new(n).expect("the constants above are not zero");
+        let rate = Rate::per_second(positive(per_second)).allow_burst(positive(burst));
+        Self(RateLimiter::direct_with_clock(rate, GovernorClock(clock)))
+    }
+}
+
+impl fmt::Debug for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Quota")
     }
 }

@@ -200,8 +200,8 @@ impl Known {
     fn read_back(&mut self, applied: &Applied, asked: Option<Value>) {
         let Ok(name) = KnobName::try_new(&applied.knob) else { return };
         let Some(knob) = self.knobs.get(&name) else { return };
-        // Of an unsupported knob nothing was read; everything else tells what is in force, refused or not.
-        if applied.status == Status::Unsupported {
+        // Refused: what was in force still is. An SDK that could not even read the frame has no number to give.
+        if matches!(applied.status, Status::Rejected | Status::Unsupported) {
             return;
         }
         if let Some(value) = read_back::value(knob, asked, applied.effective) {
@@ -210,7 +210,30 @@ impl Known {
     }
 }
 
-/// The name of a process in snapshots: unique, and readable in a log.
-pub fn instance_id(hello: &Hello) -> InstanceId {
-    InstanceId(format!("{}/{}", hello.service, hello.instance_id).into())
+/// The name of a process in snapshots, `service/instance`: readable in a log, and unique, because a slash in the name of
+/// the service is escaped.
+fn instance_id(hello: &Hello) -> InstanceId {
+    let service = hello.service.replace('%', "%25").replace('/', "%2F");
+    InstanceId(format!("{service}/{}", hello.instance_id).into())
+}
+
+/// The process's own name behind [`instance_id`].
+pub fn instance_name(id: &InstanceId) -> &str {
+    id.0.split_once('/').map_or(&*id.0, |(_, instance)| instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_collide() {
+        let id = |service: &str, instance: &str| {
+            instance_id(&Hello { service: service.to_owned(), ..crate::rig::hello(instance) })
+        };
+        assert_eq!(&*id("checkout", "a/b").0, "checkout/a/b");
+        assert_ne!(id("team/checkout", "a"), id("team", "checkout/a"));
+        assert_ne!(id("a/b", "c"), id("a%2Fb", "c"));
+        assert_eq!(instance_name(&id("team/checkout", "x/y")), "x/y");
+    }
 }

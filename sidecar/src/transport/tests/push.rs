@@ -66,14 +66,18 @@ async fn safety_passes_while_the_limits_wait_for_their_ack() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_value_is_not_sent_again() {
     let rig = Rig::start();
-    let mut sdk = rig.session(hello("a")).await;
+    let mut hello = hello("a");
+    hello.state = vec![applied("limit.inbound", Status::Applied, 50.0)];
+    let mut sdk = rig.session(hello).await;
     rig.publish(&[limit("a", 35.0)]);
     let frame = sdk.frame().await;
-    sdk.ack_with(&frame, vec![applied("limit.inbound", Status::Rejected, 64.0)]).await;
+    sdk.ack_with(&frame, vec![applied("limit.inbound", Status::Rejected, 0.0)]).await;
     for _ in 0..3 {
         rig.publish(&[limit("a", 35.0)]);
         sdk.beat().await;
     }
+    let in_force = rig.shared.registry.instances()[0].in_force.values().copied().collect::<Vec<_>>();
+    assert_eq!(in_force, [Value::Concurrency(50.0)], "the previous value stands");
     rig.publish(&[limit("a", 30.0)]);
     assert_eq!(sdk.frame().await.set[0].value, Value::Concurrency(30.0), "another value is asked for");
 }

@@ -1,0 +1,149 @@
+//! The gauges, written at a scrape from what `/status` shows.
+
+use std::collections::BTreeMap;
+
+use metrics::{Key, Label, Recorder};
+use metrics_exporter_prometheus::PrometheusRecorder;
+use setpoint_policies::signal::Signal;
+
+use super::METADATA;
+use crate::status::{ConfigState, SessionState, Status};
+
+const SESSIONS: &str = "setpoint_sessions";
+const LOOP_AGE: &str = "setpoint_loop_age_seconds";
+const UPTIME: &str = "setpoint_uptime_seconds";
+const CONFIG_STATE: &str = "setpoint_config_state";
+const IN_FORCE: &str = "setpoint_knob_in_force";
+const WANTED: &str = "setpoint_knob_wanted";
+const SIGNAL_AGE: &str = "setpoint_signal_age_seconds";
+
+const HELP: [(&str, &str); 7] = [
+    (SESSIONS, "Connected processes, by how well they follow."),
+    (LOOP_AGE, "Time since the last finished tick."),
+    (UPTIME, "Time since the sidecar started."),
+    (CONFIG_STATE, "1 for the state that the policy file is in."),
+    (
+        IN_FORCE,
+        "Value in force, in the unit of the knob, the mean over the processes of a service; a breaker's is its severity, 0 to 4.",
+    ),
+    (WANTED, "Value wanted, as setpoint_knob_in_force."),
+    (SIGNAL_AGE, "Age of a reading, the oldest over the processes of a service."),
+];
+
+/// The metric of a signal; its unit is the last part of the signal's own name.
+fn signal_name(signal: &str) -> String {
+    format!("setpoint_signal_{signal}")
+}
+
+pub(super) fn describe(recorder: &PrometheusRecorder) {
+    for (name, help) in HELP {
+        recorder.describe_gauge(name.into(), None, help.into());
+    }
+    let help = "Newest reading as policies see it, the mean over the processes of a service.";
+    for signal in Signal::ALL {
+        recorder.describe_gauge(signal_name(signal.name()).into(), None, help.into());
+    }
+}
+
+pub(super) fn write(recorder: &PrometheusRecorder, status: &Status) {
+    let set = |name: &'static str, labels: &[(&'static str, &str)], value| {
+        set(recorder, name.to_owned(), labels, value);
+    };
+    set(LOOP_AGE, &[], status.loop_age_seconds);
+    set(UPTIME, &[], status.uptime_seconds);
+    for state in ConfigState::ALL {
+        let is = f64::from(u8::from(state == status.config.state));
+        set(CONFIG_STATE, &[("state", state.name())], is);
+    }
+    for state in SessionState::ALL {
+        let count = status.sessions.iter().filter(|session| session.state == state).count();
+        set(SESSIONS, &[("state", state.name())], count as f64);
+    }
+    write_knobs(recorder, status);
+    write_signals(recorder, status);
+}
+
+fn write_knobs(recorder: &PrometheusRecorder, status: &Status) {
+    let (mut in_force, mut wanted) = (Groups::default(), Groups::default());
+    for session in &status.sessions {
+        for knob in &session.knobs {
+            let group = (&*session.service, &*knob.name);
+            in_force.entry(group).or_default().push(knob.in_force);
+            wanted.entry(group).or_default().push(knob.want.unwrap_or(knob.in_force));
+        }
+    }
+    for (name, groups) in [(IN_FORCE, in_force), (WANTED, wanted)] {
+        for ((service, knob), values) in groups {
+            set(recorder, name.to_owned(), &[("service", service), ("knob", knob)], mean(&values));
+        }
+    }
+}
+
+fn write_signals(recorder: &PrometheusRecorder, status: &Status) {
+    let (mut readings, mut ages) = (Groups::default(), Groups::default());
+    for session in &status.sessions {
+        for (signal, value) in &session.signals {
+            readings.entry((&*session.service, &**signal)).or_default().push(*value);
+        }
+        for (signal, age) in &session.signal_age_seconds {
+            ages.entry((&*session.service, &**signal)).or_default().push(*age);
+        }
+    }
+    for ((service, signal), values) in readings {
+        set(recorder, signal_name(signal), &[("service", service)], mean(&values));
+    }
+    for ((service, signal), values) in ages {
+        let oldest = values.into_iter().fold(0.0, f64::max);
+        set(recorder, SIGNAL_AGE.to_owned(), &[("service", service), ("signal", signal)], oldest);
+    }
+}
+
+/// Values of the processes of a service, by service and name.
+type Groups<'a> = BTreeMap<(&'a str, &'a str), Vec<f64>>;
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn set(recorder: &PrometheusRecorder, name: String, labels: &[(&'static str, &str)], value: f64) {
+    let labels = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect::<Vec<_>>();
+    recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::Metrics;
+    use crate::status::{Knob, Session, SessionState, Status};
+
+    #[test]
+    fn gauges_are_of_a_service_and_not_of_a_process() {
+        let knob = |in_force| Knob {
+            name: "limit.inbound".to_owned(),
+            in_force,
+            want: Some(30.0),
+            policy: None,
+            action: None,
+            reason: None,
+        };
+        let session = |instance: &str, in_force, age| Session {
+            service: "demo".to_owned(),
+            instance: instance.to_owned(),
+            state: SessionState::Synced,
+            knobs: vec![knob(in_force)],
+            signals: [("cpu_some_ratio".to_owned(), in_force / 100.0)].into(),
+            signal_age_seconds: [("cpu_some_ratio".to_owned(), age)].into(),
+        };
+        let sessions = vec![session("a", 25.0, 0.5), session("b", 50.0, 2.0)];
+        let text = Metrics::new().render(&Status { sessions, ..Status::default() });
+        for line in [
+            "setpoint_sessions{state=\"synced\"} 2",
+            "setpoint_sessions{state=\"nacked\"} 0",
+            "setpoint_knob_in_force{service=\"demo\",knob=\"limit.inbound\"} 37.5",
+            "setpoint_knob_wanted{service=\"demo\",knob=\"limit.inbound\"} 30",
+            "setpoint_signal_cpu_some_ratio{service=\"demo\"} 0.375",
+            "setpoint_signal_age_seconds{service=\"demo\",signal=\"cpu_some_ratio\"} 2",
+        ] {
+            assert!(text.lines().any(|there| there == line), "no {line} in {text}");
+        }
+    }
+}

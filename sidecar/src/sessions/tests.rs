@@ -1,1 +1,0 @@
-//! Rules of the registry that need no stream.

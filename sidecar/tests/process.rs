@@ -1,0 +1,213 @@
+//! The real binary: what an operator and a supervisor see.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use setpoint::{admin, status};
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_setpoint");
+const GOOD: &str = "version: setpoint/v1\nname: demo\npolicies:\n  \
+                    - name: inbound\n    adaptive_concurrency: {knob: limit.inbound}\n";
+
+/// A line of the log comes within this time, or never.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running sidecar; killed when dropped.
+struct Sidecar {
+    child: Child,
+    log: Receiver<String>,
+    admin: SocketAddr,
+}
+
+impl Sidecar {
+    /// Starts on the socket, policy and state below `home`, and waits until it says that it runs.
+    fn start(home: &Path) -> Self {
+        let mut child = run(home).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let (line, log) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|text| line.send(text)));
+        let mut sidecar = Self { child, log, admin: admin::DEFAULT_ADDR };
+        let started = sidecar.wait_for("sidecar started");
+        let admin = started.split_once("admin_addr=").and_then(|(_, rest)| rest.split(' ').next());
+        sidecar.admin = admin.and_then(|addr| addr.parse().ok()).expect("it says where");
+        sidecar
+    }
+
+    /// Reads the log up to a line with this text.
+    fn wait_for(&self, text: &str) -> String {
+        let mut seen = String::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            if line.contains(text) {
+                return line;
+            }
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+        panic!("it did not say {text:?}:\n{seen}");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
+        kill_process(pid, signal).expect("it runs");
+    }
+
+    /// The exit code, once it has ended.
+    fn exit(mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("a child of ours")
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(home: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.arg("run").arg("--config").arg(home.join("config")).arg("--socket").arg(home.join("sdk.sock"));
+    command.args(["--admin", "127.0.0.1:0"]).arg("--state-dir").arg(home.join("state"));
+    command
+}
+
+fn setpoint(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn write_policy(home: &Path, policy: &str) {
+    std::fs::create_dir_all(home.join("config")).expect("made");
+    std::fs::write(home.join("config/policy.yaml"), policy).expect("written");
+}
+
+#[test]
+fn a_second_sidecar_on_one_socket_exits_3_and_names_the_first() {
+    let home = home();
+    let first = Sidecar::start(home.path());
+    let second = run(home.path()).output().expect("the binary runs");
+    assert_eq!(second.status.code(), Some(3));
+    let said = text(&second.stderr);
+    assert!(
+        said.contains("held by another sidecar") && said.contains(&format!("pid {}", first.child.id())),
+        "{said}"
+    );
+    assert!(admin::client::get(first.admin, "/livez").is_ok(), "the first goes on");
+}
+
+#[test]
+fn what_a_killed_sidecar_leaves_behind_is_taken_over() {
+    let home = home();
+    let first = Sidecar::start(home.path());
+    first.signal(Signal::KILL);
+    assert_eq!(first.exit().signal(), Some(9));
+    assert!(home.path().join("sdk.sock").exists(), "left behind");
+    let second = Sidecar::start(home.path());
+    std::os::unix::net::UnixStream::connect(home.path().join("sdk.sock")).expect("somebody listens");
+    drop(second);
+}
+
+#[test]
+fn the_socket_is_for_owner_and_group() {
+    let home = home();
+    let _sidecar = Sidecar::start(home.path());
+    let socket = std::fs::metadata(home.path().join("sdk.sock")).expect("there");
+    assert!(socket.file_type().is_socket());
+    assert_eq!(socket.permissions().mode() & 0o7777, 0o660);
+}
+
+#[test]
+fn terminate_and_interrupt_end_it_in_an_orderly_manner() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = home();
+        let sidecar = Sidecar::start(home.path());
+        sidecar.signal(signal);
+        sidecar.wait_for("sidecar stops");
+        assert_eq!(sidecar.exit().code(), Some(0));
+        assert!(!home.path().join("sdk.sock").exists());
+    }
+}
+
+#[test]
+fn a_bad_policy_does_not_keep_it_from_starting_and_hang_up_reads_the_good_one() {
+    let home = home();
+    write_policy(home.path(), "version: setpoint/v1\nname: demo\npolicies: []\n");
+    let sidecar = Sidecar::start(home.path());
+    let refused = sidecar.wait_for("policy file refused");
+    assert!(refused.contains("policy.yaml:3:"), "{refused}");
+    write_policy(home.path(), GOOD);
+    sidecar.signal(Signal::HUP);
+    sidecar.wait_for("policy file loaded");
+    let shown = setpoint(&["status", "--admin", &sidecar.admin.to_string(), "--json"]);
+    let status: status::Status = serde_json::from_slice(&shown.stdout).expect("a status");
+    assert_eq!((status.config.state, status.config.error), (status::ConfigState::Active, None));
+    assert_eq!(status.missing, ["limit.inbound"]);
+    let shown = setpoint(&["status", "--admin", &sidecar.admin.to_string()]);
+    assert_eq!(shown.status.code(), Some(0));
+    let shown = text(&shown.stdout);
+    assert!(shown.starts_with("config   active ") && shown.ends_with("no sessions\n"), "{shown}");
+}
+
+#[test]
+fn livez_answers_while_it_runs() {
+    let home = home();
+    write_policy(home.path(), GOOD);
+    let sidecar = Sidecar::start(home.path());
+    // The loop has ticked when it has read the file.
+    sidecar.wait_for("policy file loaded");
+    let body = admin::client::get(sidecar.admin, "/livez").expect("alive");
+    assert!(body.starts_with("{\"alive\":true,\"tick\":"), "{body}");
+    let metrics = admin::client::get(sidecar.admin, "/metrics").expect("served");
+    assert!(metrics.contains("setpoint_config_state{state=\"active\"} 1"), "{metrics}");
+}
+
+#[test]
+fn check_tells_good_from_bad() {
+    let home = home();
+    let directory = home.path().join("config");
+    let directory = directory.to_str().expect("text");
+    assert_eq!(setpoint(&["check", directory]).status.code(), Some(64), "not there");
+    write_policy(home.path(), "version: setpoint/v1\nname: demo\npolicies: []\n");
+    let bad = setpoint(&["check", directory]);
+    assert_eq!(bad.status.code(), Some(64));
+    assert!(text(&bad.stdout).contains("policy.yaml:3:"), "{}", text(&bad.stdout));
+    write_policy(home.path(), GOOD);
+    assert_eq!(setpoint(&["check", directory]).status.code(), Some(0));
+    assert_eq!(text(&setpoint(&["check", directory, "--json"]).stdout).trim(), "[]");
+}
+
+#[test]
+fn the_command_line_is_explained() {
+    for usage in [&["run"][..], &["nonsense"], &[], &["run", "--config", "x", "--nonsense"]] {
+        assert_eq!(setpoint(usage).status.code(), Some(64), "{usage:?}");
+    }
+    let help = setpoint(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(text(&help.stdout).contains("Examples:"));
+    let completions = setpoint(&["completions", "bash"]);
+    assert_eq!(completions.status.code(), Some(0));
+    assert!(text(&completions.stdout).contains("_setpoint()"));
+    // Port 1 is reserved and nobody listens on it.
+    let nobody = setpoint(&["status", "--admin", "127.0.0.1:1"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(
+        text(&nobody.stderr).starts_with("error: no answer from 127.0.0.1:1: "),
+        "{}",
+        text(&nobody.stderr)
+    );
+}
