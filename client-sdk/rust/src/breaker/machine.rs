@@ -245,7 +245,8 @@ impl Machine {
 
     /// Adds one to the tally of the generation of `word` and returns it; 0 when that generation is over.
     fn count(&self, word: Word) -> u64 {
-        let mut held = self.tally.load(Ordering::Relaxed);
+        // Acquire and release: whoever sees the tally of a later generation must see that generation as well.
+        let mut held = self.tally.load(Ordering::Acquire);
         loop {
             let tally = Tally::unpack(held);
             if tally.generation != word.generation && self.load().generation != word.generation {
@@ -253,7 +254,7 @@ impl Machine {
             }
             let before = if tally.generation == word.generation { tally.count } else { 0 };
             let next = Tally { generation: word.generation, count: before + 1 };
-            match self.tally.compare_exchange_weak(held, next.pack(), Ordering::Relaxed, Ordering::Relaxed) {
+            match self.tally.compare_exchange_weak(held, next.pack(), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return next.count,
                 Err(found) => held = found,
             }

@@ -185,6 +185,18 @@ fn late_successes_and_slices_reach_the_report() {
 }
 
 #[test]
+fn the_squares_of_short_latencies_add_up() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 1);
+    for _ in 0..1000 {
+        let permit = limiter.try_acquire(Priority::Normal).unwrap();
+        hand.advance(Duration::from_micros(50));
+        permit.finish(Outcome::Success);
+    }
+    assert_eq!(totals(limiter, 0).success_latency_sq_sum, 1000 * 50 * 50 / (64 * 64));
+}
+
+#[test]
 fn switched_off_everything_is_admitted_and_still_counted() {
     let limiter = limiter(&Hand::default(), 1, 1);
     limiter.enforce(false);

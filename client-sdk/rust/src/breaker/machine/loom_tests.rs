@@ -56,6 +56,9 @@ fn loom_a_straggler_never_moves_the_state() {
         machine.settle(fresh, Outcome::Failure, 0);
         late.join().expect("no panic");
         assert_eq!(machine.state(), State::Closed, "one failure of this generation, two of an earlier one");
+        let second = machine.admit(|| 0).expect("closed");
+        machine.settle(second, Outcome::Failure, 0);
+        assert_eq!(machine.state(), State::Open, "and none of this generation is lost");
     });
 }
 
