@@ -114,6 +114,7 @@ fn the_kill_switch_reaches_what_is_there_and_what_comes_later() {
     assert!(before.try_acquire(Priority::Normal).is_err());
     inner.set_disabled(true);
     let after = sp.limiter("after").bounds(0, 0).register();
+    sp.knob("late").on_change(|_, _, _| panic!("it was at its baseline all the time")).register();
     let held = [before, after].map(|limiter| limiter.try_acquire(Priority::Normal).unwrap());
     assert_eq!((knob.value(), sp.health(), inner.registry.disabled()), (3.0, Health::Disabled, true));
     inner.set_disabled(true);
