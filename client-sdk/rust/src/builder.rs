@@ -85,7 +85,8 @@ impl Builder {
         self
     }
 
-    /// Starts. This never waits for the sidecar and never fails: without one, everything is at its baseline.
+    /// Starts. This never waits for the sidecar and never fails: without one, everything is at its baseline. The first
+    /// start in a process calibrates the clock, which takes about a millisecond.
     pub fn start(self) -> Setpoint {
         let options = Options {
             socket: self

@@ -89,17 +89,22 @@ mod tests {
     #[test]
     fn every_source_starts_near_zero_and_agrees_with_the_system() {
         for clock in [Clock::start(), Clock(Source::System { origin: Instant::now() })] {
-            let (first, system) = (clock.now(), Instant::now());
-            assert!(first < 1_000_000_000, "{first}");
+            let outer = Instant::now();
+            let first = clock.now();
+            let inner = Instant::now();
             let mut last = first;
-            while system.elapsed() < Duration::from_millis(20) {
+            while inner.elapsed() < Duration::from_millis(20) {
                 let now = clock.now();
                 assert!(now >= last, "{now} after {last}");
                 last = now;
             }
-            // The system's clock was read last, outside of the measured span.
-            let (own, other) = (clock.now() - first, nanos(system.elapsed()));
-            assert!(own.abs_diff(other) < 5_000_000, "{own} {other}");
+            // However often this thread is interrupted, the clock's span lies between the other two.
+            let shortest = nanos(inner.elapsed());
+            let own = clock.now() - first;
+            let longest = nanos(outer.elapsed());
+            let slack = longest / 1000 + 1000;
+            assert!(own + slack >= shortest && own <= longest + slack, "{shortest} {own} {longest}");
+            assert!(first < 3_600_000_000_000, "{first}");
         }
     }
 }

@@ -67,10 +67,12 @@ impl NumericKnob {
         let mut changed = None;
         let before = edit(&mut |value| changed = Some((self.put(value), value)))?;
         // The slot is not locked any more: a callback may look at this knob, or pin it.
-        let (Some((old, refused)), Some(on_change)) = (changed, &self.0.on_change) else {
+        let (Some(((old, new), refused)), Some(on_change)) = (changed, &self.0.on_change) else {
             return Ok(());
         };
-        let new = self.value();
+        if old == new {
+            return Ok(());
+        }
         catch_unwind(AssertUnwindSafe(|| on_change(old, new, why))).map_err(|_| {
             self.0.slot.restore(before, refused, |value| _ = self.put(value));
             let knob = &self.0.slot.knob().name;
@@ -79,10 +81,10 @@ impl NumericKnob {
         })
     }
 
-    /// Puts a value in force (`None`: the baseline) and returns the one before.
-    fn put(&self, value: Option<Value>) -> f64 {
-        let value = value.map_or(self.0.slot.knob().baseline, |value| value.scalar());
-        f64::from_bits(self.0.value_bits.swap(value.to_bits(), Ordering::Relaxed))
+    /// Puts a value in force (`None`: the baseline) and returns the one before and the new one.
+    fn put(&self, value: Option<Value>) -> (f64, f64) {
+        let new = value.map_or(self.0.slot.knob().baseline, |value| value.scalar());
+        (f64::from_bits(self.0.value_bits.swap(new.to_bits(), Ordering::Relaxed)), new)
     }
 }
 

@@ -1,4 +1,66 @@
-//! The Setpoint SDK for Rust services: enforces and counts per request, hot-swaps pushed limits.
+//! The Setpoint SDK for Rust services: it bounds what a service takes on, counts what becomes of it, and puts new limits
+//! in force while the service runs.
+//!
+//! # How do I
+//! Start it once, register what may be tuned, and keep the handles:
+//! ```
+//! use setpoint_sdk::{Outcome, Priority, Rejected, Setpoint};
+//!
+//! let sp = Setpoint::builder("checkout").start(); // never waits, never fails
+//! let db = sp.limiter("db").bounds(4, 400).baseline(64).register();
+//!
+//! fn order(db: setpoint_sdk::Limiter) -> Result<(), Rejected> {
+//!     let permit = db.try_acquire(Priority::Normal)?; // Err: limit, reason, retry_after
+//!     // ... call the database ...
+//!     permit.finish(Outcome::Success); // dropped unfinished = cancelled; a panic = failure
+//!     Ok(())
+//! }
+//! # order(db).unwrap();
+//! ```
+//! | to | use |
+//! |---|---|
+//! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic and hyper |
+//! | bound the calls of anything else | [`Setpoint::limiter`] |
+//! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
+//! | bound calls per second | [`Setpoint::rate`] |
+//! | tune any other number | [`Setpoint::knob`], with a callback after each change |
+//! | see whether a sidecar is there | [`Setpoint::health`] |
+//! | turn it all off | `SETPOINT_DISABLED=1`, [`Builder::disabled`], or a file `disable` beside the socket |
+//! | hold one knob myself | `pin` and `unpin` on each handle |
+//!
+//! Without a sidecar everything works at its baseline: the limits that you chose.
+//!
+//! # What bites me
+//! - A permit is for one attempt. Acquire inside the retry loop; around it, three attempts look like one slow call.
+//! - [`Outcome`] decides what is learnt. A 404 that is reported as [`Outcome::Success`] makes the service look fast; a
+//!   time-out that is reported as [`Outcome::Ignore`] hides an overload.
+//! - The layer's call ends with the head of the response. For long streams take a permit by hand.
+//! - The first registration of a name wins. `sp.layer("inbound")` registers `limit.inbound` with default bounds; for
+//!   others, call `sp.limiter("inbound")` before.
+//! - Names are for resources, not for users or keys: there is room for 1024, and they are never given back.
+//! - `on_change` runs on the SDK's thread. If it takes long, the next push takes as long.
+//!
+//! # What does it cost
+//! Measured with `examples/cost.rs` on a 2-core virtual machine (AMD EPYC), median of 21 interleaved rounds, nanoseconds
+//! for one operation with one thread, and for each of two threads that do nothing else:
+//!
+//! | | 1 thread | 2 threads |
+//! |---|---|---|
+//! | floor: two bare readings of the clock | 19 | 31 |
+//! | acquire a permit, finish it (two clock readings, all counters) | 44 | 82 |
+//! | rejected by a full limiter | 10 | 14 |
+//! | rejected by an open breaker | 5 | 4 |
+//! | token of a rate taken | 15 | 37 |
+//! | value of a knob | 3 | 2 |
+//!
+//! Nothing of this waits, locks or allocates. A limiter takes about 1 KB for each core.
+//!
+//! # How does it work
+//! The request path reads one word (the limit), changes one word (the calls in flight, by compare-and-swap, so never
+//! above the limit) and counts in a shard of its own. A session with the sidecar, on a thread of its own, sends what was
+//! counted and puts what it is sent in force with an atomic store: the next call sees it, and none is held up for it. A
+//! pushed value carries a lease. When the sidecar is gone, values are held for a while and then move back to the
+//! baselines. Your bounds hold whatever is pushed.
 
 #![allow(dead_code)] // until the session is in; then only under cfg(setpoint_loom), where only the atomics are built
 #![cfg_attr(test, allow(clippy::unwrap_used))]

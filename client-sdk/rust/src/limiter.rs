@@ -6,6 +6,7 @@
 //! The words that a permit points to live as long as the process: handles are plain copies and a permit holds a plain
 //! reference, where counting references would cost as much as the admission itself. Their number is bounded.
 
+mod builder;
 mod counters;
 mod gauge;
 mod histogram;
@@ -16,12 +17,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use setpoint_policies::knob::{Kind, Knob};
-use setpoint_policies::totals::{PRIORITIES, Totals};
+use setpoint_policies::knob::Knob;
+use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::Why;
 
-use crate::actuator::{Actuator, Entry, Inner};
+use crate::actuator::{Actuator, Inner};
 use crate::breaker::{self, Breaker};
 use crate::clock::{Clock, nanos};
 use crate::declare::Declaration;
@@ -31,10 +32,13 @@ use crate::priority::Priority;
 use crate::rejected::{RejectReason, Rejected, retry_after};
 use crate::slot::Slot;
 use crate::sync::{AtomicU64, Ordering, Padded, locked};
+use builder::{Asked, declaration};
 use counters::{Counters, Release};
 use gauge::Gauge;
 use limits::Limits;
 use slices::Slices;
+
+pub use builder::LimiterBuilder;
 
 /// A concurrency limiter, knob `limit.NAME`. Copies are the same limiter, which lives as long as the process.
 #[derive(Debug, Clone, Copy)]
@@ -134,8 +138,8 @@ impl Limiter {
     /// A limiter outside of the registry that admits everything.
     pub(crate) fn open(inner: &Inner) -> Self {
         let breaker = Breaker::leak(inner, Declaration::breaker("unregistered").checked());
-        let knob = Declaration::new("limit", "unregistered", Kind::ConcurrencyLimit, DEFAULT_BOUNDS, 50.0);
-        let limiter = Self::leak(inner, knob.checked(), breaker, &Asked::default());
+        let knob = declaration("unregistered").checked();
+        let limiter = Self::leak(inner, knob, breaker, &Asked::default());
         breaker.enforce(false);
         limiter.enforce(false);
         limiter
@@ -221,83 +225,6 @@ impl Actuator for Limiter {
         let released = self.0.counters.released();
         if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {
             self.0.place_every.store(nanos(place_every), Ordering::Relaxed);
-        }
-    }
-}
-
-const DEFAULT_BOUNDS: (f64, f64) = (4.0, 2000.0);
-const DEFAULT_BASELINE: f64 = 50.0;
-
-/// What a builder was told beside the knob.
-struct Asked {
-    shares: [f64; PRIORITIES],
-    deadline: Option<Duration>,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self { shares: Priority::DEFAULT_SHARES, deadline: None }
-    }
-}
-
-/// Declares a limiter. See [`crate::Setpoint::limiter`].
-#[must_use = "nothing happens before `register`"]
-pub struct LimiterBuilder<'a> {
-    inner: &'a Inner,
-    name: String,
-    knob: Declaration,
-    asked: Asked,
-}
-
-impl<'a> LimiterBuilder<'a> {
-    pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
-        let knob = Declaration::new("limit", name, Kind::ConcurrencyLimit, DEFAULT_BOUNDS, DEFAULT_BASELINE);
-        Self { inner, name: name.to_owned(), knob, asked: Asked::default() }
-    }
-
-    /// Hard bounds, in calls, which no push can leave. Default 4 to 2000. A lowest limit below 1 allows all calls to be
-    /// rejected.
-    pub fn bounds(mut self, lowest: u32, highest: u32) -> Self {
-        self.knob.bounds = (f64::from(lowest), f64::from(highest));
-        self
-    }
-
-    /// The limit in force without a sidecar, in calls. Default 50.
-    pub fn baseline(mut self, limit: u32) -> Self {
-        self.knob.baseline = Some(f64::from(limit));
-        self
-    }
-
-    /// The share of the limit, 0 to 1, that calls of a priority may fill. Default [`Priority::DEFAULT_SHARES`].
-    pub fn share(mut self, priority: Priority, share: f64) -> Self {
-        if let Some(class) = priority.class() {
-            self.asked.shares[class] = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
-        }
-        self
-    }
-
-    /// A success that takes longer than this counts as late. Default: none does.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.asked.deadline = Some(deadline);
-        self
-    }
-
-    /// The largest relative increase by one push (0.5 is half as much again; 0, the default, any), and the shortest time
-    /// between two. A decrease is never held back.
-    pub fn pace(mut self, max_change_ratio: f64, min_dwell: Duration) -> Self {
-        (self.knob.max_change_ratio, self.knob.min_dwell) = (max_change_ratio, min_dwell);
-        self
-    }
-
-    /// Registers the limiter and its breaker, or finds the limiter of that name as it was registered first.
-    pub fn register(self) -> Limiter {
-        let Self { inner, name, knob, asked } = self;
-        let breaker = Breaker::registered(inner, &name);
-        let registered_as = knob.name().clone();
-        let make = || Entry::Limiter(Limiter::leak(inner, knob.checked(), breaker, &asked));
-        match inner.registry.register(&registered_as, make) {
-            Some(Entry::Limiter(limiter)) => limiter,
-            _ => inner.open(&registered_as).limiter,
         }
     }
 }

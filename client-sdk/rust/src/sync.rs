@@ -23,13 +23,10 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-/// Lets the other thread get on.
-pub(crate) fn relax() {
-    #[cfg(setpoint_loom)]
-    loom::thread::yield_now();
-    #[cfg(not(setpoint_loom))]
-    std::hint::spin_loop();
-}
+#[cfg(setpoint_loom)]
+pub(crate) use loom::thread::yield_now;
+#[cfg(not(setpoint_loom))]
+pub(crate) use std::thread::yield_now;
 
 /// Locks a mutex off the request path; a panic of an earlier holder left nothing half done in any of them.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::probes::MAX_PROBES;
+use super::probes::{MAX_PROBES, Probes, Wished};
 use super::*;
 use crate::clock::Hand;
 use BreakerSetpoint::{Closed, ForcedOpen, HalfOpen, Local, Open};
@@ -146,6 +146,21 @@ fn a_straggler_of_an_earlier_generation_never_moves_the_state() {
     rig.settle(probe, Outcome::Success);
     (0..2).for_each(|_| rig.call(Outcome::Success));
     assert_eq!(rig.state(), State::Closed);
+    (0..6).for_each(|_| rig.call(Outcome::Failure));
+    stragglers.iter().for_each(|pass| rig.settle(*pass, Outcome::Failure));
+    assert_eq!(rig.state(), State::Closed, "their failures are not the seventh");
+    stragglers.iter().for_each(|pass| rig.settle(*pass, Outcome::Success));
+    rig.call(Outcome::Failure);
+    assert_eq!(rig.state(), State::Open, "and their successes do not interrupt the row");
+}
+
+#[test]
+fn a_slot_of_a_later_generation_is_never_taken() {
+    let probes = Probes::new();
+    assert!(matches!(probes.take(7, 1, 0), Wished::Got(_)));
+    assert!(matches!(probes.take(5, 1, 0), Wished::Moved), "whoever asks for 5 is out of date");
+    assert!(matches!(probes.take(7, 1, 0), Wished::AllOut));
+    assert!(matches!(probes.take(8, 1, 0), Wished::Got(_)), "one of an earlier generation is free");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! together or not at all: a reader that saw the count without the time would be off by the age of the process. So a writer
 //! claims a shard for the few nanoseconds of its writes, with one compare-and-swap, and then needs no other atomic operation;
 //! that is also cheaper than a `fetch_add` for each of five counters. A shard that is taken is not waited for: any other
-//! one will do.
+//! one will do. Only if all of them are held by threads that the kernel stopped in the middle of those few nanoseconds, the
+//! writer gives its processor to them; that is why there are at least [`FEWEST_SHARDS`].
 //!
 //! The reader claims shard after shard, all releases first and then all admissions. A release that it saw was admitted
 //! before, so the difference, the calls in flight, is never negative. Calls that come and go between the two passes would
@@ -17,7 +18,7 @@ use setpoint_policies::totals::{PRIORITIES, SQUARE_UNIT_NANOS};
 
 use super::histogram::{self, BUCKETS};
 use crate::outcome::Outcome;
-use crate::sync::{AtomicBool, AtomicU64, Ordering, Padded, relax};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, Padded, yield_now};
 
 /// The counters of all shards together, as far as they come from finished calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,15 +84,22 @@ struct Shard {
 #[derive(Debug)]
 pub(crate) struct Counters(Box<[Padded<Shard>]>);
 
+/// However few the cores are.
+const FEWEST_SHARDS: usize = 4;
 /// How often a reader that was overtaken tries again.
 const SNAPSHOT_ATTEMPTS: usize = 8;
 /// Square microseconds in the unit of the squared latencies.
 const SQUARE_UNIT_MICROS: u64 = (SQUARE_UNIT_NANOS / 1000).pow(2);
 
 impl Counters {
-    /// Counters in at least `shards` shards: as many as there are cores is right.
-    pub fn new(shards: usize) -> Self {
-        Self((0..shards.next_power_of_two()).map(|_| Padded(Shard::new())).collect())
+    /// Counters for threads on so many cores.
+    pub fn new(cores: usize) -> Self {
+        Self::with_shards(cores.max(FEWEST_SHARDS).next_power_of_two())
+    }
+
+    /// Counters in so many shards, a power of two.
+    fn with_shards(shards: usize) -> Self {
+        Self((0..shards).map(|_| Padded(Shard::new())).collect())
     }
 
     /// Counts an admission.
@@ -197,7 +205,7 @@ impl Counters {
     fn visit(&self, mut see: impl FnMut(&Shard)) {
         for shard in &self.0 {
             while !shard.try_claim() {
-                relax();
+                yield_now();
             }
             see(shard);
             shard.unclaim();
@@ -207,14 +215,15 @@ impl Counters {
     /// The thread's own shard, or the next one that nobody is writing to.
     #[inline]
     fn claim(&self) -> &Shard {
-        let mut index = home();
+        let home = home();
         loop {
-            let shard = &self.0[index & (self.0.len() - 1)];
-            if shard.try_claim() {
-                return shard;
+            for index in home..home + self.0.len() {
+                let shard = &self.0[index & (self.0.len() - 1)];
+                if shard.try_claim() {
+                    return shard;
+                }
             }
-            index = index.wrapping_add(1);
-            relax();
+            yield_now();
         }
     }
 }
@@ -296,7 +305,7 @@ mod loom_tests {
     #[test]
     fn loom_c1_a_reader_never_sees_half_an_event_or_a_negative_in_flight() {
         explore(|| {
-            let counters = Arc::new(Counters::new(2));
+            let counters = Arc::new(Counters::with_shards(2));
             let writer = {
                 let counters = counters.clone();
                 loom::thread::spawn(move || {
@@ -323,7 +332,7 @@ mod loom_tests {
     #[test]
     fn loom_c1_writers_that_meet_in_one_shard_lose_nothing() {
         explore(|| {
-            let counters = Arc::new(Counters::new(1));
+            let counters = Arc::new(Counters::with_shards(1));
             let writer = {
                 let counters = counters.clone();
                 loom::thread::spawn(move || counters.admit(3))

@@ -185,6 +185,18 @@ fn late_successes_and_slices_reach_the_report() {
 }
 
 #[test]
+fn the_squares_of_short_latencies_add_up() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 1);
+    for _ in 0..1000 {
+        let permit = limiter.try_acquire(Priority::Normal).unwrap();
+        hand.advance(Duration::from_micros(50));
+        permit.finish(Outcome::Success);
+    }
+    assert_eq!(totals(limiter, 0).success_latency_sq_sum, 1000 * 50 * 50 / (64 * 64));
+}
+
+#[test]
 fn switched_off_everything_is_admitted_and_still_counted() {
     let limiter = limiter(&Hand::default(), 1, 1);
     limiter.enforce(false);
@@ -216,7 +228,7 @@ fn c1_l3_never_above_the_limit_under_load_and_hot_swaps() {
         let Ok(permit) = limiter.try_acquire(Priority::Normal) else { return };
         let before = inside.fetch_add(1, SeqCst);
         assert!(before < 8, "{before} others inside");
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             thread::yield_now();
         }
         inside.fetch_sub(1, SeqCst);
@@ -311,7 +323,7 @@ fn check(seen: &Totals, before: &Totals, calls: &[Seen], now: u64) -> Result<(),
     prop_assert_eq!(seen.success_latency_sum, successes.iter().sum::<u64>());
     let squares: u64 = successes.iter().map(|l| (l / 1000).pow(2)).sum();
     let squares = squares as f64 / 64.0_f64.powi(2);
-    prop_assert!((seen.success_latency_sq_sum as f64 - squares).abs() <= available_cores() + 1.0, "carried");
+    prop_assert!((seen.success_latency_sq_sum as f64 - squares).abs() <= most_shards() + 1.0, "carried");
     let open = calls.iter().filter(|c| c.ended.is_none());
     prop_assert_eq!(seen.in_flight(), open.clone().count() as u64);
     let age: u64 = open.map(|c| now - c.admitted_at).sum();
@@ -320,8 +332,8 @@ fn check(seen: &Totals, before: &Totals, calls: &[Seen], now: u64) -> Result<(),
     Ok(())
 }
 
-fn available_cores() -> f64 {
-    available_parallelism().map_or(1.0, |cores| cores.get().next_power_of_two() as f64)
+fn most_shards() -> f64 {
+    available_parallelism().map_or(4.0, |cores| cores.get().max(4).next_power_of_two() as f64)
 }
 
 proptest! {

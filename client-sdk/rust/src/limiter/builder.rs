@@ -1,0 +1,90 @@
+//! Declaring a limiter.
+
+use std::time::Duration;
+
+use setpoint_policies::knob::Kind;
+use setpoint_policies::totals::PRIORITIES;
+
+use super::Limiter;
+use crate::actuator::{Entry, Inner};
+use crate::breaker::Breaker;
+use crate::declare::Declaration;
+use crate::priority::Priority;
+
+/// What a builder was told beside the knob.
+pub(super) struct Asked {
+    pub shares: [f64; PRIORITIES],
+    pub deadline: Option<Duration>,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { shares: Priority::DEFAULT_SHARES, deadline: None }
+    }
+}
+
+/// A limit of 4 to 2000 calls with a baseline of 50, unless told otherwise.
+pub(super) fn declaration(name: &str) -> Declaration {
+    Declaration::new("limit", name, Kind::ConcurrencyLimit, (4.0, 2000.0), 50.0)
+}
+
+/// Declares a limiter. See [`crate::Setpoint::limiter`].
+#[must_use = "nothing happens before `register`"]
+pub struct LimiterBuilder<'a> {
+    inner: &'a Inner,
+    name: String,
+    knob: Declaration,
+    asked: Asked,
+}
+
+impl<'a> LimiterBuilder<'a> {
+    pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
+        Self { inner, name: name.to_owned(), knob: declaration(name), asked: Asked::default() }
+    }
+
+    /// Hard bounds, in calls, which no push can leave. Default 4 to 2000. A lowest limit below 1 allows all calls to be
+    /// rejected.
+    pub fn bounds(mut self, lowest: u32, highest: u32) -> Self {
+        self.knob.bounds = (f64::from(lowest), f64::from(highest));
+        self
+    }
+
+    /// The limit in force without a sidecar, in calls. Default 50.
+    pub fn baseline(mut self, limit: u32) -> Self {
+        self.knob.baseline = Some(f64::from(limit));
+        self
+    }
+
+    /// The share of the limit, 0 to 1, that calls of a priority may fill. Default [`Priority::DEFAULT_SHARES`].
+    pub fn share(mut self, priority: Priority, share: f64) -> Self {
+        if let Some(class) = priority.class() {
+            self.asked.shares[class] = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
+        }
+        self
+    }
+
+    /// A success that takes longer than this counts as late. Default: none does.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.asked.deadline = Some(deadline);
+        self
+    }
+
+    /// The largest relative increase by one push (0.5 is half as much again; 0, the default, any), and the shortest time
+    /// between two. A decrease is never held back.
+    pub fn pace(mut self, max_change_ratio: f64, min_dwell: Duration) -> Self {
+        (self.knob.max_change_ratio, self.knob.min_dwell) = (max_change_ratio, min_dwell);
+        self
+    }
+
+    /// Registers the limiter and its breaker, or finds the limiter of that name as it was registered first.
+    pub fn register(self) -> Limiter {
+        let Self { inner, name, knob, asked } = self;
+        let breaker = Breaker::registered(inner, &name);
+        let registered_as = knob.name().clone();
+        let make = || Entry::Limiter(Limiter::leak(inner, knob.checked(), breaker, &asked));
+        match inner.registry.register(&registered_as, make) {
+            Some(Entry::Limiter(limiter)) => limiter,
+            _ => inner.open(&registered_as).limiter,
+        }
+    }
+}
