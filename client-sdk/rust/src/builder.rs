@@ -1,7 +1,6 @@
 //! Starting the SDK. This is the only place that reads the environment.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,11 +90,11 @@ impl Builder {
         let options = Options {
             socket: self
                 .socket
-                .or_else(|| env::var_os("SETPOINT_SOCKET").map(PathBuf::from))
+                .or_else(|| environment("SETPOINT_SOCKET").map(PathBuf::from))
                 .unwrap_or_else(|| DEFAULT_SOCKET.into()),
             disabled: self
                 .disabled
-                .unwrap_or_else(|| env::var_os("SETPOINT_DISABLED").is_some_and(|value| value == "1")),
+                .unwrap_or_else(|| environment("SETPOINT_DISABLED").is_some_and(|value| value == "1")),
             labels: self.labels,
             runtime: self.runtime.or_else(|| Handle::try_current().ok()),
         };
@@ -107,6 +106,11 @@ impl Builder {
         }
         Setpoint::new(inner)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the SDK reads its environment")]
+fn environment(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
 }
 
 #[cfg(test)]
