@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use setpoint_policies::time::Timestamp;
-use setpoint_proto::message::{Ack, Hello, ToSdk, ToSidecar, Welcome};
+use setpoint_proto::message::{Ack, Hello, KnobUpdate, ToSdk, ToSidecar, Welcome};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, StreamExt};
 
@@ -108,9 +108,7 @@ impl Conversation {
         let (service, instance) = (&*session.service, &*session.instance);
         let (sdk, runtime, knobs) = (&*hello.sdk, &*hello.runtime, hello.knobs.len());
         tracing::info!(service, instance, sdk, runtime, knobs, "session started");
-        for (knob, why) in &hello.unsupported {
-            tracing::warn!(service, instance, knob, why, "knob not supported");
-        }
+        warn_unsupported(&session, &hello.unsupported);
         Self {
             orders: session.orders.subscribe(),
             quota: Quota::of_messages(registry.0.clock),
@@ -238,13 +236,22 @@ impl Conversation {
             ToSidecar::Report(report) => self.session.report(&report, self.registry.now()),
             // Having been received is all that a beat has to say: a stall also shows in the totals.
             ToSidecar::Beat(_) => {}
-            ToSidecar::Knobs(update) => self.session.update_knobs(&update)?,
+            ToSidecar::Knobs(update) => self.update_knobs(&update)?,
             ToSidecar::Goodbye { why } => {
                 tracing::debug!(service = &*self.session.service, why, "good-bye");
                 return Ok(Some(End::Goodbye));
             }
         }
         Ok(None)
+    }
+
+    fn update_knobs(&self, update: &KnobUpdate) -> Result<(), Refusal> {
+        self.session.update_knobs(update)?;
+        let (service, instance) = (&*self.session.service, &*self.session.instance);
+        let (added, removed) = (update.add.len(), update.remove.len());
+        tracing::info!(service, instance, added, removed, "knobs changed");
+        warn_unsupported(&self.session, &update.unsupported);
+        Ok(())
     }
 
     fn acknowledged(&mut self, ack: &Ack) -> Result<(), Refusal> {
@@ -266,5 +273,18 @@ impl Conversation {
             }
             Some(Ending::Draining) | None => Ok(()),
         }
+    }
+}
+
+/// A knob of a kind that this build does not know is left out; that is nobody's fault but must not go unnoticed.
+fn warn_unsupported(session: &Session, unsupported: &[(String, String)]) {
+    for (knob, why) in unsupported {
+        tracing::warn!(
+            service = &*session.service,
+            instance = &*session.instance,
+            knob,
+            why,
+            "knob not supported"
+        );
     }
 }
