@@ -1,7 +1,7 @@
 //! The connected processes: who they are, what is known of them, what each of them should have.
 //!
 //! The registry is the meeting point of three parties that never wait for each other: the control loop copies a snapshot
-//! out and puts desired states in, each session's task ([`conversation`]) talks with one process, and the admin page looks
+//! out and puts desired states in, each session's task ([`serve`]) talks with one process, and the admin page looks
 //! on. Memory is bounded by the number of sessions, not by what they send.
 
 use std::collections::BTreeMap;
@@ -21,12 +21,13 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 
-pub mod conversation;
+mod conversation;
 pub mod desired;
 pub mod outbox;
 pub mod quota;
 pub mod read_back;
 pub mod refusal;
+pub mod serve;
 pub mod session;
 pub mod welcome;
 
@@ -47,7 +48,8 @@ struct Shared {
     clock: Clock,
     pulse: Arc<Pulse>,
     metrics: Metrics,
-    warnings: Quota,
+    /// Log lines that a client can provoke.
+    provoked: Quota,
     /// Of the newest frame. One counter for all channels and sessions: a process that reconnects still sees it grow.
     seq: AtomicU64,
     table: Mutex<Table>,
@@ -77,8 +79,8 @@ impl Registry {
             node: Signals::default(),
             draining: false,
         };
-        let (warnings, seq) = (Quota::of_warnings(clock), AtomicU64::new(0));
-        Self(Arc::new(Shared { epoch, clock, pulse, metrics, warnings, seq, table: Mutex::new(table) }))
+        let (provoked, seq) = (Quota::of_provoked_logs(clock), AtomicU64::new(0));
+        Self(Arc::new(Shared { epoch, clock, pulse, metrics, provoked, seq, table: Mutex::new(table) }))
     }
 
     /// Gives a process its place. A newer connection of the same process, or a newer life of it, takes over the place of
@@ -169,7 +171,7 @@ impl Registry {
             return;
         }
         self.0.metrics.refused(refusal.cause);
-        if self.0.warnings.spend() {
+        if self.0.provoked.spend() {
             tracing::warn!(cause = refusal.cause.name(), detail = %refusal, "client refused");
         }
     }

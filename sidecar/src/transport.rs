@@ -1,7 +1,7 @@
 //! gRPC, and nothing but gRPC: the only file that names tonic's server.
 //!
 //! It turns a stream of wire messages into a stream of checked ones, hands both directions to
-//! [`conversation::serve`](crate::sessions::conversation::serve), and maps refusals to status codes. It knows nothing of
+//! [`serve::serve`], and maps refusals to status codes. It knows nothing of
 //! sockets: a test hands in one end of a pipe.
 
 use std::future::Future;
@@ -22,8 +22,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::metrics::Metrics;
 use crate::sessions::Registry;
-use crate::sessions::conversation::{self, Heard};
 use crate::sessions::refusal::{Cause, Refusal};
+use crate::sessions::serve::{self, Heard};
 
 pub mod accept;
 pub mod connection;
@@ -107,7 +107,7 @@ impl Tuning for Service {
         let (said, to_say) = mpsc::channel(1);
         let heard = Box::pin(heard(request.into_inner(), self.metrics.clone()));
         let registry = self.registry.clone();
-        tokio::spawn(conversation::serve(registry, heard, said, move || link.engage()));
+        tokio::spawn(serve::serve(registry, heard, said, move || link.engage()));
         let answers = ReceiverStream::new(to_say).map(|word: Result<ToSdk, Refusal>| match word {
             Ok(word) => Ok(convert::encode_to_sdk(&word)),
             Err(refusal) => Err(status(&refusal)),

@@ -1,4 +1,4 @@
-//! One session from hello to end: the only place that waits for a client.
+//! One session after its hello.
 //!
 //! One task per session does both directions, so nothing of a session's sending state is shared. It never builds a message
 //! before there is room for it: while a client does not read, nothing piles up, and when it reads again it gets what is
@@ -8,89 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use setpoint_policies::time::Timestamp;
-use setpoint_proto::message::{Ack, Hello, ToSdk, ToSidecar, Welcome};
-use tokio::sync::{mpsc, watch};
+use setpoint_proto::message::{Ack, Hello, KnobUpdate, ToSdk, ToSidecar, Welcome};
+use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 
+use super::Registry;
 use super::outbox::Outbox;
 use super::quota::{MESSAGES_BURST, MESSAGES_PER_SECOND, Quota};
 use super::refusal::{Cause, Refusal};
+use super::serve::{End, Heard, Said};
 use super::session::{Ending, Orders, Session};
 use super::welcome::{BEAT_EVERY, LOST_AFTER};
-use super::{Place, Registry};
 
-/// A client has this long to say hello.
-pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// Before it reconnects after an orderly end, a client waits at least this long.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// What a client that does not read may cost us at the end of its session.
-const LAST_WORD_WITHIN: Duration = Duration::from_secs(1);
-
-/// What a client said, or why the transport could not make sense of it. The end of the stream is the end of the client.
-pub type Heard = Result<ToSidecar, Refusal>;
-/// Where to say something. Its capacity is 1: what has been handed over can no longer be overtaken.
-pub type Said = mpsc::Sender<Result<ToSdk, Refusal>>;
-
-/// How a session ended without a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The client said good-bye.
-    Goodbye,
-    /// The stream ended without a word.
-    Lost,
-    /// We said good-bye.
-    Drained,
-}
-
-impl End {
-    /// The name in metrics and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Goodbye => "goodbye",
-            Self::Lost => "lost",
-            Self::Drained => "drained",
-        }
-    }
-}
-
-/// Serves one client until either side ends the session. `engaged` is called when the client has been admitted.
-pub async fn serve<S, G>(registry: Registry, mut heard: S, said: Said, engaged: impl FnOnce() -> G)
-where
-    S: Stream<Item = Heard> + Unpin,
-{
-    let refusal = match begin(&registry, &mut heard).await {
-        Ok(Some((mut conversation, _place))) => {
-            let _engaged = engaged();
-            conversation.until_end(&mut heard, &said).await
-        }
-        Ok(None) => None,
-        Err(refusal) => Some(refusal),
-    };
-    if let Some(refusal) = refusal {
-        registry.note_refused(&refusal);
-        // The text is for people; a client that does not even read this only loses the text.
-        let _ = tokio::time::timeout(LAST_WORD_WITHIN, said.send(Err(refusal))).await;
-    }
-}
-
-/// Waits for the hello; `None` when the client leaves before it.
-async fn begin<S>(registry: &Registry, heard: &mut S) -> Result<Option<(Conversation, Place)>, Refusal>
-where
-    S: Stream<Item = Heard> + Unpin,
-{
-    let first = tokio::time::timeout(HELLO_WITHIN, heard.next()).await;
-    let late = || Refusal::new(Cause::HelloMissing, format!("hello: did not come within {HELLO_WITHIN:?}"));
-    let hello = match first.map_err(|_| late())?.transpose()? {
-        None => return Ok(None),
-        Some(ToSidecar::Hello(hello)) => hello,
-        Some(_) => return Err(Refusal::new(Cause::HelloOrder, "hello: must be the first message")),
-    };
-    let place = registry.admit(&hello)?;
-    Ok(Some((Conversation::new(registry.clone(), Arc::clone(&place.session), &hello), place)))
-}
 
 /// The state of one session's task.
-struct Conversation {
+pub(super) struct Conversation {
     registry: Registry,
     session: Arc<Session>,
     orders: watch::Receiver<Orders>,
@@ -104,14 +38,11 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn new(registry: Registry, session: Arc<Session>, hello: &Hello) -> Self {
+    pub(super) fn new(registry: Registry, session: Arc<Session>, hello: &Hello) -> Self {
         let (service, instance) = (&*session.service, &*session.instance);
         let (sdk, runtime, knobs) = (&*hello.sdk, &*hello.runtime, hello.knobs.len());
         tracing::info!(service, instance, sdk, runtime, knobs, "session started");
-        for (knob, why) in &hello.unsupported {
-            tracing::warn!(service, instance, knob, why, "knob not supported");
-        }
-        Self {
+        let conversation = Self {
             orders: session.orders.subscribe(),
             quota: Quota::of_messages(registry.0.clock),
             outbox: Outbox::default(),
@@ -121,11 +52,13 @@ impl Conversation {
             stuck_since: None,
             registry,
             session,
-        }
+        };
+        conversation.warn_unsupported(&hello.unsupported);
+        conversation
     }
 
     /// Talks until the end; gives the refusal to tell the client, if it is one.
-    async fn until_end<S>(&mut self, heard: &mut S, said: &Said) -> Option<Refusal>
+    pub(super) async fn until_end<S>(&mut self, heard: &mut S, said: &Said) -> Option<Refusal>
     where
         S: Stream<Item = Heard> + Unpin,
     {
@@ -148,6 +81,7 @@ impl Conversation {
     {
         let clock = self.registry.0.clock;
         loop {
+            self.obey()?;
             let pending = self.is_pending();
             let give_up_at = self.give_up_at(pending);
             tokio::select! {
@@ -169,7 +103,7 @@ impl Conversation {
                         return Ok(end);
                     },
                 },
-                Ok(()) = self.orders.changed() => self.obey()?,
+                Ok(()) = self.orders.changed() => {}
                 () = clock.sleep_until(give_up_at), if pending => {
                     let text = format!("nothing was read for {LOST_AFTER:?}");
                     return Err(Refusal::new(Cause::SlowReader, text));
@@ -200,7 +134,7 @@ impl Conversation {
             return Some(ToSdk::Welcome(welcome));
         }
         let now = self.registry.now();
-        let orders = self.orders.borrow_and_update();
+        let orders = self.orders.borrow();
         if orders.ending == Some(Ending::Draining) {
             return Some(ToSdk::Drain {
                 retry_after: RETRY_AFTER,
@@ -238,13 +172,34 @@ impl Conversation {
             ToSidecar::Report(report) => self.session.report(&report, self.registry.now()),
             // Having been received is all that a beat has to say: a stall also shows in the totals.
             ToSidecar::Beat(_) => {}
-            ToSidecar::Knobs(update) => self.session.update_knobs(&update)?,
+            ToSidecar::Knobs(update) => self.update_knobs(&update)?,
             ToSidecar::Goodbye { why } => {
                 tracing::debug!(service = &*self.session.service, why, "good-bye");
                 return Ok(Some(End::Goodbye));
             }
         }
         Ok(None)
+    }
+
+    fn update_knobs(&self, update: &KnobUpdate) -> Result<(), Refusal> {
+        self.session.update_knobs(update)?;
+        if self.registry.0.provoked.spend() {
+            let (service, instance) = (&*self.session.service, &*self.session.instance);
+            let (added, removed) = (update.add.len(), update.remove.len());
+            tracing::info!(service, instance, added, removed, "knobs changed");
+        }
+        self.warn_unsupported(&update.unsupported);
+        Ok(())
+    }
+
+    /// A knob of a kind that this build does not know is left out; that is nobody's fault but must not go unnoticed.
+    fn warn_unsupported(&self, unsupported: &[(String, String)]) {
+        let Some((knob, why)) = unsupported.first() else { return };
+        if self.registry.0.provoked.spend() {
+            let (service, instance, count) =
+                (&*self.session.service, &*self.session.instance, unsupported.len());
+            tracing::warn!(service, instance, count, knob, why, "knobs not supported");
+        }
     }
 
     fn acknowledged(&mut self, ack: &Ack) -> Result<(), Refusal> {
@@ -257,7 +212,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Does what the registry ordered, as far as it is not a matter of sending.
+    /// Takes note of the newest orders, and ends a session whose place was taken.
     fn obey(&mut self) -> Result<(), Refusal> {
         match self.orders.borrow_and_update().ending {
             Some(Ending::Replaced) => {

@@ -38,8 +38,8 @@ impl Quota {
         Self::new(clock, MESSAGES_PER_SECOND, MESSAGES_BURST)
     }
 
-    /// Warnings about clients: whoever may connect can provoke them, so they must not fill a disk.
-    pub fn of_warnings(clock: Clock) -> Self {
+    /// Log lines that a client can provoke: they must not fill a disk.
+    pub fn of_provoked_logs(clock: Clock) -> Self {
         Self::new(clock, 1, 20)
     }
 

@@ -77,6 +77,16 @@ async fn a_newer_life_takes_the_place_of_the_older_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_has_just_got_something_to_say_also_makes_room() {
+    let rig = Rig::start();
+    let mut first = rig.session(hello("a")).await;
+    // Both before the first one's task runs again.
+    rig.publish(&[limit("a", 35.0)]);
+    let _place = rig.shared.registry.admit(&hello("a")).expect("takes over");
+    assert_eq!(first.end().await.code(), Code::Aborted);
+}
+
+#[tokio::test(start_paused = true)]
 async fn knobs_come_and_go() {
     let rig = Rig::start();
     let sdk = rig.session(hello("a")).await;
