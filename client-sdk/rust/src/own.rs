@@ -5,11 +5,12 @@
 
 mod heartbeat;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use setpoint_policies::signal::Signal;
 use setpoint_signals::{Roots, Sample, Sampler, Target};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use heartbeat::Heartbeat;
 

@@ -152,12 +152,15 @@ impl<'a, D: Dial> Session<'a, D> {
         let judge_at = self.stalls.judge_at(now);
         self.speech.acks(self.applier.tick(now, judge_at));
         self.speech.flush(&self.line);
-        if self.liveness.is_some() && self.speech.beat_due(due) {
-            self.speech.beat(&self.line, self.stalls.take_worst());
-        }
-        if self.liveness.is_some() && self.speech.report_due(due) {
-            let counted = (counted_at, self.stalls.total_nanos());
-            self.speech.report(&self.line, &self.applier, counted, self.own.signals());
+        if let Some(liveness) = &self.liveness {
+            if self.speech.beat_due(due) {
+                self.speech.beat(&self.line, self.stalls.take_worst());
+            }
+            // Reports that pile up before a stopped sidecar would hit it all at once when it goes on.
+            if self.speech.report_due(due) && liveness.fresh(judge_at) {
+                let counted = (counted_at, self.stalls.total_nanos());
+                self.speech.report(&self.line, &self.applier, counted, self.own.signals());
+            }
         }
         let phases = self.applier.phases(judge_at);
         let health = standing(self.kill_switch.disabled(), phases, self.liveness.as_ref(), judge_at);

@@ -144,10 +144,19 @@ mod tests {
     }
 
     #[test]
-    fn s2_a_runtime_that_has_ended_is_unknown_and_not_late() {
+    fn s2_a_runtime_that_hangs_is_late_and_one_that_has_ended_is_unknown() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let heartbeat = Heartbeat::start(runtime.handle());
-        runtime.block_on(tokio::task::yield_now());
+        runtime.block_on(async { tokio::time::sleep(2 * EVERY).await });
+        heartbeat.take_p99();
+        // Nobody runs the runtime's tasks meanwhile.
+        let start = std::time::Instant::now();
+        while start.elapsed() < 5 * EVERY {
+            std::hint::spin_loop();
+        }
+        let hung = heartbeat.take_p99().expect("a wake-up is overdue");
+        assert!(hung >= 0.03, "{hung}");
+        runtime.block_on(async { tokio::time::sleep(2 * EVERY).await });
         drop(runtime);
         assert_eq!(heartbeat.take_p99(), None);
     }

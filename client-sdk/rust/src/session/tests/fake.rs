@@ -270,6 +270,15 @@ impl Talk {
         self.ack().await
     }
 
+    /// How far the loop has come.
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    pub fn set_tick(&mut self, tick: u64) {
+        self.tick = tick;
+    }
+
     /// A beat. The loop has moved since the one before if `alive`.
     pub async fn beat(&mut self, alive: bool) {
         self.tick += u64::from(alive);

@@ -144,9 +144,21 @@ async fn a_sidecar_that_does_not_want_us_is_asked_seldom() {
         let service = Service::start(sidecar.door.clone());
         seconds(60).await;
         let knocks = sidecar.door.knocks.load(Ordering::SeqCst);
-        assert!((16..=26).contains(&knocks), "{knocks} in a minute after {code:?}");
+        assert!((16..=23).contains(&knocks), "{knocks} in a minute after {code:?}");
         assert_eq!((service.limit(), service.health()), (64.0, Health::Baseline));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sidecar_that_speaks_another_protocol_is_not_listened_to() {
+    let mut sidecar = Sidecar::start();
+    let service = Service::start(sidecar.door.clone());
+    let mut talk = sidecar.accept().await;
+    talk.hello().await;
+    let welcome = v1::Welcome { protocol: 2, epoch: 1, ..Default::default() };
+    talk.say_raw(ServerMessage { msg: Some(v1::server_message::Msg::Welcome(welcome)) }).await;
+    while talk.hear().await.is_some() {}
+    assert_eq!((service.limit(), service.health()), (64.0, Health::Baseline));
 }
 
 #[tokio::test(start_paused = true)]

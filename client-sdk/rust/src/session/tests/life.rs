@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use setpoint_policies::value::Breaker;
-use setpoint_proto::message::{Status, ToSdk};
+use setpoint_proto::message::{Status, ToSdk, ToSidecar};
 use tokio::time::Instant;
 
 use super::fake::{Service, Sidecar, limit, seconds};
@@ -127,7 +127,50 @@ async fn l2_attempts_never_end_and_never_storm() {
     sidecar.door.open.store(true, Ordering::SeqCst);
     let mut sidecar = sidecar;
     let talk = tokio::time::timeout(Duration::from_millis(3600), sidecar.session(1)).await;
-    assert!(talk.is_ok(), "found within the longest back-off");
+    let mut talk = talk.expect("found within the longest back-off");
+    talk.beats(1, true).await;
+    drop(talk);
+    let again = tokio::time::timeout(Duration::from_millis(130), sidecar.accept()).await;
+    assert!(again.is_ok(), "a session that worked is sought again at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_a_hung_loop_does_not_live_by_a_new_stream() {
+    let mut sidecar = Sidecar::start();
+    let service = Service::start(sidecar.door.clone());
+    let mut talk = sidecar.session(1).await;
+    talk.push(1, &[("limit.db", limit(10.0))]).await;
+    talk.beats(2, true).await;
+    // The stream breaks; whoever answers sends the last frame again, with beats of the tick that was reached.
+    let reached = talk.tick();
+    drop(talk);
+    let mut talk = sidecar.session(1).await;
+    talk.set_tick(reached);
+    talk.push(1, &[("limit.db", limit(10.0))]).await;
+    talk.beats(6, false).await;
+    assert_eq!((service.limit(), service.health()), (10.0, Health::Held));
+    talk.beats(1, true).await;
+    assert_eq!(service.health(), Health::Synced);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_to_an_old_stream_are_not_given_on_a_new_one() {
+    let mut sidecar = Sidecar::start();
+    let service = Service::start(sidecar.door.clone());
+    let limiter = service.sdk.limiter("db").register();
+    let mut talk = sidecar.session(1).await;
+    talk.push(1, &[("limit.db", limit(10.0))]).await;
+    drop(talk);
+    // While the next stream is being made something changes that the old one would have been told.
+    let mut talk = sidecar.accept().await;
+    limiter.pin(20.0);
+    seconds(1).await;
+    talk.hello().await;
+    talk.welcome(2).await;
+    talk.beats(1, true).await;
+    while let Ok(said) = tokio::time::timeout(Duration::from_millis(1), talk.hear()).await {
+        assert!(!matches!(said, Some(ToSidecar::Ack(_))), "{said:?} answers nothing that was asked");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +260,7 @@ async fn the_last_handle_dropped_says_goodbye_and_leaves_nothing_behind() {
     let session = service.drop_sdk();
     let farewell = loop {
         match talk.hear().await {
-            Some(setpoint_proto::message::ToSidecar::Goodbye { why }) => break why,
+            Some(ToSidecar::Goodbye { why }) => break why,
             Some(_) => {}
             None => panic!("hung up without a word"),
         }
