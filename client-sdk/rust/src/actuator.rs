@@ -109,6 +109,7 @@ impl Registry {
     }
 
     /// The knob of that name.
+    #[cfg(test)]
     pub fn find(&self, name: &KnobName) -> Option<Arc<dyn Actuator>> {
         locked(&self.listed).entries.get(name).map(Entry::actuator)
     }

@@ -1,6 +1,7 @@
 //! Starting the SDK. This is the only place that reads the environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(service: &str) -> Self {
+        // A sidecar refuses who has no name.
+        let service = if service.is_empty() { "unnamed" } else { service };
         Self {
             service: service.to_owned(),
             socket: None,
@@ -90,11 +93,11 @@ impl Builder {
         let options = Options {
             socket: self
                 .socket
-                .or_else(|| environment("SETPOINT_SOCKET").map(PathBuf::from))
+                .or_else(|| env("SETPOINT_SOCKET").map(PathBuf::from))
                 .unwrap_or_else(|| DEFAULT_SOCKET.into()),
             disabled: self
                 .disabled
-                .unwrap_or_else(|| environment("SETPOINT_DISABLED").is_some_and(|value| value == "1")),
+                .unwrap_or_else(|| env("SETPOINT_DISABLED").is_some_and(|value| value == "1")),
             labels: self.labels,
             runtime: self.runtime.or_else(|| Handle::try_current().ok()),
         };
@@ -108,8 +111,8 @@ impl Builder {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where the SDK reads its environment")]
-fn environment(name: &str) -> Option<std::ffi::OsString> {
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn env(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
 pub enum Health {
-    /// Connected, the control loop is alive, leases are valid.
+    /// The control loop is alive, and the leases are valid or nothing was pushed.
     Synced,
-    /// Connected, but nothing was pushed yet.
+    /// No sign of life for two beats, or no connection, but the leases are still valid.
     Quiet,
-    /// The sidecar is lost; the values of the last lease are kept.
+    /// The sidecar is lost; the values of the last leases are kept.
     Held,
     /// The sidecar is lost; values move to their baselines.
     Decaying,
-    /// No sidecar: every knob is at its baseline.
+    /// No sidecar and no lease: every knob is at its baseline.
     #[default]
     Baseline,
     /// Switched off: everything is admitted.

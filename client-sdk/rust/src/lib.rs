@@ -31,13 +31,16 @@
 //! Without a sidecar everything works at its baseline: the limits that you chose.
 //!
 //! # What bites me
+//! - Keep the [`Setpoint`]. The session ends with its last clone (limiters and layers do not count), and every knob goes
+//!   back to its baseline.
 //! - A permit is for one attempt. Acquire inside the retry loop; around it, three attempts look like one slow call.
 //! - [`Outcome`] decides what is learnt. A 404 that is reported as [`Outcome::Success`] makes the service look fast; a
 //!   time-out that is reported as [`Outcome::Ignore`] hides an overload.
 //! - The layer's call ends with the head of the response. For long streams take a permit by hand.
 //! - The first registration of a name wins. `sp.layer("inbound")` registers `limit.inbound` with default bounds; for
 //!   others, call `sp.limiter("inbound")` before.
-//! - Names are for resources, not for users or keys: there is room for 1024, and they are never given back.
+//! - Names are for resources, not for users or keys: a sidecar hears of 256 knobs (a limiter has two, its own and its
+//!   breaker's), there is room for 1024, and none is ever given back.
 //! - `on_change` runs on the SDK's thread. If it takes long, the next push takes as long.
 //!
 //! # What does it cost
@@ -62,11 +65,6 @@
 //! pushed value carries a lease. When the sidecar is gone, values are held for a while and then move back to the
 //! baselines. Your bounds hold whatever is pushed.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-
-mod outcome;
-mod sync;
-
 mod actuator;
 mod breaker;
 mod builder;
@@ -76,6 +74,7 @@ mod health;
 mod knob;
 mod layer;
 mod limiter;
+mod outcome;
 mod own;
 mod permit;
 mod priority;
@@ -84,6 +83,7 @@ mod rejected;
 mod session;
 mod setpoint;
 mod slot;
+mod sync;
 mod transport;
 
 pub use self::{

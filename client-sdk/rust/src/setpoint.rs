@@ -11,18 +11,20 @@ use crate::layer::LimitLayer;
 use crate::limiter::LimiterBuilder;
 use crate::rate::RateBuilder;
 
-/// A started SDK. Clones are the same one.
+/// A started SDK. Clones are the same one. The session with the sidecar ends when the last clone is dropped, and leaves
+/// every knob at its baseline; so keep one for as long as the service runs.
 ///
 /// Registering never fails: a bound that makes no sense is corrected and logged, a name that was registered before gives
-/// the same object again (as it was declared first), and beyond 1024 names what is handed out refuses no call. Register
-/// once, at the start, and keep the handle: a registration takes a lock.
+/// the same object again (as it was declared first). A sidecar hears of the first 256 knobs, others stay at their
+/// baselines; and beyond 1024 what is handed out refuses no call. Register once, at the start, and keep the handle: a
+/// registration takes a lock.
 #[derive(Clone)]
 pub struct Setpoint {
     inner: Arc<Inner>,
 }
 
 impl Setpoint {
-    /// Prepares the SDK of a service.
+    /// Prepares the SDK of the service of that name.
     pub fn builder(service: &str) -> Builder {
         Builder::new(service)
     }

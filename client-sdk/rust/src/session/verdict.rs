@@ -44,11 +44,6 @@ impl Verdict {
         }
     }
 
-    /// Whether a frame that is all or nothing may go ahead.
-    pub(super) const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::Unsupported(_))
-    }
-
     /// The line of an ack.
     pub(super) fn result(&self, knob: &str, effective: f64) -> Applied {
         Applied {
