@@ -147,7 +147,8 @@ async fn l2_a_hung_loop_does_not_live_by_a_new_stream() {
     let mut talk = sidecar.session(1).await;
     talk.set_tick(reached);
     talk.push(1, &[("limit.db", limit(10.0))]).await;
-    talk.beats(6, false).await;
+    seconds(4).await;
+    talk.beats(3, false).await;
     assert_eq!((service.limit(), service.health()), (10.0, Health::Held));
     talk.beats(1, true).await;
     assert_eq!(service.health(), Health::Synced);
