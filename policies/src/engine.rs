@@ -20,10 +20,15 @@ use crate::value::Value;
 
 mod bound;
 
-use bound::Bound;
+use bound::{Bound, Circumstances};
 
 /// A new engine moves nothing for this long, protection excepted.
 pub const LEARN_FOR: Duration = Duration::from_secs(10);
+
+/// A gap between two steps that the loop did not plan: the longest tick is a second.
+const HELD_UP_AFTER: Duration = Duration::from_millis(1500);
+/// Reports come at least this often.
+const HELD_UP_FOR: Duration = Duration::from_secs(2);
 
 /// The result of one step.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +43,8 @@ pub struct Engine {
     policies: Arc<PolicySet>,
     learn_until: Timestamp,
     decisions_made: u64,
+    stepped_at: Option<Timestamp>,
+    held_up_until: Timestamp,
     knobs: BTreeMap<(InstanceId, KnobName), Bound>,
 }
 
@@ -50,7 +57,14 @@ impl Engine {
     /// An engine with another learning time; zero where nothing can be in force yet, as in embedded mode.
     pub const fn learning_for(learn: Duration, policies: Arc<PolicySet>, started: Timestamp) -> Self {
         let learn_until = Timestamp::from_nanos(started.as_nanos().saturating_add(learn.as_nanos() as u64));
-        Self { policies, learn_until, decisions_made: 0, knobs: BTreeMap::new() }
+        Self {
+            policies,
+            learn_until,
+            decisions_made: 0,
+            stepped_at: None,
+            held_up_until: Timestamp::ZERO,
+            knobs: BTreeMap::new(),
+        }
     }
 
     /// The policy set that runs.
@@ -68,6 +82,7 @@ impl Engine {
 
     /// One evaluation of every policy. Costs one policy step per policy and process; never fails.
     pub fn step(&mut self, seen: &Snapshot) -> Step {
+        self.note_hold_up(seen.at);
         self.knobs.retain(|(id, name), bound| bound.is_alive(seen, id, name));
         let mut step = Step::default();
         for instance in &seen.instances {
@@ -76,6 +91,14 @@ impl Engine {
             }
         }
         step
+    }
+
+    /// After a stop of ourselves everything looks old for a moment: the reports that would say otherwise are on their way.
+    fn note_hold_up(&mut self, now: Timestamp) {
+        if self.stepped_at.is_some_and(|last| now.since(last) > HELD_UP_AFTER) {
+            self.held_up_until = now + HELD_UP_FOR;
+        }
+        self.stepped_at = Some(now);
     }
 
     fn step_knob(&mut self, seen: &Snapshot, instance: &Instance, knob: &Arc<Knob>) -> Option<Decision> {
@@ -89,7 +112,12 @@ impl Engine {
             return None;
         }
         let learning = self.learn_until.since(seen.at);
-        let mut decision = bound.step(seen, instance, knob, learning);
+        let mut decision = bound.step(
+            seen,
+            instance,
+            knob,
+            Circumstances { learning, held_up: seen.at < self.held_up_until },
+        );
         if bound.note(&decision.to) {
             self.decisions_made += 1;
             bound.decided_as(self.decisions_made);

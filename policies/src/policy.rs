@@ -30,6 +30,8 @@ pub struct Seen<'a> {
     pub knob: &'a Knob,
     /// The value in force, read back from the process; integrate from this, not from what was asked for.
     pub in_force: Value,
+    /// The engine itself was held up a moment ago: the age of what it knows proves nothing.
+    pub held_up: bool,
     /// Whether another policy held the knob lower in the last tick: freeze integrators.
     pub capped: bool,
     /// The newest counters of the limiter, if the knob has some.
@@ -137,7 +139,7 @@ impl Seen<'_> {
 
     /// What to say when something needed has been unknown for `age`.
     pub fn unknown(&self, age: Duration, reason: Reason) -> Proposal {
-        if age < RELEASE_AFTER {
+        if age < RELEASE_AFTER || self.held_up {
             Proposal::hold(reason)
         } else {
             Proposal::new(Want::Release, Action::Release, reason)

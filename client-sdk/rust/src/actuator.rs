@@ -1,6 +1,7 @@
 //! What the session sees of everything that can be tuned: one trait, one list.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use setpoint_policies::knob::{Knob, KnobName};
@@ -114,6 +115,11 @@ impl Registry {
         locked(&self.listed).entries.get(name).map(Entry::actuator)
     }
 
+    /// Whether nothing is registered.
+    pub fn is_empty(&self) -> bool {
+        locked(&self.listed).entries.is_empty()
+    }
+
     /// Everything registered now, by name.
     pub fn actuators(&self) -> Vec<Arc<dyn Actuator>> {
         locked(&self.listed).entries.values().map(Entry::actuator).collect()
@@ -150,6 +156,8 @@ pub(crate) struct Inner {
     pub service: String,
     /// Differs from process to process, so that instances do not jitter in step.
     pub seed: u64,
+    /// Set once, when the service wants the session to end.
+    pub stopped: AtomicBool,
     open: OnceLock<Open>,
 }
 
@@ -163,7 +171,15 @@ pub(crate) struct Open {
 impl Inner {
     pub fn new(service: String, clock: Clock, seed: u64) -> Self {
         let (registry, health) = (Registry::new(), HealthCell::default());
-        Self { registry, clock, health, service, seed, open: OnceLock::new() }
+        Self {
+            registry,
+            clock,
+            health,
+            service,
+            seed,
+            stopped: AtomicBool::new(false),
+            open: OnceLock::new(),
+        }
     }
 
     /// Stands in for what cannot be registered as `refused`. One for all of them, so that a service that makes up names

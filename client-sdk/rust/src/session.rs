@@ -29,6 +29,7 @@ mod tuned;
 mod verdict;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use setpoint_policies::time::Timestamp;
@@ -59,8 +60,7 @@ const BEAT: Duration = Duration::from_secs(1);
 /// What is left to be sent at the end has this long.
 const FAREWELL: Duration = Duration::from_millis(200);
 
-/// Keeps a session with the sidecar until the last handle of the service is dropped, and then leaves every knob at its
-/// baseline.
+/// Keeps a session with the sidecar until the service stops it, and then leaves every knob at its baseline.
 async fn run<D: Dial>(inner: &Arc<Inner>, options: &Options, dial: D) {
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,9 +122,11 @@ impl<'a, D: Dial> Session<'a, D> {
         }
     }
 
-    /// Nobody but the session has the SDK any more.
+    /// The service has no use for the session any more: it said so, or it let go without having registered anything. A
+    /// limiter that was handed out goes on limiting when the `Setpoint` that made it is dropped, so the session goes on too.
     fn abandoned(&self) -> bool {
-        Arc::strong_count(self.inner) == 1
+        self.inner.stopped.load(Ordering::Relaxed)
+            || (Arc::strong_count(self.inner) == 1 && self.inner.registry.is_empty())
     }
 
     /// The session's clock. It stands still with paused time in tests, unlike the one of the counters.

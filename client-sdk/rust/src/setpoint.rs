@@ -1,6 +1,7 @@
 //! The handle that a service holds.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::actuator::Inner;
 use crate::breaker::BreakerBuilder;
@@ -11,8 +12,8 @@ use crate::layer::LimitLayer;
 use crate::limiter::LimiterBuilder;
 use crate::rate::RateBuilder;
 
-/// A started SDK. Clones are the same one. The session with the sidecar ends when the last clone is dropped, and leaves
-/// every knob at its baseline; so keep one for as long as the service runs.
+/// A started SDK. Clones are the same one. What it hands out lives as long as the process, and so does the session with the
+/// sidecar: dropping a `Setpoint` ends nothing, [`Setpoint::stop`] does.
 ///
 /// Registering never fails: a bound that makes no sense is corrected and logged, a name that was registered before gives
 /// the same object again (as it was declared first). A sidecar hears of the first 256 knobs, others stay at their
@@ -58,6 +59,13 @@ impl Setpoint {
     /// Any other number: a knob of exactly this name.
     pub fn knob(&self, name: &str) -> KnobBuilder<'_> {
         KnobBuilder::new(&self.inner, name)
+    }
+
+    /// Ends the session with the sidecar within a quarter of a second, in the background: every knob goes to its baseline,
+    /// and the sidecar forgets this process at once. Limiters go on with their baselines. A process that just ends need
+    /// not call it.
+    pub fn stop(&self) {
+        self.inner.stopped.store(true, Ordering::Relaxed);
     }
 
     /// How the SDK stands with its sidecar.

@@ -55,6 +55,15 @@ impl Running {
     }
 }
 
+/// How the engine stands in this step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances {
+    /// How long it still learns.
+    pub(super) learning: Duration,
+    /// Whether it was itself held up a moment ago.
+    pub(super) held_up: bool,
+}
+
 /// One knob of one process and the policies that name it.
 #[derive(Debug)]
 pub(super) struct Bound {
@@ -115,7 +124,7 @@ impl Bound {
         seen: &Snapshot,
         instance: &Instance,
         knob: &Knob,
-        learning: Duration,
+        now: Circumstances,
     ) -> Decision {
         let from = in_force(instance, knob);
         let view = Seen {
@@ -123,6 +132,7 @@ impl Bound {
             since: self.since,
             knob,
             in_force: from,
+            held_up: now.held_up,
             capped: self.capped,
             totals: instance.totals_of(&knob.name),
             incarnation: instance.incarnation,
@@ -132,11 +142,11 @@ impl Bound {
         for running in &mut self.policies {
             running.step(&view);
         }
-        if learning.is_zero() {
+        if now.learning.is_zero() {
             let verdict = arbiter::settle(knob, self.policies.iter().map(|running| running.want));
             self.decide(seen.at, instance, knob, from, verdict)
         } else {
-            self.learn(seen.at, instance, knob, from, learning)
+            self.learn(seen.at, instance, knob, from, now.learning)
         }
     }
 

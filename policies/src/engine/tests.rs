@@ -116,6 +116,22 @@ fn l4_an_edit_acts_in_the_next_step_and_keeps_state() {
 }
 
 #[test]
+fn our_own_stop_makes_nobody_else_look_silent() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![breaker()]), Timestamp::ZERO);
+    let failing = Totals { consecutive_failures: 9, ..Totals::default() };
+    let before = snapshot(100, 64.0, failing, 0.1);
+    engine.step(&before);
+    let mut to = |millis| {
+        engine.step(&Snapshot { at: Timestamp::from_millis(millis), ..before.clone() }).decisions[0].to
+    };
+    assert!(matches!(to(20_000), Value::Breaker(Breaker::Open { .. })), "held: we were stopped, not they");
+    for millis in (20_100..22_000).step_by(100) {
+        assert!(matches!(to(millis), Value::Breaker(Breaker::Open { .. })), "{millis}");
+    }
+    assert_eq!(to(22_100), Value::Breaker(Breaker::Local), "still silent: now it is theirs");
+}
+
+#[test]
 fn a_restarted_process_starts_afresh() {
     let mut engine = Engine::learning_for(Duration::ZERO, set(vec![breaker()]), Timestamp::ZERO);
     let failing = Totals { consecutive_failures: 9, ..Totals::default() };

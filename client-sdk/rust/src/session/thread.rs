@@ -17,7 +17,7 @@ use crate::transport::UnixSocket;
 
 const RESTART_AFTER: Duration = Duration::from_secs(3);
 
-/// Starts the session. It ends with the last handle of the service.
+/// Starts the session.
 pub(crate) fn spawn(inner: Arc<Inner>, options: Options) {
     let body = move || match Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => guarded(&runtime, &inner, || {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_ends_with_the_last_handle() {
+    fn the_thread_of_an_unused_sdk_ends_with_the_last_handle() {
         let options = Options {
             socket: "/nonexistent/setpoint.sock".into(),
             disabled: false,

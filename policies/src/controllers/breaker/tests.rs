@@ -49,6 +49,7 @@ impl Bench {
             since: Timestamp::ZERO,
             knob: &self.knob,
             in_force: Value::Breaker(Breaker::Local),
+            held_up: false,
             capped: false,
             totals: Some(&received),
             incarnation: self.incarnation,

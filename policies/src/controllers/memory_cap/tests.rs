@@ -20,6 +20,7 @@ fn step(policy: &mut MemoryCapPolicy, at: u64, read: Option<(u64, f64)>) -> Prop
         since: Timestamp::ZERO,
         knob: &knob,
         in_force: Value::Concurrency(100.0),
+        held_up: false,
         capped: false,
         totals: None,
         incarnation: 1,

@@ -38,6 +38,7 @@ fn step_with(policy: &mut SchedulerCapPolicy, at: u64, readings: &[(Signal, f64)
         since: Timestamp::ZERO,
         knob: &knob,
         in_force: Value::Concurrency(100.0),
+        held_up: false,
         capped: false,
         totals: Some(&Received {
             at: now,

@@ -343,8 +343,9 @@ impl Service {
         self.sdk.health()
     }
 
-    /// Lets go of the SDK; the session goes on for the time being.
-    pub fn drop_sdk(self) -> JoinHandle<()> {
+    /// Asks the session to end.
+    pub fn stop(self) -> JoinHandle<()> {
+        self.sdk.stop();
         self.session
     }
 }

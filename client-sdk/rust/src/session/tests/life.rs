@@ -258,7 +258,7 @@ async fn the_last_handle_dropped_says_goodbye_and_leaves_nothing_behind() {
     let limiter = service.sdk.limiter("db").register();
     let mut talk = sidecar.session(1).await;
     talk.push(1, &[("limit.db", limit(10.0))]).await;
-    let session = service.drop_sdk();
+    let session = service.stop();
     let farewell = loop {
         match talk.hear().await {
             Some(ToSidecar::Goodbye { why }) => break why,

@@ -40,8 +40,16 @@ async fn l2_a_service_and_a_sidecar_find_each_other_on_a_socket_in_either_order(
     talk.welcome(1).await;
     let ack = talk.push(1, &[("limit.db", limit(10.0))]).await;
     assert_eq!((ack.results[0].status, limiter.limit()), (Status::Applied, 10.0));
+    let last = sdk.clone();
     drop(sdk);
+    let ack = talk.push(2, &[("limit.db", limit(12.0))]).await;
+    assert_eq!(
+        (ack.results[0].status, limiter.limit()),
+        (Status::Applied, 12.0),
+        "a dropped handle ends nothing"
+    );
+    last.stop();
     while talk.hear().await.is_some() {}
-    assert_eq!(limiter.limit(), 64.0, "the last handle is gone, and so is what was pushed");
+    assert_eq!(limiter.limit(), 64.0, "the session is over, and so is what was pushed");
     std::fs::remove_dir_all(&directory).unwrap();
 }
