@@ -347,7 +347,13 @@ impl Policy for AdaptiveConcurrencyPolicy {
         self.meet(seen);
         let totals = match seen.fresh_totals(STALE_AFTER) {
             Ok(totals) => totals,
-            Err(unknown) => return unknown,
+            Err(unknown) => {
+                if unknown.want == Want::Release {
+                    // What was learned is too old to come back to: start over from what is in force then.
+                    self.incarnation = None;
+                }
+                return unknown;
+            }
         };
         self.meter.observe(seen.now, totals);
         if std::mem::take(&mut self.edited) {
