@@ -115,3 +115,19 @@ fn a_run_is_repeatable() {
         || Plant::new(service(3)).run().seconds.iter().map(|second| second.limit).collect::<Vec<_>>();
     assert_eq!(limits(), limits());
 }
+
+#[test]
+fn c1_a_dependency_that_gets_slow_while_the_limit_is_at_its_minimum_is_noticed() {
+    // One of eight workers is left for a while, so the limit is at its minimum; then all are back, and a dependency is slow.
+    let scenario = |seed| Scenario {
+        workers: |t| if (10.0..30.0).contains(&t) { 1 } else { 8 },
+        dependency: |t| if t < 29.0 { 0.005 } else { 0.100 },
+        rate: |_| 200.0,
+        seconds: 80,
+        ..service(seed)
+    };
+    each(scenario, |plant| {
+        let later = plant.goodput(60, 80);
+        assert!(later >= 0.9 * 200.0, "goodput {later} half a minute later");
+    });
+}
