@@ -115,3 +115,36 @@ fn a_run_is_repeatable() {
         || Plant::new(service(3)).run().seconds.iter().map(|second| second.limit).collect::<Vec<_>>();
     assert_eq!(limits(), limits());
 }
+
+#[test]
+fn c1_a_dependency_that_gets_slow_while_the_limit_is_at_its_minimum_is_noticed() {
+    // One of eight workers is left for a while, so the limit is at its minimum; then all are back, and a dependency is slow.
+    let scenario = |seed| Scenario {
+        workers: |t| if (10.0..30.0).contains(&t) { 1 } else { 8 },
+        dependency: |t| if t < 29.0 { 0.005 } else { 0.100 },
+        rate: |_| 200.0,
+        seconds: 80,
+        ..service(seed)
+    };
+    each(scenario, |plant| {
+        let later = plant.goodput(60, 80);
+        assert!(later >= 0.9 * 200.0, "goodput {later} half a minute later");
+    });
+}
+
+#[test]
+fn c1_few_and_long_calls_do_not_freeze_the_limit() {
+    // As above, but the dependency gets so slow that few calls end in a window: 4 of 3 s each.
+    let scenario = |seed| Scenario {
+        workers: |t| if (10.0..30.0).contains(&t) { 1 } else { 8 },
+        dependency: |t| if t < 29.0 { 0.005 } else { 3.0 },
+        rate: |t| if t < 29.0 { 200.0 } else { 10.0 },
+        deadline: 10.0,
+        seconds: 240,
+        ..service(seed)
+    };
+    each(scenario, |plant| {
+        let rejected = plant.rejected_ratio(200, 240);
+        assert!(rejected <= 0.1, "{rejected} still rejected after three minutes");
+    });
+}

@@ -15,6 +15,7 @@
 //! room      not over, limit in use:                                   L = L + boost max(1, sqrt(L)/2)
 //! idle      limit not in use:                                         L = max(0.98 L, initial, 3 peak)
 //! verify    eps = ln(Ra/R) / ln(Ia/I) after a decrease                eps ~ 0: floor moved, restore; eps > 0.2: a queue
+//! at min    over for 10 s and no decrease left to try:                this latency is the floor
 //! ```
 //!
 //! | parameter | default | range | raising it | lowering it |
@@ -216,6 +217,9 @@ impl AdaptiveConcurrencyPolicy {
         }
         self.note_saturation(seen.now, sample.saturated);
         match zone {
+            Zone::Over if self.is_at_minimum(seen) && self.experiment_is_stale(seen.now) => {
+                self.accept_floor(seen.now, in_force, baseline, sample)
+            }
             Zone::Over => self.shrink(seen.now, in_force, baseline, sample, gradient),
             _ if !sample.saturated => self.relax(seen, in_force, sample),
             _ if self.audit_is_due(seen) => self.start_audit(seen.now, in_force, sample),
@@ -274,6 +278,31 @@ impl AdaptiveConcurrencyPolicy {
         let reason =
             Reason::Queue { sample_seconds: sample.latency, baseline_seconds: baseline.latency, tolerance };
         self.cut(now, to.min(in_force), sample.latency, reason)
+    }
+
+    /// Whether neither policy nor knob allow a cut.
+    fn is_at_minimum(&self, seen: &Seen<'_>) -> bool {
+        seen.in_force.scalar() <= self.spec.min.max(seen.knob.min)
+    }
+
+    fn experiment_is_stale(&self, now: Timestamp) -> bool {
+        self.experiment.as_ref().is_some_and(|experiment| experiment.is_stale(now))
+    }
+
+    /// At its minimum the limit cannot be cut to see whether latency follows. But the owner says that so few calls make no
+    /// queue, so latency that stays for as long as an experiment may take is the floor: else the limit would stay there.
+    fn accept_floor(
+        &mut self,
+        now: Timestamp,
+        in_force: f64,
+        baseline: Baseline,
+        sample: &Sample,
+    ) -> Proposal {
+        self.pace.verified_at = Some(now);
+        self.experiment = None;
+        self.baseline = Some(Baseline { latency: sample.latency, in_flight: sample.window.mean_in_flight });
+        self.limit = self.bounded(in_force);
+        self.hold(Reason::FloorMoved { before_seconds: baseline.latency, now_seconds: sample.latency })
     }
 
     fn relax(&mut self, seen: &Seen<'_>, in_force: f64, sample: &Sample) -> Proposal {
@@ -347,7 +376,13 @@ impl Policy for AdaptiveConcurrencyPolicy {
         self.meet(seen);
         let totals = match seen.fresh_totals(STALE_AFTER) {
             Ok(totals) => totals,
-            Err(unknown) => return unknown,
+            Err(unknown) => {
+                if unknown.want == Want::Release {
+                    // What was learned is too old to come back to: start over from what is in force then.
+                    self.incarnation = None;
+                }
+                return unknown;
+            }
         };
         self.meter.observe(seen.now, totals);
         if std::mem::take(&mut self.edited) {

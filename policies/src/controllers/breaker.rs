@@ -227,7 +227,14 @@ impl Policy for BreakerPolicy {
         self.restart_with(seen);
         let totals = match seen.fresh_totals(STALE_AFTER) {
             Ok(totals) => totals,
-            Err(unknown) => return unknown,
+            Err(unknown) => {
+                if unknown.want == Want::Release {
+                    // The local rule decides from here on; what it let through proves nothing about our last state.
+                    self.state = None;
+                    self.rate = self.spec.failure_rate.map(RateRule::new);
+                }
+                return unknown;
+            }
         };
         let state = self.state.get_or_insert(State::Closed { since: seen.now }).clone();
         match state {

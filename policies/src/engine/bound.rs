@@ -74,6 +74,8 @@ pub(super) struct Bound {
     wanted: Value,
     changed: bool,
     capped: bool,
+    /// Nobody has wanted anything since the last step, so what was wanted then is long given back.
+    idle: bool,
     decision_id: u64,
 }
 
@@ -87,6 +89,7 @@ impl Bound {
             wanted: in_force(instance, knob),
             changed: true,
             capped: false,
+            idle: false,
             decision_id: 0,
         }
     }
@@ -106,6 +109,7 @@ impl Bound {
 
     pub(super) fn rebind(&mut self, policies: &PolicySet, knob: &KnobName) {
         let mut old = std::mem::take(&mut self.policies);
+        self.idle |= old.is_empty();
         for spec in named(policies, knob) {
             let kept =
                 old.iter().position(|running| running.spec.name == spec.name).map(|at| old.swap_remove(at));
@@ -127,6 +131,9 @@ impl Bound {
         now: Circumstances,
     ) -> Decision {
         let from = in_force(instance, knob);
+        if std::mem::take(&mut self.idle) {
+            (self.since, self.wanted, self.capped) = (seen.at, from, false);
+        }
         let view = Seen {
             now: seen.at,
             since: self.since,

@@ -196,3 +196,36 @@ proptest! {
         prop_assert_eq!(run(&[]), run(&extra));
     }
 }
+
+/// Steps once with whatever is known at `millis`, and gives the limit decided.
+fn limit_at(engine: &mut Engine, seen: &Snapshot) -> f64 {
+    engine.step(seen).decisions[0].to.scalar()
+}
+
+#[test]
+fn reports_that_come_back_after_a_release_do_not_bring_an_old_limit_back() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), breaker()]), Timestamp::ZERO);
+    let old = snapshot(100, 4.0, Totals::default(), 0.1);
+    assert_eq!(limit_at(&mut engine, &old), 4.0, "seeded from what is in force");
+    let silent = |millis, in_force| {
+        let mut seen = quiet(millis, in_force);
+        seen.instances[0].totals = old.instances[0].totals.clone();
+        seen
+    };
+    assert_eq!(limit_at(&mut engine, &silent(10_000, 4.0)), 4.0, "held");
+    assert_eq!(limit_at(&mut engine, &silent(10_200, 4.0)), 64.0, "released");
+    assert_eq!(limit_at(&mut engine, &quiet(20_000, 64.0)), 64.0, "and still there when reports come again");
+}
+
+#[test]
+fn a_policy_that_comes_back_starts_from_what_is_in_force() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(10.0)]), Timestamp::ZERO);
+    assert_eq!(limit_at(&mut engine, &quiet(100, 64.0)), 10.0);
+    engine.replace(set(vec![breaker()]));
+    engine.step(&quiet(200, 64.0));
+    engine.replace(set(vec![law(400.0)]));
+    let mut paced = quiet(60_000, 64.0);
+    let knob = Arc::make_mut(&mut paced.instances[0].knobs[0]);
+    knob.max_change_ratio = 0.5;
+    assert_eq!(limit_at(&mut engine, &paced), 64.0, "not paced from a limit of long ago");
+}

@@ -174,7 +174,8 @@ impl Meter {
         let latency =
             window.mean_latency.filter(|_| window.seconds < WINDOW_LONGEST_SECONDS || window.completed >= 24);
         let Some(latency) = latency else {
-            if window.seconds >= WINDOW_LONGEST_SECONDS {
+            // While calls are rejected somebody waits for this decision: evidence that comes slowly is kept.
+            if window.seconds >= WINDOW_LONGEST_SECONDS && window.rejected == 0 {
                 self.restart();
             }
             return Err(measuring);

@@ -138,3 +138,14 @@ fn a_restarted_process_starts_closed_and_silence_gives_the_breaker_back() {
     bench.at += 6000;
     assert_eq!(bench.step(last).want, Want::Release);
 }
+
+#[test]
+fn what_happened_while_the_breaker_was_given_back_decides_nothing() {
+    let mut bench = Bench::new(None, Some(5));
+    bench.after(100, 0, 5);
+    assert_eq!(state(bench.after(1000, 0, 0)), "half_open");
+    let last = bench.at;
+    bench.at += 11_000;
+    assert_eq!(bench.step(last).want, Want::Release);
+    assert_eq!(state(bench.after(1000, 990, 10)), "closed", "ten of a thousand failed under the local rule");
+}
