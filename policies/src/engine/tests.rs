@@ -213,3 +213,15 @@ fn a_policy_that_comes_back_starts_from_what_is_in_force() {
     knob.max_change_ratio = 0.5;
     assert_eq!(limit_at(&mut engine, &paced), 64.0, "not paced from a limit of long ago");
 }
+
+#[test]
+fn a_restart_under_memory_pressure_does_not_cap_the_cap() {
+    let mut limit = 100.0;
+    for restart in 0..5 {
+        let mut engine = Engine::new(set(vec![law(400.0), memory()]), Timestamp::ZERO);
+        for tick in 1..200 {
+            limit = limit_at(&mut engine, &snapshot(100 * tick, limit, Totals::default(), 0.835));
+        }
+        assert!(limit >= 64.9, "{limit} after restart {restart}");
+    }
+}
