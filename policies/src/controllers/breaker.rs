@@ -138,6 +138,16 @@ enum State {
     },
 }
 
+impl State {
+    /// Closed, unless a predecessor's word holds calls back: why it did is not known any more, but probes can tell.
+    fn first(seen: &Seen<'_>, totals: &Arc<Totals>) -> Self {
+        match seen.in_force {
+            Value::Breaker(Breaker::Local | Breaker::Closed) => Self::Closed { since: seen.now },
+            _ => Self::HalfOpen { began: Arc::clone(totals) },
+        }
+    }
+}
+
 /// A breaker at work.
 #[derive(Debug)]
 pub struct BreakerPolicy {
@@ -236,7 +246,7 @@ impl Policy for BreakerPolicy {
                 return unknown;
             }
         };
-        let state = self.state.get_or_insert(State::Closed { since: seen.now }).clone();
+        let state = self.state.get_or_insert_with(|| State::first(seen, totals)).clone();
         match state {
             State::Closed { since } => self.closed(seen.now, since, totals),
             State::Open { until } => self.waiting(seen.now, until, totals),

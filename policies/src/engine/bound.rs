@@ -147,7 +147,8 @@ impl Bound {
         }
     }
 
-    /// While learning only protection acts, and only to tighten what is in force.
+    /// While learning only protection acts, and only to tighten what is in force; but the state of a breaker is no level
+    /// that could be kept to be careful: an open one would go on rejecting on the word of a sidecar that is gone.
     fn learn(
         &mut self,
         now: Timestamp,
@@ -159,8 +160,11 @@ impl Bound {
         let wants = self
             .policies
             .iter()
-            .map(|running| if running.policy.is_safety() { running.want } else { Want::Anything });
-        let safety = arbiter::settle(knob, std::iter::once(Want::Set(from)).chain(wants).collect::<Vec<_>>());
+            .map(|running| if running.policy.is_safety() { running.want } else { Want::Anything })
+            .collect::<Vec<_>>();
+        let wished = wants.iter().any(|want| matches!(want, Want::Set(_)));
+        let held = if wished && !from.is_quantity() { Want::Anything } else { Want::Set(from) };
+        let safety = arbiter::settle(knob, std::iter::once(held).chain(wants).collect::<Vec<_>>());
         match safety.winner {
             Some(winner) if winner > 0 => {
                 self.decide(now, instance, knob, from, Verdict { winner: Some(winner - 1), ..safety })

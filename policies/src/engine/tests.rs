@@ -225,3 +225,13 @@ fn a_restart_under_memory_pressure_does_not_cap_the_cap() {
         assert!(limit >= 64.9, "{limit} after restart {restart}");
     }
 }
+
+#[test]
+fn a_restart_does_not_hold_a_breaker_open() {
+    let mut engine = Engine::new(set(vec![breaker()]), Timestamp::ZERO);
+    let mut seen = quiet(100, 64.0);
+    let open = Value::Breaker(Breaker::Open { retry_after: Duration::ZERO });
+    seen.instances[0].in_force.insert(name("breaker.x"), open);
+    let to = engine.step(&seen).decisions[0].to;
+    assert!(matches!(to, Value::Breaker(Breaker::HalfOpen { .. })), "probes find out at once, not {to:?}");
+}
