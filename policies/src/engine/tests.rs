@@ -122,7 +122,7 @@ fn a_restarted_process_starts_afresh() {
     engine.step(&snapshot(100, 64.0, failing, 0.1));
     let mut again = quiet(200, 64.0);
     again.instances[0].incarnation = 2;
-    assert_eq!(engine.step(&again).decisions[0].to, Value::Breaker(Breaker::Closed));
+    assert_eq!(engine.step(&again).decisions[0].to, Value::Breaker(Breaker::Local));
     assert_eq!(
         engine.step(&Snapshot { at: Timestamp::from_millis(300), ..Snapshot::default() }),
         Step::default()
