@@ -159,3 +159,13 @@ fn while_calm_the_local_rule_of_the_sdk_stays_in_charge() {
         "a pushed `closed` would switch the local rule off"
     );
 }
+
+#[test]
+fn a_clock_that_jumps_back_does_not_deafen_the_failure_rate() {
+    let rule = FailureRate::try_new(0.5, Duration::from_secs(10), 1, 20).expect("valid");
+    let mut bench = Bench::new(Some(rule), None);
+    bench.totals.at_nanos = u64::MAX;
+    bench.step(0);
+    assert_eq!(state(bench.after(1000, 0, 0)), "local");
+    assert_eq!(state(bench.after(10_000, 0, 20)), "open");
+}
