@@ -65,6 +65,8 @@ pub(super) struct Bound {
     wanted: Value,
     changed: bool,
     capped: bool,
+    /// The policy whose cap the value still comes back from.
+    cap: Option<usize>,
     /// Nobody has wanted anything since the last step, so what was wanted then is long given back.
     idle: bool,
     decision_id: u64,
@@ -80,6 +82,7 @@ impl Bound {
             wanted: in_force(instance, knob),
             changed: true,
             capped: false,
+            cap: None,
             idle: false,
             decision_id: 0,
         }
@@ -101,6 +104,7 @@ impl Bound {
     pub(super) fn rebind(&mut self, policies: &PolicySet, knob: &KnobName) {
         let mut old = std::mem::take(&mut self.policies);
         self.idle |= old.is_empty();
+        self.cap = None;
         for spec in named(policies, knob) {
             let kept =
                 old.iter().position(|running| running.spec.name == spec.name).map(|at| old.swap_remove(at));
@@ -189,7 +193,11 @@ impl Bound {
     ) -> Decision {
         self.capped = verdict.capped;
         let (to, guarded) = self.guard.pass(now, knob, self.wanted, verdict.value);
-        let mut decision = self.decision(instance, knob, from, to, verdict.winner.unwrap_or(0));
+        // Whoever gets more because a cap let go has changed nothing: the one that let go says why.
+        let deciding = self.cap.filter(|_| !verdict.capped && arbiter::tighter(knob, &self.wanted, &to));
+        self.cap = if verdict.capped { verdict.winner } else { self.cap.filter(|_| to != verdict.value) };
+        let deciding = deciding.or(verdict.winner).unwrap_or(0);
+        let mut decision = self.decision(instance, knob, from, to, deciding);
         decision.guarded = guarded;
         decision
     }

@@ -235,3 +235,18 @@ fn a_restart_does_not_hold_a_breaker_open() {
     let to = engine.step(&seen).decisions[0].to;
     assert!(matches!(to, Value::Breaker(Breaker::HalfOpen { .. })), "probes find out at once, not {to:?}");
 }
+
+#[test]
+fn a_cap_that_lets_go_is_what_explains_the_increase() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), memory()]), Timestamp::ZERO);
+    engine.step(&snapshot(100, 64.0, Totals::default(), 0.92));
+    let decision = engine.step(&snapshot(1000, 19.2, Totals::default(), 0.1)).decisions.remove(0);
+    assert_eq!((decision.to, decision.action), (Value::Concurrency(64.0), Action::Increase));
+    assert_eq!(
+        (&*decision.policy, decision.reason),
+        ("memory", Reason::Calm),
+        "not what the law said long ago"
+    );
+    let decision = engine.step(&snapshot(1100, 64.0, Totals::default(), 0.1)).decisions.remove(0);
+    assert_eq!(&*decision.policy, "law");
+}
