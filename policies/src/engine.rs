@@ -38,6 +38,8 @@ pub struct Engine {
     policies: Arc<PolicySet>,
     learn_until: Timestamp,
     decisions_made: u64,
+    /// Counts steps.
+    step: u64,
     knobs: BTreeMap<(InstanceId, KnobName), Bound>,
 }
 
@@ -50,7 +52,7 @@ impl Engine {
     /// An engine with another learning time; zero where nothing can be in force yet, as in embedded mode.
     pub const fn learning_for(learn: Duration, policies: Arc<PolicySet>, started: Timestamp) -> Self {
         let learn_until = Timestamp::from_nanos(started.as_nanos().saturating_add(learn.as_nanos() as u64));
-        Self { policies, learn_until, decisions_made: 0, knobs: BTreeMap::new() }
+        Self { policies, learn_until, decisions_made: 0, step: 0, knobs: BTreeMap::new() }
     }
 
     /// The policy set that runs.
@@ -68,13 +70,15 @@ impl Engine {
 
     /// One evaluation of every policy. Costs one policy step per policy and process; never fails.
     pub fn step(&mut self, seen: &Snapshot) -> Step {
-        self.knobs.retain(|(id, name), bound| bound.is_alive(seen, id, name));
+        self.step += 1;
         let mut step = Step::default();
         for instance in &seen.instances {
             for knob in &instance.knobs {
                 step.decisions.extend(self.step_knob(seen, instance, knob));
             }
         }
+        // Processes and knobs that were not seen are gone.
+        self.knobs.retain(|_, bound| bound.seen_in(self.step));
         step
     }
 
@@ -84,7 +88,12 @@ impl Engine {
         }
         let key = (instance.id.clone(), knob.name.clone());
         let policies = &self.policies;
-        let bound = self.knobs.entry(key).or_insert_with(|| Bound::new(policies, seen.at, instance, knob));
+        let new = || Bound::new(policies, seen.at, instance, knob);
+        let bound = self.knobs.entry(key).or_insert_with(new);
+        if !bound.is_of(instance) {
+            *bound = new();
+        }
+        bound.see(self.step);
         if !bound.has_policies() {
             return None;
         }

@@ -13,7 +13,7 @@ use crate::guard::Guard;
 use crate::knob::{Knob, KnobName};
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
-use crate::snapshot::{Instance, InstanceId, Snapshot};
+use crate::snapshot::{Instance, Snapshot};
 use crate::spec::{Controller, PolicySet, PolicySpec};
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -60,6 +60,8 @@ impl Running {
 pub(super) struct Bound {
     since: Timestamp,
     incarnation: u64,
+    /// The engine's newest step in which it was there.
+    step: u64,
     policies: Vec<Running>,
     guard: Guard,
     wanted: Value,
@@ -77,6 +79,7 @@ impl Bound {
         Self {
             since: now,
             incarnation: instance.incarnation,
+            step: 0,
             policies: named(policies, &knob.name).map(Running::new).collect(),
             guard: Guard::default(),
             wanted: in_force(instance, knob),
@@ -92,13 +95,19 @@ impl Bound {
         !self.policies.is_empty()
     }
 
-    /// Whether the process is still there, and still the same one.
-    pub(super) fn is_alive(&self, seen: &Snapshot, id: &InstanceId, name: &KnobName) -> bool {
-        seen.instances.iter().any(|instance| {
-            instance.id == *id
-                && instance.incarnation == self.incarnation
-                && instance.knobs.iter().any(|knob| knob.name == *name)
-        })
+    /// Whether the process is still the same one, and not a later life of it.
+    pub(super) const fn is_of(&self, instance: &Instance) -> bool {
+        instance.incarnation == self.incarnation
+    }
+
+    /// Notes that the knob was there in that step.
+    pub(super) const fn see(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    /// Whether the knob was there in that step.
+    pub(super) const fn seen_in(&self, step: u64) -> bool {
+        self.step == step
     }
 
     pub(super) fn rebind(&mut self, policies: &PolicySet, knob: &KnobName) {
