@@ -43,6 +43,8 @@ pub struct Engine {
     policies: Arc<PolicySet>,
     learn_until: Timestamp,
     decisions_made: u64,
+    /// Counts steps.
+    step: u64,
     stepped_at: Option<Timestamp>,
     held_up_until: Timestamp,
     knobs: BTreeMap<(InstanceId, KnobName), Bound>,
@@ -61,6 +63,7 @@ impl Engine {
             policies,
             learn_until,
             decisions_made: 0,
+            step: 0,
             stepped_at: None,
             held_up_until: Timestamp::ZERO,
             knobs: BTreeMap::new(),
@@ -82,14 +85,16 @@ impl Engine {
 
     /// One evaluation of every policy. Costs one policy step per policy and process; never fails.
     pub fn step(&mut self, seen: &Snapshot) -> Step {
+        self.step += 1;
         self.note_hold_up(seen.at);
-        self.knobs.retain(|(id, name), bound| bound.is_alive(seen, id, name));
         let mut step = Step::default();
         for instance in &seen.instances {
             for knob in &instance.knobs {
                 step.decisions.extend(self.step_knob(seen, instance, knob));
             }
         }
+        // Processes and knobs that were not seen are gone.
+        self.knobs.retain(|_, bound| bound.seen_in(self.step));
         step
     }
 
@@ -107,7 +112,12 @@ impl Engine {
         }
         let key = (instance.id.clone(), knob.name.clone());
         let policies = &self.policies;
-        let bound = self.knobs.entry(key).or_insert_with(|| Bound::new(policies, seen.at, instance, knob));
+        let new = || Bound::new(policies, seen.at, instance, knob);
+        let bound = self.knobs.entry(key).or_insert_with(new);
+        if !bound.is_of(instance) {
+            *bound = new();
+        }
+        bound.see(self.step);
         if !bound.has_policies() {
             return None;
         }

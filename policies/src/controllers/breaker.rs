@@ -5,7 +5,8 @@
 //! the service is. Probing is decided by counts that no straggler can fake: a call that was in flight when probing began may
 //! end in whatever way, it decides nothing.
 //!
-//! Inputs: counters of the limiter of the same resource. Output: what the breaker should do.
+//! Inputs: counters of the limiter of the same resource. Output: what the breaker should do; closed here means that the
+//! SDK's own rule decides.
 //!
 //! | state | until | then |
 //! |---|---|---|
@@ -46,6 +47,8 @@ pub use rate::FailureRate;
 use rate::RateRule;
 
 const STALE_AFTER: Duration = Duration::from_secs(2);
+/// What it wants while closed: to say "closed" would keep the SDK's own rule from tripping at once.
+const LOCAL: Want = Want::Set(Value::Breaker(Breaker::Local));
 /// Probes in flight at once.
 const PROBE_MAX: u32 = 2;
 
@@ -138,6 +141,16 @@ enum State {
     },
 }
 
+impl State {
+    /// Closed, unless a predecessor's word holds calls back: why it did is not known any more, but probes can tell.
+    fn first(seen: &Seen<'_>, totals: &Arc<Totals>) -> Self {
+        match seen.in_force {
+            Value::Breaker(Breaker::Local | Breaker::Closed) => Self::Closed { since: seen.now },
+            _ => Self::HalfOpen { began: Arc::clone(totals) },
+        }
+    }
+}
+
 /// A breaker at work.
 #[derive(Debug)]
 pub struct BreakerPolicy {
@@ -174,7 +187,7 @@ impl BreakerPolicy {
             .or_else(|| self.rate.as_mut()?.judge(totals));
         match tripped {
             Some(reason) => self.open(now, reason),
-            None => Proposal::new(Want::Set(Value::Breaker(Breaker::Closed)), Action::Hold, Reason::Calm),
+            None => Proposal::new(LOCAL, Action::Hold, Reason::Calm),
         }
     }
 
@@ -218,7 +231,7 @@ impl BreakerPolicy {
         }
         self.rate = self.spec.failure_rate.map(RateRule::new);
         self.state = Some(State::Closed { since: now });
-        Proposal::new(Want::Set(Value::Breaker(Breaker::Closed)), Action::Increase, Reason::Recovered)
+        Proposal::new(LOCAL, Action::Increase, Reason::Recovered)
     }
 }
 
@@ -236,7 +249,7 @@ impl Policy for BreakerPolicy {
                 return unknown;
             }
         };
-        let state = self.state.get_or_insert(State::Closed { since: seen.now }).clone();
+        let state = self.state.get_or_insert_with(|| State::first(seen, totals)).clone();
         match state {
             State::Closed { since } => self.closed(seen.now, since, totals),
             State::Open { until } => self.waiting(seen.now, until, totals),

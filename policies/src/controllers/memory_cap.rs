@@ -13,6 +13,9 @@
 //! cap = factor x the limit that was in force when capping began
 //! ```
 //!
+//! At its first look it takes a limit that is not at the baseline for one that a predecessor has capped already, and anchors
+//! above it: else each restart of the sidecar under pressure would cap the cap.
+//!
 //! | parameter | default | range | raising it | lowering it |
 //! |---|---|---|---|---|
 //! | `start` | 75 % | 10 % to 99 % | caps later, more memory used | caps earlier |
@@ -86,12 +89,14 @@ pub struct MemoryCapPolicy {
     spec: MemoryCap,
     /// The limit in force when capping began.
     anchor: Option<f64>,
+    /// The pressure was seen to begin, so the limit in force then was not capped yet.
+    saw_calm: bool,
 }
 
 impl MemoryCapPolicy {
     /// A policy that does not cap yet.
     pub const fn new(spec: MemoryCap) -> Self {
-        Self { spec, anchor: None }
+        Self { spec, anchor: None, saw_calm: false }
     }
 }
 
@@ -104,9 +109,13 @@ impl Policy for MemoryCapPolicy {
         let factor = self.spec.factor(ratio);
         if factor >= 1.0 {
             self.anchor = None;
+            self.saw_calm = true;
             return Proposal::new(Want::Anything, Action::Hold, Reason::Calm);
         }
-        let anchor = *self.anchor.get_or_insert(seen.in_force.scalar());
+        let in_force = seen.in_force.scalar();
+        let capped_before = !self.saw_calm && in_force != seen.knob.baseline;
+        let uncapped = if capped_before { (in_force / factor).min(seen.knob.max) } else { in_force };
+        let anchor = *self.anchor.get_or_insert(uncapped);
         let reason = Reason::MemoryPressure { ratio, start: self.spec.start };
         Proposal::new(Want::AtMost(anchor * factor), Action::Decrease, reason)
     }

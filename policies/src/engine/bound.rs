@@ -13,7 +13,7 @@ use crate::guard::Guard;
 use crate::knob::{Knob, KnobName};
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
-use crate::snapshot::{Instance, InstanceId, Snapshot};
+use crate::snapshot::{Instance, Snapshot};
 use crate::spec::{Controller, PolicySet, PolicySpec};
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -69,11 +69,15 @@ pub(super) struct Circumstances {
 pub(super) struct Bound {
     since: Timestamp,
     incarnation: u64,
+    /// The engine's newest step in which it was there.
+    step: u64,
     policies: Vec<Running>,
     guard: Guard,
     wanted: Value,
     changed: bool,
     capped: bool,
+    /// The policy whose cap the value still comes back from.
+    cap: Option<usize>,
     /// Nobody has wanted anything since the last step, so what was wanted then is long given back.
     idle: bool,
     decision_id: u64,
@@ -84,11 +88,13 @@ impl Bound {
         Self {
             since: now,
             incarnation: instance.incarnation,
+            step: 0,
             policies: named(policies, &knob.name).map(Running::new).collect(),
             guard: Guard::default(),
             wanted: in_force(instance, knob),
             changed: true,
             capped: false,
+            cap: None,
             idle: false,
             decision_id: 0,
         }
@@ -98,18 +104,25 @@ impl Bound {
         !self.policies.is_empty()
     }
 
-    /// Whether the process is still there, and still the same one.
-    pub(super) fn is_alive(&self, seen: &Snapshot, id: &InstanceId, name: &KnobName) -> bool {
-        seen.instances.iter().any(|instance| {
-            instance.id == *id
-                && instance.incarnation == self.incarnation
-                && instance.knobs.iter().any(|knob| knob.name == *name)
-        })
+    /// Whether the process is still the same one, and not a later life of it.
+    pub(super) const fn is_of(&self, instance: &Instance) -> bool {
+        instance.incarnation == self.incarnation
+    }
+
+    /// Notes that the knob was there in that step.
+    pub(super) const fn see(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    /// Whether the knob was there in that step.
+    pub(super) const fn seen_in(&self, step: u64) -> bool {
+        self.step == step
     }
 
     pub(super) fn rebind(&mut self, policies: &PolicySet, knob: &KnobName) {
         let mut old = std::mem::take(&mut self.policies);
         self.idle |= old.is_empty();
+        self.cap = None;
         for spec in named(policies, knob) {
             let kept =
                 old.iter().position(|running| running.spec.name == spec.name).map(|at| old.swap_remove(at));
@@ -157,7 +170,8 @@ impl Bound {
         }
     }
 
-    /// While learning only protection acts, and only to tighten what is in force.
+    /// While learning only protection acts, and only to tighten what is in force; but the state of a breaker is no level
+    /// that could be kept to be careful: an open one would go on rejecting on the word of a sidecar that is gone.
     fn learn(
         &mut self,
         now: Timestamp,
@@ -169,8 +183,11 @@ impl Bound {
         let wants = self
             .policies
             .iter()
-            .map(|running| if running.policy.is_safety() { running.want } else { Want::Anything });
-        let safety = arbiter::settle(knob, std::iter::once(Want::Set(from)).chain(wants).collect::<Vec<_>>());
+            .map(|running| if running.policy.is_safety() { running.want } else { Want::Anything })
+            .collect::<Vec<_>>();
+        let wished = wants.iter().any(|want| matches!(want, Want::Set(_)));
+        let held = if wished && !from.is_quantity() { Want::Anything } else { Want::Set(from) };
+        let safety = arbiter::settle(knob, std::iter::once(held).chain(wants).collect::<Vec<_>>());
         match safety.winner {
             Some(winner) if winner > 0 => {
                 self.decide(now, instance, knob, from, Verdict { winner: Some(winner - 1), ..safety })
@@ -195,7 +212,11 @@ impl Bound {
     ) -> Decision {
         self.capped = verdict.capped;
         let (to, guarded) = self.guard.pass(now, knob, self.wanted, verdict.value);
-        let mut decision = self.decision(instance, knob, from, to, verdict.winner.unwrap_or(0));
+        // Whoever gets more because a cap let go has changed nothing: the one that let go says why.
+        let deciding = self.cap.filter(|_| !verdict.capped && arbiter::tighter(knob, &self.wanted, &to));
+        self.cap = if verdict.capped { verdict.winner } else { self.cap.filter(|_| to != verdict.value) };
+        let deciding = deciding.or(verdict.winner).unwrap_or(0);
+        let mut decision = self.decision(instance, knob, from, to, deciding);
         decision.guarded = guarded;
         decision
     }

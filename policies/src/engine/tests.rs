@@ -138,7 +138,7 @@ fn a_restarted_process_starts_afresh() {
     engine.step(&snapshot(100, 64.0, failing, 0.1));
     let mut again = quiet(200, 64.0);
     again.instances[0].incarnation = 2;
-    assert_eq!(engine.step(&again).decisions[0].to, Value::Breaker(Breaker::Closed));
+    assert_eq!(engine.step(&again).decisions[0].to, Value::Breaker(Breaker::Local));
     assert_eq!(
         engine.step(&Snapshot { at: Timestamp::from_millis(300), ..Snapshot::default() }),
         Step::default()
@@ -230,4 +230,41 @@ fn a_policy_that_comes_back_starts_from_what_is_in_force() {
     let knob = Arc::make_mut(&mut paced.instances[0].knobs[0]);
     knob.max_change_ratio = 0.5;
     assert_eq!(limit_at(&mut engine, &paced), 64.0, "not paced from a limit of long ago");
+}
+
+#[test]
+fn a_restart_under_memory_pressure_does_not_cap_the_cap() {
+    let mut limit = 100.0;
+    for restart in 0..5 {
+        let mut engine = Engine::new(set(vec![law(400.0), memory()]), Timestamp::ZERO);
+        for tick in 1..200 {
+            limit = limit_at(&mut engine, &snapshot(100 * tick, limit, Totals::default(), 0.835));
+        }
+        assert!(limit >= 64.9, "{limit} after restart {restart}");
+    }
+}
+
+#[test]
+fn a_restart_does_not_hold_a_breaker_open() {
+    let mut engine = Engine::new(set(vec![breaker()]), Timestamp::ZERO);
+    let mut seen = quiet(100, 64.0);
+    let open = Value::Breaker(Breaker::Open { retry_after: Duration::ZERO });
+    seen.instances[0].in_force.insert(name("breaker.x"), open);
+    let to = engine.step(&seen).decisions[0].to;
+    assert!(matches!(to, Value::Breaker(Breaker::HalfOpen { .. })), "probes find out at once, not {to:?}");
+}
+
+#[test]
+fn a_cap_that_lets_go_is_what_explains_the_increase() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), memory()]), Timestamp::ZERO);
+    engine.step(&snapshot(100, 64.0, Totals::default(), 0.92));
+    let decision = engine.step(&snapshot(1000, 19.2, Totals::default(), 0.1)).decisions.remove(0);
+    assert_eq!((decision.to, decision.action), (Value::Concurrency(64.0), Action::Increase));
+    assert_eq!(
+        (&*decision.policy, decision.reason),
+        ("memory", Reason::Calm),
+        "not what the law said long ago"
+    );
+    let decision = engine.step(&snapshot(1100, 64.0, Totals::default(), 0.1)).decisions.remove(0);
+    assert_eq!(&*decision.policy, "law");
 }

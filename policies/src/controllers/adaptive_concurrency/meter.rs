@@ -4,6 +4,7 @@
 //! decrease everything is discarded until calls admitted before it are gone. There is no filter by start time: such filters
 //! were seen to hide the long requests of a mixed service.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,10 +90,13 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Takes in a report; the same one twice changes nothing.
+    /// Takes in a report; the same one twice changes nothing, and one from before the newest starts everything over: the
+    /// SDK's clock has jumped.
     pub(super) fn observe(&mut self, now: Timestamp, totals: &Arc<Totals>) {
-        if self.newest.as_ref().is_some_and(|newest| newest.at_nanos >= totals.at_nanos) {
-            return;
+        match self.newest.as_ref().map(|newest| newest.at_nanos.cmp(&totals.at_nanos)) {
+            Some(Ordering::Equal) => return,
+            Some(Ordering::Greater) => *self = Self { settle_until: self.settle_until, ..Self::default() },
+            Some(Ordering::Less) | None => {}
         }
         self.newest = Some(Arc::clone(totals));
         self.start.get_or_insert_with(|| Arc::clone(totals));

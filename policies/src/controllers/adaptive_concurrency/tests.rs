@@ -195,3 +195,15 @@ fn a_stalled_window_proves_nothing() {
     }
     assert_eq!(meter.sample(Timestamp::from_millis(2000), 10.0, None), Err(Reason::Stalled));
 }
+
+#[test]
+fn a_clock_that_jumps_back_does_not_deafen_the_meter() {
+    let mut meter = Meter::default();
+    let report = |at_nanos: u64, dropped| Arc::new(Totals { at_nanos, dropped, ..Totals::default() });
+    let second = 1_000_000_000;
+    meter.observe(Timestamp::from_millis(0), &report(1000 * second, 0));
+    for (n, dropped) in [(1, 0), (2, 10)] {
+        meter.observe(Timestamp::from_millis(n * 1000), &report(n * second, dropped));
+    }
+    assert_eq!(meter.drops().map(|(window, _)| window.dropped), Some(10));
+}

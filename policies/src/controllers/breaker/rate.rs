@@ -66,6 +66,8 @@ impl RateRule {
 
     /// Looks at the newest counters; says why when they complete the windows that trip.
     pub(super) fn judge(&mut self, totals: &Arc<Totals>) -> Option<Reason> {
+        // A clock that has jumped back starts the window over.
+        self.start.take_if(|start| start.at_nanos > totals.at_nanos);
         let start = self.start.get_or_insert_with(|| Arc::clone(totals));
         let window = Window::between(start, totals)?;
         if window.seconds < self.spec.window.as_secs_f64() {

@@ -71,9 +71,9 @@ fn state(proposal: Proposal) -> &'static str {
 fn b1_failure_rate_over_three_windows_in_a_row_trips() {
     let rule = FailureRate::try_new(0.65, Duration::from_secs(60), 3, 20).expect("valid");
     let mut bench = Bench::new(Some(rule), None);
-    assert_eq!(state(bench.after(0, 0, 0)), "closed");
+    assert_eq!(state(bench.after(0, 0, 0)), "local");
     for (good, bad) in [(30, 70), (30, 70), (70, 30), (30, 70), (34, 66)] {
-        assert_eq!(state(bench.after(60_000, good, bad)), "closed", "{good} {bad}");
+        assert_eq!(state(bench.after(60_000, good, bad)), "local", "{good} {bad}");
     }
     let tripped = bench.after(60_000, 30, 70);
     assert_eq!(state(tripped), "open");
@@ -85,7 +85,7 @@ fn low_traffic_does_not_trip() {
     let rule = FailureRate::try_new(0.5, Duration::from_secs(10), 1, 20).expect("valid");
     let mut bench = Bench::new(Some(rule), None);
     bench.after(0, 0, 0);
-    assert_eq!(state(bench.after(10_000, 0, 19)), "closed");
+    assert_eq!(state(bench.after(10_000, 0, 19)), "local");
     assert_eq!(state(bench.after(10_000, 0, 20)), "open");
 }
 
@@ -108,7 +108,7 @@ fn probes_close_it_and_a_clean_while_forgives_one_failed_probe() {
     bench.after(100, 0, 1);
     assert_eq!(state(bench.after(2000, 0, 0)), "half_open");
     assert_eq!(state(bench.after(100, 2, 0)), "half_open", "two of three");
-    assert_eq!(state(bench.after(100, 1, 0)), "closed");
+    assert_eq!(state(bench.after(100, 1, 0)), "local");
     assert_eq!(bench.policy.failed_probes, 1, "closing alone forgives nothing");
     bench.after(10_000, 10, 0);
     assert_eq!(bench.policy.failed_probes, 0);
@@ -122,7 +122,7 @@ fn stragglers_decide_nothing() {
     assert_eq!(state(bench.after(1000, 0, 0)), "half_open");
     bench.totals.admitted -= 10; // they end now, in failure
     assert_eq!(state(bench.after(100, 0, 10)), "half_open", "they were no probes");
-    assert_eq!(state(bench.after(100, 3, 0)), "closed");
+    assert_eq!(state(bench.after(100, 3, 0)), "local");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_restarted_process_starts_closed_and_silence_gives_the_breaker_back() {
     bench.after(100, 0, 5);
     bench.incarnation = 2;
     bench.totals = Totals::default();
-    assert_eq!(state(bench.after(100, 0, 0)), "closed");
+    assert_eq!(state(bench.after(100, 0, 0)), "local");
     let last = bench.at;
     bench.at += 5000;
     assert_eq!(bench.step(last).want, Want::Hold);
@@ -147,5 +147,26 @@ fn what_happened_while_the_breaker_was_given_back_decides_nothing() {
     let last = bench.at;
     bench.at += 11_000;
     assert_eq!(bench.step(last).want, Want::Release);
-    assert_eq!(state(bench.after(1000, 990, 10)), "closed", "ten of a thousand failed under the local rule");
+    assert_eq!(state(bench.after(1000, 990, 10)), "local", "ten of a thousand failed under the local rule");
+}
+
+#[test]
+fn while_calm_the_local_rule_of_the_sdk_stays_in_charge() {
+    let rule = FailureRate::try_new(0.65, Duration::from_secs(60), 3, 20).expect("valid");
+    let mut bench = Bench::new(Some(rule), None);
+    assert_eq!(
+        bench.after(100, 10, 0).want,
+        Want::Set(Value::Breaker(Breaker::Local)),
+        "a pushed `closed` would switch the local rule off"
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_back_does_not_deafen_the_failure_rate() {
+    let rule = FailureRate::try_new(0.5, Duration::from_secs(10), 1, 20).expect("valid");
+    let mut bench = Bench::new(Some(rule), None);
+    bench.totals.at_nanos = u64::MAX;
+    bench.step(0);
+    assert_eq!(state(bench.after(1000, 0, 0)), "local");
+    assert_eq!(state(bench.after(10_000, 0, 20)), "open");
 }
