@@ -33,75 +33,30 @@
 use std::time::Duration;
 
 use crate::decision::Action;
-use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
-use crate::spec::{Controller, InvalidConfig};
+use crate::spec::Controller;
 use crate::time::Timestamp;
 use crate::value::Value;
 
+mod audit;
 mod baseline;
 mod law;
 mod meter;
+mod parameters;
 mod peak;
 mod verify;
 
+use audit::Audit;
 use baseline::Baseline;
 use law::Zone;
 use meter::{Meter, Sample};
+pub use parameters::AdaptiveConcurrency;
 use verify::{Experiment, Finding};
 
 const STALE_AFTER: Duration = Duration::from_secs(2);
 /// Between a decision and the first report that shows its effect.
 const LAG: Duration = Duration::from_millis(100);
-const AUDIT_EVERY: Duration = Duration::from_secs(30);
-
-/// Parameters of the law.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AdaptiveConcurrency {
-    pub(crate) knob: KnobName,
-    min: f64,
-    max: f64,
-    initial: Option<f64>,
-    latency_budget: Duration,
-}
-
-impl AdaptiveConcurrency {
-    /// Default of `min`.
-    pub const MIN: f64 = 4.0;
-    /// Default of `max`.
-    pub const MAX: f64 = 2000.0;
-
-    /// A checked law; limits in calls. `initial` `None`: the knob's baseline.
-    ///
-    /// # Errors
-    /// [`InvalidConfig`] with the field to blame.
-    pub fn try_new(
-        knob: KnobName,
-        min: f64,
-        max: f64,
-        initial: Option<f64>,
-        latency_budget: Duration,
-    ) -> Result<Self, InvalidConfig> {
-        if !(1.0..=1e6).contains(&min) {
-            return Err(InvalidConfig::OutOfRange { field: "min", range: "between 1 and 1000000" });
-        }
-        if !(max >= min && max <= 1e6) {
-            return Err(InvalidConfig::Order {
-                field: "max",
-                relation: "at most 1000000 and at least",
-                other: "min",
-            });
-        }
-        if initial.is_some_and(|initial| !(min..=max).contains(&initial)) {
-            return Err(InvalidConfig::OutOfRange { field: "initial", range: "between min and max" });
-        }
-        if latency_budget > Duration::from_secs(60) {
-            return Err(InvalidConfig::OutOfRange { field: "latency_budget", range: "at most 60s" });
-        }
-        Ok(Self { knob, min, max, initial, latency_budget })
-    }
-}
 
 /// The law at work on one limiter.
 #[derive(Debug)]
@@ -128,12 +83,6 @@ struct Pace {
     streak: u32,
     saturated_since: Option<Timestamp>,
     verified_at: Option<Timestamp>,
-}
-
-/// A brief cut to measure the baseline again.
-#[derive(Debug)]
-struct Audit {
-    restore: f64,
 }
 
 impl AdaptiveConcurrencyPolicy {
@@ -280,31 +229,6 @@ impl AdaptiveConcurrencyPolicy {
         self.cut(now, to.min(in_force), sample.latency, reason)
     }
 
-    /// Whether neither policy nor knob allow a cut.
-    fn is_at_minimum(&self, seen: &Seen<'_>) -> bool {
-        seen.in_force.scalar() <= self.spec.min.max(seen.knob.min)
-    }
-
-    fn experiment_is_stale(&self, now: Timestamp) -> bool {
-        self.experiment.as_ref().is_some_and(|experiment| experiment.is_stale(now))
-    }
-
-    /// At its minimum the limit cannot be cut to see whether latency follows. But the owner says that so few calls make no
-    /// queue, so latency that stays for as long as an experiment may take is the floor: else the limit would stay there.
-    fn accept_floor(
-        &mut self,
-        now: Timestamp,
-        in_force: f64,
-        baseline: Baseline,
-        sample: &Sample,
-    ) -> Proposal {
-        self.pace.verified_at = Some(now);
-        self.experiment = None;
-        self.baseline = Some(Baseline { latency: sample.latency, in_flight: sample.window.mean_in_flight });
-        self.limit = self.bounded(in_force);
-        self.hold(Reason::FloorMoved { before_seconds: baseline.latency, now_seconds: sample.latency })
-    }
-
     fn relax(&mut self, seen: &Seen<'_>, in_force: f64, sample: &Sample) -> Proposal {
         let initial = self.spec.initial.unwrap_or(seen.knob.baseline);
         let room = self.bounded(initial.max(3.0 * sample.peak_recent as f64));
@@ -337,37 +261,6 @@ impl AdaptiveConcurrencyPolicy {
         } else {
             self.pace.saturated_since = None;
         }
-    }
-
-    fn audit_is_due(&self, seen: &Seen<'_>) -> bool {
-        // +-20 % by instance, so that a fleet does not audit at once.
-        let spread = 0.8 + 0.4 * (seen.incarnation % 1000) as f64 / 1000.0;
-        let for_long = |at: Option<Timestamp>, long: Duration| at.is_none_or(|at| seen.now.since(at) > long);
-        self.pace
-            .saturated_since
-            .is_some_and(|at| seen.now.since(at) > Duration::from_secs(20).mul_f64(spread))
-            && for_long(self.pace.verified_at, AUDIT_EVERY.mul_f64(spread))
-    }
-
-    fn start_audit(&mut self, now: Timestamp, in_force: f64, sample: &Sample) -> Proposal {
-        self.audit = Some(Audit { restore: in_force });
-        self.limit = self.bounded((0.7 * sample.window.mean_in_flight).min(in_force));
-        self.settle(now, sample.latency);
-        self.want(Action::Probe, Reason::Audit)
-    }
-
-    fn finish_audit(
-        &mut self,
-        now: Timestamp,
-        audit: &Audit,
-        baseline: Baseline,
-        sample: &Sample,
-    ) -> Proposal {
-        self.pace.verified_at = Some(now);
-        self.baseline = Some(baseline.audited(sample));
-        self.limit = self.bounded(audit.restore);
-        self.settle(now, sample.latency);
-        self.want(Action::Increase, Reason::Audit)
     }
 }
 
