@@ -33,6 +33,10 @@ use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
 use crate::signal::Signal;
 use crate::spec::{Controller, InvalidConfig};
+use crate::time::Timestamp;
+
+/// Pressure that comes and goes faster than the knob recovers must not cap what it has capped already.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// Parameters of the cap.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,8 +91,8 @@ impl MemoryCap {
 #[derive(Debug)]
 pub struct MemoryCapPolicy {
     spec: MemoryCap,
-    /// The limit in force when capping began.
-    anchor: Option<f64>,
+    /// The limit in force when capping began, and when there was pressure last.
+    anchor: Option<(f64, Timestamp)>,
     /// The pressure was seen to begin, so the limit in force then was not capped yet.
     saw_calm: bool,
 }
@@ -106,16 +110,17 @@ impl Policy for MemoryCapPolicy {
             Ok(ratio) => ratio,
             Err(unknown) => return unknown,
         };
-        let factor = self.spec.factor(ratio);
+        let (factor, in_force) = (self.spec.factor(ratio), seen.in_force.scalar());
         if factor >= 1.0 {
-            self.anchor = None;
+            let still_capped = |&(anchor, at): &_| in_force < anchor && seen.now.since(at) < REMEMBERED_FOR;
+            self.anchor = self.anchor.filter(still_capped);
             self.saw_calm = true;
             return Proposal::new(Want::Anything, Action::Hold, Reason::Calm);
         }
-        let in_force = seen.in_force.scalar();
         let capped_before = !self.saw_calm && in_force != seen.knob.baseline;
         let uncapped = if capped_before { (in_force / factor).min(seen.knob.max) } else { in_force };
-        let anchor = *self.anchor.get_or_insert(uncapped);
+        let anchor = self.anchor.map_or(uncapped, |(anchor, _)| anchor);
+        self.anchor = Some((anchor, seen.now));
         let reason = Reason::MemoryPressure { ratio, start: self.spec.start };
         Proposal::new(Want::AtMost(anchor * factor), Action::Decrease, reason)
     }

@@ -268,3 +268,18 @@ fn a_cap_that_lets_go_is_what_explains_the_increase() {
     let decision = engine.step(&snapshot(1100, 64.0, Totals::default(), 0.1)).decisions.remove(0);
     assert_eq!(&*decision.policy, "law");
 }
+
+#[test]
+fn memory_that_comes_and_goes_does_not_ratchet_the_limit_down() {
+    let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), memory()]), Timestamp::ZERO);
+    let (mut limit, mut lowest) = (64.0_f64, 64.0_f64);
+    for tick in 1..600 {
+        let ratio = if tick / 10 % 2 == 0 { 0.70 } else { 0.88 };
+        let mut seen = snapshot(100 * tick, limit, Totals::default(), ratio);
+        let knob = Arc::make_mut(&mut seen.instances[0].knobs[0]);
+        (knob.max_change_ratio, knob.min_dwell) = (0.2, Duration::from_secs(1));
+        limit = limit_at(&mut engine, &seen);
+        lowest = lowest.min(limit);
+    }
+    assert!(lowest >= 0.46 * 64.0, "{lowest}: the cap for that pressure is 46 % of 64");
+}
