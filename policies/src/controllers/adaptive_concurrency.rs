@@ -232,7 +232,7 @@ impl AdaptiveConcurrencyPolicy {
     fn relax(&mut self, seen: &Seen<'_>, in_force: f64, sample: &Sample) -> Proposal {
         let initial = self.spec.initial.unwrap_or(seen.knob.baseline);
         let room = self.bounded(initial.max(3.0 * sample.peak_recent as f64));
-        self.limit = if in_force > room { room.max(0.98 * in_force) } else { self.bounded(in_force) };
+        self.limit = self.bounded(if in_force > room { room.max(0.98 * in_force) } else { in_force });
         self.want(Action::Hold, Reason::AppLimited { peak: sample.peak })
     }
 

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::knob::{Kind, Knob};
+use crate::signal::Signals;
+use crate::snapshot::Received;
 use crate::totals::{Slice, Totals};
 use crate::window::Window;
 
@@ -206,4 +209,28 @@ fn a_clock_that_jumps_back_does_not_deafen_the_meter() {
         meter.observe(Timestamp::from_millis(n * 1000), &report(n * second, dropped));
     }
     assert_eq!(meter.drops().map(|(window, _)| window.dropped), Some(10));
+}
+
+#[test]
+fn nothing_above_max_is_ever_wanted_whatever_is_in_force() {
+    let name = KnobName::try_new("limit.x").expect("valid");
+    let knob = Knob::try_new(name.clone(), Kind::ConcurrencyLimit, 4.0, 2000.0, 50.0).expect("valid");
+    let spec = AdaptiveConcurrency::try_new(name, 4.0, 20.0, None, Duration::ZERO).expect("valid");
+    let mut policy = AdaptiveConcurrencyPolicy::new(spec);
+    for (tick, totals) in reports(100, 0.020).take(50).enumerate() {
+        let received = Received { at: Timestamp::from_millis(100 * tick as u64), totals };
+        // As after the ten seconds of learning: the baseline is in force, and hardly used.
+        let proposal = policy.step(&Seen {
+            now: received.at,
+            since: Timestamp::ZERO,
+            knob: &knob,
+            in_force: Value::Concurrency(50.0),
+            capped: false,
+            totals: Some(&received),
+            incarnation: 1,
+            signals: &Signals::default(),
+            node: &Signals::default(),
+        });
+        assert_eq!(proposal.want, Want::Set(Value::Concurrency(20.0)), "{:?}", proposal.reason);
+    }
 }
