@@ -168,7 +168,10 @@ impl Core {
     }
 
     fn put(&self, value: Option<Value>) {
-        self.limits.set(value.map(|value| value.scalar()));
+        match value {
+            Some(value) => self.limits.set(value.scalar()),
+            None => self.limits.open(self.slot.knob().baseline),
+        }
     }
 }
 

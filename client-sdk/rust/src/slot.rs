@@ -46,10 +46,9 @@ impl Slot {
         &self.knob
     }
 
-    /// The value that counts now, whether it is enforced or not.
+    /// The value in force, as read back. While nothing is enforced, that is the baseline: neither the push nor the pin is.
     pub fn value(&self) -> Value {
-        let wish = locked(&self.wish);
-        wish.pinned.unwrap_or(wish.pushed)
+        locked(&self.wish).effective().unwrap_or_else(|| self.knob.baseline_value())
     }
 
     /// The value that the owner holds the knob at.
@@ -135,7 +134,7 @@ mod tests {
         slot.push(&Number(50.0), put).unwrap();
         assert_eq!((in_force.get(), slot.pinned()), (Some(Number(7.0)), Some(Number(7.0))));
         slot.enforce(false, put);
-        assert_eq!((in_force.get(), slot.value()), (None, Number(7.0)));
+        assert_eq!((in_force.get(), slot.value()), (None, Number(10.0)));
         slot.enforce(true, put);
         assert_eq!(in_force.get(), Some(Number(7.0)));
         slot.pin(None, put).unwrap();

@@ -349,6 +349,7 @@ fn l3_a_pushed_state_is_in_force_for_the_next_call_and_read_back() {
     assert_eq!(breaker.state(), BreakerState::Open);
     breaker.enforce(false);
     assert!(breaker.try_acquire().is_ok(), "the kill switch");
+    assert_eq!(breaker.in_force(), Value::Breaker(Local), "nothing that was pushed");
     breaker.enforce(true);
     assert_eq!(breaker.state(), BreakerState::Open);
     assert_eq!(breaker.apply(&Value::Breaker(Local), &Why::default()), Ok(Value::Breaker(Local)));

@@ -21,7 +21,7 @@ impl Limits {
             limit_bits: AtomicU64::new(0),
             share_bits: shares.map(|share| AtomicU64::new(share.to_bits())),
         };
-        limits.set(Some(limit));
+        limits.set(limit);
         limits
     }
 
@@ -36,14 +36,20 @@ impl Limits {
         f64::from_bits(self.limit_bits.load(Ordering::Relaxed))
     }
 
-    /// Puts a limit in force; `None` admits everything and leaves the limit as it was.
-    pub fn set(&self, limit: Option<f64>) {
-        if let Some(limit) = limit {
-            self.limit_bits.store(limit.to_bits(), Ordering::Relaxed);
-        }
+    /// Puts a limit in force.
+    pub fn set(&self, limit: f64) {
+        self.put(limit, |share| cap_of(limit, share));
+    }
+
+    /// Admits everything; the baseline is what is read back, since nothing that was pushed is in force.
+    pub fn open(&self, baseline: f64) {
+        self.put(baseline, |_| u64::MAX);
+    }
+
+    fn put(&self, limit: f64, cap_of: impl Fn(f64) -> u64) {
+        self.limit_bits.store(limit.to_bits(), Ordering::Relaxed);
         for (cap, share_bits) in self.caps.iter().zip(&self.share_bits) {
-            let share = f64::from_bits(share_bits.load(Ordering::Relaxed));
-            cap.store(limit.map_or(u64::MAX, |limit| cap_of(limit, share)), Ordering::Relaxed);
+            cap.store(cap_of(f64::from_bits(share_bits.load(Ordering::Relaxed))), Ordering::Relaxed);
         }
     }
 }
@@ -79,10 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn switched_off_admits_everything_and_remembers_the_limit() {
+    fn switched_off_admits_everything_and_is_at_its_baseline() {
         let limits = Limits::new(10.0, [1.0, 0.0, 1.0, 1.0, 1.0]);
         assert_eq!((limits.cap(0), limits.cap(1)), (10, 0), "a share of 0 shuts a priority out");
-        limits.set(None);
-        assert_eq!((limits.cap(0), limits.cap(1), limits.limit()), (u64::MAX, u64::MAX, 10.0));
+        limits.open(50.0);
+        assert_eq!((limits.cap(0), limits.cap(1), limits.limit()), (u64::MAX, u64::MAX, 50.0));
     }
 }

@@ -203,6 +203,7 @@ fn switched_off_everything_is_admitted_and_still_counted() {
     let held: Vec<_> = (0..100).map(|_| limiter.try_acquire(Priority::Background).unwrap()).collect();
     push(limiter, 5.0);
     assert_eq!((held.len(), limiter.in_flight(), totals(limiter, 0).admitted), (100, 100, 100));
+    assert_eq!(limiter.in_force(), Value::Concurrency(1.0), "nothing that was pushed");
     limiter.enforce(true);
     assert!(limiter.try_acquire(Priority::Normal).is_err());
     assert_eq!(limiter.limit(), 5.0, "what was pushed meanwhile");

@@ -108,6 +108,7 @@ fn pins_and_the_kill_switch_come_before_pushes() {
     assert_eq!((rate.pinned().unwrap().scalar(), taken(rate)), (3.0, 3));
     rate.enforce(false);
     (0..1000).for_each(|_| rate.try_acquire().unwrap());
+    assert_eq!(rate.in_force().scalar(), 10.0, "the baseline");
     rate.enforce(true);
     assert!(rate.try_acquire().is_err());
     rate.unpin();

@@ -82,9 +82,10 @@ impl Applier {
         self.epoch
     }
 
-    /// Turns the kill switch. The knobs themselves are switched by their actuators.
-    pub(super) const fn set_disabled(&mut self, disabled: bool) {
+    /// Turns the kill switch. The knobs themselves are switched by their actuators, and have been.
+    pub(super) fn set_disabled(&mut self, disabled: bool) {
         self.disabled = disabled;
+        self.tuned.values_mut().for_each(Tuned::read_again);
     }
 
     /// Puts a frame in force and answers it.

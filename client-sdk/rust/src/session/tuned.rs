@@ -123,6 +123,11 @@ impl Tuned {
         }
     }
 
+    /// Something else than a push has changed what is in force.
+    pub(super) fn read_again(&mut self) {
+        self.read_back = self.actuator.in_force();
+    }
+
     /// Takes what the sidecar wants now; [`Tuned::settle`] puts it in force.
     pub(super) fn want(&mut self, push: Push) {
         self.push = Some(push);

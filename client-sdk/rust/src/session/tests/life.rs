@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use setpoint_policies::value::Breaker;
-use setpoint_proto::message::{Status, ToSdk, ToSidecar};
+use setpoint_proto::message::{Ack, Status, ToSdk, ToSidecar};
 use tokio::time::Instant;
 
 use super::fake::{Service, Sidecar, limit, seconds};
@@ -244,11 +244,18 @@ async fn the_disable_file_switches_everything_off_and_on_again() {
     talk.beats(2, true).await;
     assert_eq!((admitted(), knob.value(), service.health()), (20, 64.0, Health::Disabled));
     let ack = talk.push(2, &[("limit.db", limit(5.0))]).await;
-    assert_eq!(ack.results[0].status, Status::LocalOverride);
+    assert_eq!((ack.results[0].status, ack.results[0].effective), (Status::LocalOverride, 64.0));
 
     std::fs::remove_dir_all(&directory).unwrap();
     talk.beats(2, true).await;
     assert_eq!((admitted(), knob.value(), service.health()), (5, 8.0, Health::Synced), "as if never off");
+    let told = async {
+        let is = |ack: &Ack| (ack.results[0].status, ack.results[0].effective) == (Status::Applied, 5.0);
+        while !is(&talk.ack().await) {}
+    };
+    tokio::time::timeout(Duration::from_secs(2), told)
+        .await
+        .expect("the sidecar is told that it counts again");
 }
 
 #[tokio::test(start_paused = true)]
