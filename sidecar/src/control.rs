@@ -1,8 +1,8 @@
 //! The control loop: the one place where signals become setpoints, and the only async code in the decision path.
 //!
-//! It waits for its tick and for nothing else. Whatever talks to a client, a disk or an operator runs elsewhere and meets
-//! the loop in plain memory, so none of them can delay a decision. A tick that is missed is not made up for: the next one
-//! uses the time that really passed.
+//! It waits for its tick, or for the first report of a new process, and for nothing else. Whatever talks to a client, a disk
+//! or an operator runs elsewhere and meets the loop in plain memory, so none of them can delay a decision. A tick that is
+//! missed is not made up for: the next one uses the time that really passed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -91,15 +91,21 @@ impl Control {
     /// Ticks until it is dropped.
     pub async fn run(mut self) {
         let clock = self.shared.clock;
+        let registry = self.shared.registry.clone();
         let mut slot = clock.now();
-        let mut due = slot;
+        let (mut due, mut rested) = (slot, slot);
         loop {
-            clock.sleep_until(due).await;
+            tokio::select! {
+                () = clock.sleep_until(due) => {}
+                // A new process gets its first setpoints at once; a crowd of them must not drive the loop.
+                () = registry.newcomer() => clock.sleep_until(rested.min(due)).await,
+            }
             self.tick(clock.now().since(due));
             let now = clock.now();
             slot = next_slot(slot, now, self.engine.policies().tick);
             let wishes = [self.engine.wake_at(), self.source.wake_at()];
-            let wish = wishes.into_iter().flatten().min().map_or(slot, |wish| wish.max(now + SHORTEST_WAIT));
+            rested = now + SHORTEST_WAIT;
+            let wish = wishes.into_iter().flatten().min().map_or(slot, |wish| wish.max(rested));
             due = wish.min(slot);
         }
     }

@@ -16,6 +16,7 @@ use setpoint_policies::snapshot::{Instance, InstanceId};
 use setpoint_policies::spec::PolicySet;
 use setpoint_policies::time::Timestamp;
 use setpoint_proto::message::{Hello, PROTOCOL, Version};
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -53,6 +54,8 @@ struct Shared {
     /// Of the newest frame. One counter for all channels and sessions: a process that reconnects still sees it grow.
     seq: AtomicU64,
     table: Mutex<Table>,
+    /// A process has reported for the first time.
+    newcomer: Notify,
 }
 
 #[derive(Debug)]
@@ -80,7 +83,8 @@ impl Registry {
             draining: false,
         };
         let (provoked, seq) = (Quota::of_provoked_logs(clock), AtomicU64::new(0));
-        Self(Arc::new(Shared { epoch, clock, pulse, metrics, provoked, seq, table: Mutex::new(table) }))
+        let (table, newcomer) = (Mutex::new(table), Notify::new());
+        Self(Arc::new(Shared { epoch, clock, pulse, metrics, provoked, seq, table, newcomer }))
     }
 
     /// Gives a process its place. A newer connection of the same process, or a newer life of it, takes over the place of
@@ -174,6 +178,11 @@ impl Registry {
         if self.0.provoked.spend() {
             tracing::warn!(cause = refusal.cause.name(), detail = %refusal, "client refused");
         }
+    }
+
+    /// Waits until a process has reported for the first time, so that there is something to decide on.
+    pub async fn newcomer(&self) {
+        self.0.newcomer.notified().await;
     }
 
     fn next_version(&self) -> Version {

@@ -160,13 +160,17 @@ impl<'a, D: Dial> Session<'a, D> {
             }
             // Reports that pile up before a stopped sidecar would hit it all at once when it goes on.
             if self.speech.report_due(due) && liveness.fresh(judge_at) {
-                let counted = (counted_at, self.stalls.total_nanos());
-                self.speech.report(&self.line, &self.applier, counted, self.own.signals());
+                self.report(counted_at);
             }
         }
         let phases = self.applier.phases(judge_at);
         let health = standing(self.kill_switch.disabled(), phases, self.liveness.as_ref(), judge_at);
         self.inner.health.set(health);
+    }
+
+    fn report(&mut self, counted_at: u64) {
+        let counted = (counted_at, self.stalls.total_nanos());
+        self.speech.report(&self.line, &self.applier, counted, self.own.signals());
     }
 }
 
@@ -215,6 +219,8 @@ impl<D: Dial> Session<'_, D> {
         self.applier.start_stream(welcome.epoch);
         self.speech.start(welcome, now);
         self.speech.flush(&self.line);
+        // Policies need counters to decide on: the first setpoints wait for these.
+        self.report(self.inner.clock.now());
     }
 
     fn heard(&mut self, message: ToSdk) {

@@ -125,6 +125,45 @@ async fn a_new_sidecar_takes_over_what_is_in_force_and_moves_nothing_for_ten_sec
     assert!(ticking.rig.shared.journal.newest(10).is_empty());
 }
 
+/// Says that no call has come yet.
+async fn first_report(sdk: &Sdk) {
+    let knob = setpoint_policies::knob::KnobName::try_new("limit.inbound").expect("valid");
+    let totals = [(knob, Totals { at_nanos: 1, ..Totals::default() })].into();
+    sdk.say(ToSidecar::Report(Box::new(Report { at_nanos: 1, totals, ..Report::default() }))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_a_newcomer_does_not_wait_for_the_next_tick() {
+    let ticking = Ticking::start(Some(GOOD));
+    millis(10_510).await;
+    let mut sdk = ticking.rig.session(hello("a")).await;
+    let came = tokio::time::Instant::now();
+    first_report(&sdk).await;
+    let limit = loop {
+        let frame = sdk.frame().await;
+        if frame.channel == Channel::Limits {
+            break frame.set[0].value;
+        }
+    };
+    assert_eq!(limit, Value::Concurrency(50.0), "not its baseline of 64");
+    assert!(came.elapsed() <= SHORTEST_WAIT, "{:?}", came.elapsed());
+    let ticks = ticking.rig.shared.pulse.tick();
+    millis(1000).await;
+    assert_eq!(ticking.rig.shared.pulse.tick() - ticks, 10, "the pace is the old one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_newcomers_does_not_drive_the_loop() {
+    let ticking = Ticking::start(Some(GOOD));
+    millis(510).await;
+    let ticks = ticking.rig.shared.pulse.tick();
+    for n in 0..50 {
+        first_report(&ticking.rig.session(hello(&n.to_string())).await).await;
+        millis(1).await;
+    }
+    assert!(ticking.rig.shared.pulse.tick() - ticks <= 6, "one each 10 ms");
+}
+
 #[tokio::test(start_paused = true)]
 async fn protection_does_not_wait_for_learning_and_is_explained() {
     let ticking = Ticking::start(Some(GOOD));

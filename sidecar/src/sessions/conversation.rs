@@ -31,6 +31,7 @@ pub(super) struct Conversation {
     quota: Quota,
     outbox: Outbox,
     welcome: Option<Box<Welcome>>,
+    has_reported: bool,
     beats: u64,
     beat_at: Timestamp,
     /// Since when there has been something to say and no room for it.
@@ -47,6 +48,7 @@ impl Conversation {
             quota: Quota::of_messages(registry.0.clock),
             outbox: Outbox::default(),
             welcome: Some(Box::new(registry.welcome(hello))),
+            has_reported: false,
             beats: 0,
             beat_at: registry.now() + BEAT_EVERY,
             stuck_since: None,
@@ -169,7 +171,12 @@ impl Conversation {
                 return Err(Refusal::new(Cause::HelloOrder, "hello: was sent twice"));
             }
             ToSidecar::Ack(ack) => self.acknowledged(&ack)?,
-            ToSidecar::Report(report) => self.session.report(&report, self.registry.now()),
+            ToSidecar::Report(report) => {
+                self.session.report(&report, self.registry.now());
+                if !std::mem::replace(&mut self.has_reported, true) {
+                    self.registry.0.newcomer.notify_one();
+                }
+            }
             // Having been received is all that a beat has to say: a stall also shows in the totals.
             ToSidecar::Beat(_) => {}
             ToSidecar::Knobs(update) => self.update_knobs(&update)?,

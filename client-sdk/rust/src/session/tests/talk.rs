@@ -47,6 +47,16 @@ async fn s3_reports_carry_the_counters_ten_times_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn l2_the_first_report_follows_the_welcome_at_once() {
+    let mut sidecar = Sidecar::start();
+    let _service = Service::start(sidecar.door.clone());
+    let mut talk = sidecar.session(1).await;
+    let welcomed = tokio::time::Instant::now();
+    assert!(talk.report().await.totals.keys().any(|knob| knob.as_str() == "limit.db"));
+    assert!(welcomed.elapsed() < Duration::from_millis(5), "{:?}", welcomed.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn knobs_registered_later_are_announced_and_can_be_pushed() {
     let mut sidecar = Sidecar::start();
     let service = Service::start(sidecar.door.clone());
