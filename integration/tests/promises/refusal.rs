@@ -1,0 +1,169 @@
+//! The service refuses a value: the previous one stands, the sidecar is told what is in force, and does not insist.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use setpoint::status::SessionState;
+use setpoint_policies::knob::KnobName;
+use setpoint_policies::lease::Lease;
+use setpoint_policies::value::Value;
+use setpoint_proto::message::{
+    Applied, Channel, Frame, Mode, PROTOCOL, Setpoint as Wanted, Status, ToSdk, ToSidecar, Version, Welcome,
+};
+use setpoint_sdk::Setpoint;
+use tempfile::TempDir;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::fake::{Talk, listen};
+use crate::raw::Raw;
+use crate::service::BASELINE;
+use crate::sidecar::{Sidecar, fixed, limit, session};
+use crate::until::PATIENCE;
+
+/// Time in which a sidecar that insists would have done so twenty times.
+const QUIET: Duration = Duration::from_secs(2);
+const NOTHING: [f64; 0] = [];
+
+/// Answers every frame until one asks for `refused`, which is rejected with the baseline still in force; then gives every
+/// value that is asked for within [`QUIET`].
+async fn refuse(raw: &mut Raw, refused: f64) -> Vec<f64> {
+    let mut asked = None::<(Instant, Vec<f64>)>;
+    let (started, mut reports) = (Instant::now(), interval(Duration::from_millis(100)));
+    reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let frame = tokio::select! {
+            _ = reports.tick() => {
+                raw.report().await;
+                assert!(asked.is_some() || started.elapsed() < PATIENCE, "nobody asks for {refused}");
+                match asked {
+                    Some((since, asked)) if since.elapsed() > QUIET => return asked,
+                    _ => continue,
+                }
+            }
+            heard = raw.hear(PATIENCE) => match heard.expect("beats come").unwrap() {
+                ToSdk::Frame(frame) => frame,
+                _ => continue,
+            },
+        };
+        let value = frame.set[0].value.scalar();
+        match &mut asked {
+            Some((_, asked)) => asked.push(value),
+            None if value == refused => asked = Some((Instant::now(), Vec::new())),
+            None => {}
+        }
+        let status = if value == refused { Status::Rejected } else { Status::Applied };
+        raw.answer(&frame, status, BASELINE).await;
+    }
+}
+
+pub async fn l2_a_refused_value_is_not_sent_again() {
+    let sidecar = Sidecar::start(&fixed(20)).await;
+    let mut raw = Raw::session(&sidecar.socket(), "stubborn").await;
+    assert_eq!(
+        refuse(&mut raw, 20.0).await,
+        NOTHING,
+        "it does not insist, nor does it ask for anything else"
+    );
+    let status = sidecar.status().await;
+    let knob = limit(&status, "raw").unwrap();
+    assert_eq!((knob.in_force, knob.want), (BASELINE, Some(20.0)), "what was read back, and what is wanted");
+    assert_eq!(session(&status, "raw").unwrap().state, SessionState::Nacked);
+    assert_eq!(sidecar.metric("setpoint_acks_total{status=\"rejected\"}").await, Some(1.0));
+
+    // Another value is another question.
+    sidecar.write(fixed(30));
+    assert_eq!(refuse(&mut raw, 30.0).await, NOTHING);
+    let status = sidecar.status().await;
+    assert_eq!(limit(&status, "raw").unwrap().want, Some(30.0));
+    assert_eq!(sidecar.metric("setpoint_acks_total{status=\"rejected\"}").await, Some(2.0));
+    sidecar.write(fixed(40));
+    let frame = next_frame(&mut raw).await;
+    assert_eq!(frame.set[0].value.scalar(), 40.0);
+    raw.answer(&frame, Status::Applied, 40.0).await;
+    let in_step = |status: &_| {
+        let knob = limit(status, "raw").unwrap();
+        knob.in_force == 40.0 && session(status, "raw").unwrap().state == SessionState::Synced
+    };
+    sidecar.shows("in step, at last", PATIENCE, in_step).await;
+}
+
+async fn next_frame(raw: &mut Raw) -> Frame {
+    loop {
+        if let ToSdk::Frame(frame) = raw.hear(PATIENCE).await.expect("beats come").unwrap() {
+            return *frame;
+        }
+    }
+}
+
+/// A service whose callback panics at one value.
+pub async fn l2_a_callback_that_panics_keeps_the_previous_value() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("sdk.sock");
+    let mut talks = listen(&socket);
+    let setpoint = Setpoint::builder("refuses").socket(&socket).disabled(false).start();
+    let told = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&told);
+    let on_change = move |_, new: f64, _: &_| {
+        noted.store(true, SeqCst);
+        assert!(new != 13.0, "thirteen is refused, on purpose");
+    };
+    let batch = setpoint.knob("batch.size").bounds(1.0, 512.0).baseline(64.0).on_change(on_change).register();
+    let mut talk = talks.recv().await.unwrap();
+    welcome(&mut talk).await;
+
+    let mut push = async |seq, value| {
+        talk.say(&ToSdk::Frame(Box::new(frame(seq, value)))).await;
+        let Applied { status, effective, detail, .. } = talk.ack().await.results.remove(0);
+        (status, effective, detail)
+    };
+    assert_eq!(push(1, 32.0).await, (Status::Applied, 32.0, String::new()));
+    let (status, effective, detail) = push(2, 13.0).await;
+    assert!(told.load(SeqCst) && detail.contains("panicked"), "{detail}");
+    assert_eq!((status, effective, batch.value()), (Status::Rejected, 32.0, 32.0), "the previous one stands");
+    assert_eq!(push(3, 16.0).await, (Status::Applied, 16.0, String::new()), "and life goes on");
+    assert_eq!(batch.value(), 16.0);
+}
+
+/// Waits until the knob is known and answers the hello.
+async fn welcome(talk: &mut Talk) {
+    let ToSidecar::Hello(hello) = talk.hear().await else { panic!("a hello comes first") };
+    let welcome = Welcome {
+        protocol: PROTOCOL,
+        epoch: 1,
+        capabilities: [].into(),
+        beat_every: Duration::from_secs(1),
+        lost_after: Duration::from_secs(5),
+        report_every: Duration::from_millis(100),
+        unbound: Vec::new(),
+        missing: Vec::new(),
+        config_revision: "fake".to_owned(),
+    };
+    talk.say(&ToSdk::Welcome(Box::new(welcome))).await;
+    let mut known = hello.knobs;
+    while known.is_empty() {
+        if let ToSidecar::Knobs(update) = talk.hear().await {
+            known = update.add;
+        }
+    }
+}
+
+fn frame(seq: u64, value: f64) -> Frame {
+    let wanted = Wanted {
+        knob: KnobName::try_new("batch.size").unwrap(),
+        value: Value::Number(value),
+        lease: Lease::default(),
+        why: Arc::default(),
+        decision_id: seq,
+    };
+    Frame {
+        channel: Channel::Custom,
+        nonce: seq,
+        version: Version { epoch: 1, seq },
+        config_revision: "fake".to_owned(),
+        set: vec![wanted],
+        unsupported: Vec::new(),
+        atomic: false,
+        mode: Mode::Apply,
+    }
+}
