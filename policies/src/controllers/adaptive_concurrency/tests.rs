@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::knob::KnobName;
 use crate::knob::{Kind, Knob};
 use crate::signal::Signals;
 use crate::snapshot::Received;
@@ -225,6 +226,7 @@ fn nothing_above_max_is_ever_wanted_whatever_is_in_force() {
             since: Timestamp::ZERO,
             knob: &knob,
             in_force: Value::Concurrency(50.0),
+            held_up: false,
             capped: false,
             totals: Some(&received),
             incarnation: 1,
