@@ -49,6 +49,11 @@ pub enum Reason {
         /// Share of the releases.
         ratio: f64,
     },
+    /// Drops stayed when the limit was cut: it is not what causes them.
+    FutileCut {
+        /// Share of the releases.
+        ratio: f64,
+    },
     /// Latency shows a standing queue.
     Queue {
         /// Mean latency of the window.
@@ -159,6 +164,7 @@ impl Reason {
             Self::Settling => "settling",
             Self::NoBaseline => "no_baseline",
             Self::Drops { .. } => "drops",
+            Self::FutileCut { .. } => "futile_cut",
             Self::Queue { .. } => "queue",
             Self::FloorMoved { .. } => "floor_moved",
             Self::Verifying => "verifying",
@@ -195,6 +201,7 @@ impl Reason {
             Self::Queue { sample_seconds, baseline_seconds, tolerance } => {
                 one("sample_latency", sample_seconds, baseline_seconds * tolerance, "seconds")
             }
+            Self::FutileCut { ratio } => one("drop_ratio", ratio, 0.1, "ratio"),
             Self::FloorMoved { before_seconds, now_seconds } => {
                 one("sample_latency", now_seconds, before_seconds, "seconds")
             }
@@ -247,6 +254,13 @@ impl fmt::Display for Reason {
             Self::Settling => f.write_str("waiting for the last change to take effect"),
             Self::NoBaseline => f.write_str("no baseline latency yet"),
             Self::Drops { drops, ratio } => write!(f, "{drops} calls dropped, {:.0} % of all", ratio * 100.0),
+            Self::FutileCut { ratio } => {
+                write!(
+                    f,
+                    "still {:.0} % dropped after cuts: taken back, the limit is not the cause",
+                    ratio * 100.0
+                )
+            }
             Self::Queue { sample_seconds, baseline_seconds, tolerance } => write!(
                 f,
                 "sample latency {:.1} ms over {tolerance:.2} x baseline {:.1} ms",

@@ -16,6 +16,7 @@ fn service(seed: u64) -> Scenario {
         dependency: |_| 0.005,
         rate: |t| if t < 10.0 { 200.0 } else { 1200.0 },
         deadline: 0.25,
+        dropped: |_| 0.0,
         seconds: 30,
         limited: true,
         seed,
@@ -94,6 +95,23 @@ fn c1_lost_capacity_is_followed_and_regained() {
         let (less, again) = (plant.goodput(17, 30), plant.goodput(35, 45));
         assert!(less >= 0.9 * 150.0, "goodput {less} with 3 of 8 workers");
         assert!(again >= 0.95 * 360.0, "goodput {again} with all workers back");
+    });
+}
+
+#[test]
+fn c1_drops_that_no_cut_helps_against_do_not_shed_a_healthy_service() {
+    // One broken endpoint: 15 % of the calls end in 503, at three quarters of the capacity and without a queue.
+    let scenario = |seed| Scenario {
+        rate: |_| 300.0,
+        dropped: |t| if t < 10.0 { 0.0 } else { 0.15 },
+        seconds: 120,
+        ..service(seed)
+    };
+    each(scenario, |plant| {
+        let rejected = plant.rejected_ratio(10, 120);
+        assert!(rejected < 0.10, "{rejected} of the calls rejected for nothing");
+        let later = plant.rejected_ratio(60, 120);
+        assert!(later < 0.06, "{later} rejected after a minute: what was learned is not kept");
     });
 }
 

@@ -11,7 +11,7 @@
 //! R, X, I   mean latency, throughput, mean in-flight of a window      R0    latency without a queue
 //! q = R/R0  tol = 1 + clamp(0.10 + 2 se, 0.25, 1)                     qmin  smallest sub-window mean / R0
 //! over      q > tol, qmin > 1 + 0.6 (tol - 1), limit in use:          L = g B + sqrt(g B)/4,  g = tol/q, B = busy calls
-//! dropped   5 or more, over 10 %:                                     L = clamp(1.5 X R0, B/4, 0.7 B)
+//! dropped   5 or more, over 10 %, unless cuts have not helped:        L = clamp(1.5 X R0, B/4, 0.7 B)
 //! room      not over, limit in use:                                   L = L + boost max(1, sqrt(L)/2)
 //! idle      limit not in use:                                         L = max(0.98 L, initial, 3 peak)
 //! verify    eps = ln(Ra/R) / ln(Ia/I) after a decrease                eps ~ 0: floor moved, restore; eps > 0.2: a queue
@@ -38,9 +38,11 @@ use crate::reason::Reason;
 use crate::spec::Controller;
 use crate::time::Timestamp;
 use crate::value::Value;
+use crate::window::Window;
 
 mod audit;
 mod baseline;
+mod drops;
 mod law;
 mod meter;
 mod parameters;
@@ -49,6 +51,7 @@ mod verify;
 
 use audit::Audit;
 use baseline::Baseline;
+use drops::{DropTrial, Verdict};
 use law::Zone;
 use meter::{Meter, Sample};
 pub use parameters::AdaptiveConcurrency;
@@ -72,6 +75,7 @@ pub struct AdaptiveConcurrencyPolicy {
     experiment: Option<Experiment>,
     pace: Pace,
     audit: Option<Audit>,
+    drop_trial: DropTrial,
     /// New parameters moved the limit, and nobody has been told yet.
     edited: bool,
 }
@@ -98,6 +102,7 @@ impl AdaptiveConcurrencyPolicy {
             experiment: None,
             pace: Pace::default(),
             audit: None,
+            drop_trial: DropTrial::default(),
             edited: false,
         }
     }
@@ -140,6 +145,30 @@ impl AdaptiveConcurrencyPolicy {
         self.meter.settle(now + LAG + effect.clamp(Duration::from_millis(50), Duration::from_secs(1)));
     }
 
+    /// What to do about a window in which many calls were dropped; `None`: judge it by its latency.
+    fn answer_drops(
+        &mut self,
+        now: Timestamp,
+        in_force: f64,
+        window: &Window,
+        peak: u64,
+    ) -> Option<Proposal> {
+        let (drops, ratio) = (window.dropped, window.drop_ratio());
+        let latency = window.mean_latency.unwrap_or(0.0);
+        match self.drop_trial.judge(now, ratio, in_force) {
+            Verdict::Ignore => None,
+            Verdict::Cut => {
+                let to = law::after_drops(in_force, peak, window, self.baseline.map(|b| b.latency));
+                Some(self.cut(now, to.min(in_force), latency, Reason::Drops { drops, ratio }))
+            }
+            Verdict::Futile { restore } => {
+                self.limit = self.bounded(restore.max(in_force));
+                self.settle(now, latency);
+                Some(self.want(Action::Increase, Reason::FutileCut { ratio }))
+            }
+        }
+    }
+
     /// One decision on a complete window.
     fn decide(&mut self, seen: &Seen<'_>, sample: &Sample) -> Proposal {
         let in_force = seen.in_force.scalar();
@@ -153,6 +182,7 @@ impl AdaptiveConcurrencyPolicy {
         if let Some(proposal) = self.verify(seen.now, in_force, baseline, sample) {
             return proposal;
         }
+        self.drop_trial.note(seen.now, sample.window.drop_ratio());
         let gradient = sample.latency / baseline.latency;
         let zone = law::classify(sample, gradient, self.spec.latency_budget);
         if zone != Zone::Over && sample.stationary {
@@ -286,10 +316,10 @@ impl Policy for AdaptiveConcurrencyPolicy {
             return self.hold(Reason::Capped);
         }
         let in_force = seen.in_force.scalar();
-        if let Some((window, peak)) = self.meter.drops() {
-            let to = law::after_drops(in_force, peak, &window, self.baseline.map(|b| b.latency));
-            let reason = Reason::Drops { drops: window.dropped, ratio: window.drop_ratio() };
-            return self.cut(seen.now, to.min(in_force), window.mean_latency.unwrap_or(0.0), reason);
+        if let Some((window, peak)) = self.meter.drops()
+            && let Some(proposal) = self.answer_drops(seen.now, in_force, &window, peak)
+        {
+            return proposal;
         }
         match self.meter.sample(seen.now, in_force, self.baseline.map(|b| b.latency)) {
             Err(reason) => self.hold(reason),

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub dependency: fn(f64) -> f64,
     pub rate: fn(f64) -> f64,
     pub deadline: f64,
+    /// Share of calls that end in overload whatever the limit is.
+    pub dropped: fn(f64) -> f64,
     pub seconds: u64,
     pub limited: bool,
     pub seed: u64,
@@ -188,7 +190,15 @@ impl Plant {
     fn answered(&mut self, admitted: u64) {
         let latency = self.now - admitted;
         let seconds = latency as f64 / 1e9;
+        let dropped = (self.scenario.dropped)(self.time()) > 0.0
+            && self.rng.uniform() < (self.scenario.dropped)(self.time());
         let t = &mut self.totals;
+        if dropped {
+            t.dropped += 1;
+            t.release_time_sum = t.release_time_sum.wrapping_add(self.now);
+            t.latency_sum += latency;
+            return;
+        }
         t.completed += 1;
         t.release_time_sum = t.release_time_sum.wrapping_add(self.now);
         t.latency_sum += latency;
