@@ -45,6 +45,7 @@ mod baseline;
 mod drops;
 mod law;
 mod meter;
+mod pace;
 mod parameters;
 mod peak;
 mod verify;
@@ -54,6 +55,7 @@ use baseline::Baseline;
 use drops::{DropTrial, Verdict};
 use law::Zone;
 use meter::{Meter, Sample};
+use pace::Pace;
 pub use parameters::AdaptiveConcurrency;
 use verify::{Experiment, Finding};
 
@@ -78,15 +80,6 @@ pub struct AdaptiveConcurrencyPolicy {
     drop_trial: DropTrial,
     /// New parameters moved the limit, and nobody has been told yet.
     edited: bool,
-}
-
-/// What decides how fast the limit may grow.
-#[derive(Debug, Default)]
-struct Pace {
-    decreased_at: Option<Timestamp>,
-    streak: u32,
-    saturated_since: Option<Timestamp>,
-    verified_at: Option<Timestamp>,
 }
 
 impl AdaptiveConcurrencyPolicy {
@@ -257,40 +250,6 @@ impl AdaptiveConcurrencyPolicy {
         let reason =
             Reason::Queue { sample_seconds: sample.latency, baseline_seconds: baseline.latency, tolerance };
         self.cut(now, to.min(in_force), sample.latency, reason)
-    }
-
-    fn relax(&mut self, seen: &Seen<'_>, in_force: f64, sample: &Sample) -> Proposal {
-        let initial = self.spec.initial.unwrap_or(seen.knob.baseline);
-        let room = self.bounded(initial.max(3.0 * sample.peak_recent as f64));
-        self.limit = self.bounded(if in_force > room { room.max(0.98 * in_force) } else { in_force });
-        self.want(Action::Hold, Reason::AppLimited { peak: sample.peak })
-    }
-
-    fn grow(
-        &mut self,
-        now: Timestamp,
-        in_force: f64,
-        zone: Zone,
-        sample: &Sample,
-        gradient: f64,
-    ) -> Proposal {
-        let quiet_for = self.pace.decreased_at.map(|at| now.since(at));
-        self.limit = match quiet_for {
-            None if zone == Zone::Room && sample.stationary => self.bounded(1.5 * in_force),
-            _ => {
-                self.pace.streak = self.pace.streak.saturating_add(1);
-                self.bounded(in_force + law::growth(in_force, zone, self.pace.streak, quiet_for))
-            }
-        };
-        self.want(Action::Increase, Reason::Headroom { gradient })
-    }
-
-    fn note_saturation(&mut self, now: Timestamp, saturated: bool) {
-        if saturated {
-            self.pace.saturated_since.get_or_insert(now);
-        } else {
-            self.pace.saturated_since = None;
-        }
     }
 }
 
