@@ -26,6 +26,8 @@ mod hang;
 mod hostile;
 #[path = "promises/kill_switch.rs"]
 mod kill_switch;
+#[path = "promises/lanes.rs"]
+mod lanes;
 #[path = "promises/overload.rs"]
 mod overload;
 #[path = "promises/owner.rs"]

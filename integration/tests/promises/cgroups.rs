@@ -10,7 +10,7 @@ use setpoint::status::Status;
 use setpoint_integration::load::Generator;
 
 use crate::service::{DemoService, SERVICE, load};
-use crate::sidecar::{Sidecar, fixed, guarded_command, session};
+use crate::sidecar::{PUSHED, Sidecar, fixed, guarded_command, session};
 use crate::until::PATIENCE;
 
 /// A cgroup of our own; removed when dropped, after its processes.
@@ -67,7 +67,7 @@ pub async fn s1_the_memory_limit_of_a_real_cgroup_is_followed() {
         return;
     };
     group.set("memory.limit_in_bytes", 256 * MIB);
-    let sidecar = Sidecar::start(&fixed(20)).await;
+    let sidecar = Sidecar::start(&fixed(PUSHED)).await;
     let _demo = group.start(&sidecar.socket(), &[]).await;
     let limit_is =
         |mib: u64| move |status: &Status| signal(status, "memory_limit_bytes") == Some((mib * MIB) as f64);
@@ -89,7 +89,7 @@ pub async fn s1_the_memory_limit_of_a_real_cgroup_is_followed() {
 pub async fn s2_a_real_cpu_quota_shows_as_throttling() {
     let Some(group) = Group::make("cpu", "s2_a_real_cpu_quota_shows_as_throttling") else { return };
     group.set("cpu.cfs_period_us", 100_000);
-    let sidecar = Sidecar::start(&fixed(20)).await;
+    let sidecar = Sidecar::start(&fixed(PUSHED)).await;
     let demo = group.start(&sidecar.socket(), &["--cpu", "5ms"]).await;
     let load: Generator = load(demo.at, 100.0);
     let served = load.begin_phase();

@@ -8,10 +8,8 @@ use setpoint_sdk::Health;
 
 use crate::recorder::Recorder;
 use crate::service::{BASELINE, CAPACITY_PER_SECOND, DemoService, Host, SERVICE, load, report};
-use crate::sidecar::{Sidecar, fixed, guarded_command, limit, session};
+use crate::sidecar::{PUSHED, Sidecar, fixed, guarded_command, limit, session};
 use crate::until::{PATIENCE, eventually};
-
-const PUSHED: f64 = 20.0;
 
 /// Sends more than the service can do until `enough`, and gives what was rejected.
 async fn rejections(load: &Generator, enough: impl Fn(u64, u64) -> bool) -> u64 {
@@ -26,7 +24,7 @@ async fn rejections(load: &Generator, enough: impl Fn(u64, u64) -> bool) -> u64 
 }
 
 pub async fn l2_the_disable_file_gives_everything_back() {
-    let sidecar = Sidecar::start(&fixed(20)).await;
+    let sidecar = Sidecar::start(&fixed(PUSHED)).await;
     let host = Host::start(&sidecar.socket()).await;
     let load = load(host.at, 0.0);
     host.synced_at(PUSHED).await;
@@ -42,7 +40,7 @@ pub async fn l2_the_disable_file_gives_everything_back() {
     let rejected = rejections(&load, |sent, _| sent > 300).await;
     assert_eq!(rejected, 0, "everything is admitted, far beyond the baseline");
     // The sidecar goes on wanting its value, and nobody listens: not even a new one.
-    sidecar.write(fixed(30));
+    sidecar.write(fixed(30.0));
     sidecar.shows("a new wish", PATIENCE, |status| limit(status, SERVICE).unwrap().want == Some(30.0)).await;
     assert_eq!(record.stop().limits(), [BASELINE]);
 
@@ -54,7 +52,7 @@ pub async fn l2_the_disable_file_gives_everything_back() {
 }
 
 pub async fn l2_a_service_can_be_started_without_us() {
-    let sidecar = Sidecar::start(&fixed(20)).await;
+    let sidecar = Sidecar::start(&fixed(PUSHED)).await;
     let mut command = guarded_command(Path::new(env!("CARGO_BIN_EXE_demo-service")));
     command.env("SETPOINT_DISABLED", "1");
     let slow = ["--service-time", "40ms"];

@@ -11,6 +11,10 @@ use crate::service::Host;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What a service goes through when its sidecar is gone for good.
+pub const RUNS_OUT: [Health; 5] =
+    [Health::Synced, Health::Quiet, Health::Held, Health::Decaying, Health::Baseline];
+
 /// One look.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
@@ -70,15 +74,19 @@ impl Recorder {
 pub struct Record(pub Vec<Seen>);
 
 impl Record {
-    /// The states of health in order, each with when it was first seen.
-    pub fn healths(&self) -> Vec<(Health, Duration)> {
-        let mut healths: Vec<(Health, Duration)> = Vec::new();
-        for seen in &self.0 {
-            if healths.last().is_none_or(|(last, _)| *last != seen.health) {
-                healths.push((seen.health, seen.after));
-            }
-        }
+    /// The states of health in order, without repetitions.
+    pub fn healths(&self) -> Vec<Health> {
+        let mut healths: Vec<_> = self.0.iter().map(|seen| seen.health).collect();
+        healths.dedup();
         healths
+    }
+
+    /// Synced, but for moments in which the machine itself stood still.
+    pub fn assert_undisturbed(&self) {
+        let usual = [Health::Synced, Health::Quiet];
+        assert!(self.0.iter().all(|seen| usual.contains(&seen.health)), "{:?}", self.healths());
+        let synced = self.0.iter().filter(|seen| seen.health == Health::Synced).count();
+        assert!(10 * synced > 9 * self.0.len(), "synced in {synced} of {} looks", self.0.len());
     }
 
     /// The limits in order, without repetitions.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::fake::{Talk, listen};
 use crate::raw::Raw;
 use crate::service::BASELINE;
-use crate::sidecar::{Sidecar, fixed, limit, session};
+use crate::sidecar::{PUSHED, Sidecar, fixed, limit, session};
 use crate::until::PATIENCE;
 
 /// Time in which a sidecar that insists would have done so twenty times.
@@ -58,32 +58,36 @@ async fn refuse(raw: &mut Raw, refused: f64) -> Vec<f64> {
 }
 
 pub async fn l2_a_refused_value_is_not_sent_again() {
-    let sidecar = Sidecar::start(&fixed(20)).await;
+    let sidecar = Sidecar::start(&fixed(PUSHED)).await;
     let mut raw = Raw::session(&sidecar.socket(), "stubborn").await;
     assert_eq!(
-        refuse(&mut raw, 20.0).await,
+        refuse(&mut raw, PUSHED).await,
         NOTHING,
         "it does not insist, nor does it ask for anything else"
     );
     let status = sidecar.status().await;
     let knob = limit(&status, "raw").unwrap();
-    assert_eq!((knob.in_force, knob.want), (BASELINE, Some(20.0)), "what was read back, and what is wanted");
+    assert_eq!(
+        (knob.in_force, knob.want),
+        (BASELINE, Some(PUSHED)),
+        "what was read back, and what is wanted"
+    );
     assert_eq!(session(&status, "raw").unwrap().state, SessionState::Nacked);
     assert_eq!(sidecar.metric("setpoint_acks_total{status=\"rejected\"}").await, Some(1.0));
 
     // Another value is another question.
-    sidecar.write(fixed(30));
+    sidecar.write(fixed(30.0));
     assert_eq!(refuse(&mut raw, 30.0).await, NOTHING);
     let status = sidecar.status().await;
     assert_eq!(limit(&status, "raw").unwrap().want, Some(30.0));
     assert_eq!(sidecar.metric("setpoint_acks_total{status=\"rejected\"}").await, Some(2.0));
-    sidecar.write(fixed(40));
+    sidecar.write(fixed(25.0));
     let frame = next_frame(&mut raw).await;
-    assert_eq!(frame.set[0].value.scalar(), 40.0);
-    raw.answer(&frame, Status::Applied, 40.0).await;
+    assert_eq!(frame.set[0].value.scalar(), 25.0);
+    raw.answer(&frame, Status::Applied, 25.0).await;
     let in_step = |status: &_| {
         let knob = limit(status, "raw").unwrap();
-        knob.in_force == 40.0 && session(status, "raw").unwrap().state == SessionState::Synced
+        knob.in_force == 25.0 && session(status, "raw").unwrap().state == SessionState::Synced
     };
     sidecar.shows("in step, at last", PATIENCE, in_step).await;
 }

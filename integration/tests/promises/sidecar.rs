@@ -20,6 +20,8 @@ use crate::until::{PATIENCE, found};
 
 /// What services call their limit.
 pub const KNOB: &str = "limit.inbound";
+/// What most policies here want: something else than the baseline.
+pub const PUSHED: f64 = 40.0;
 /// Leases of these tests, so short that hold and decay can be watched. Three seconds are the shortest ttl.
 pub const TTL: Duration = Duration::from_secs(3);
 pub const HOLD: Duration = Duration::from_secs(2);
@@ -38,7 +40,7 @@ pub fn policies(policies: &str) -> String {
 }
 
 /// A policy file that wants exactly this limit, whatever the load: so every other value has another cause.
-pub fn fixed(limit: u32) -> String {
+pub fn fixed(limit: f64) -> String {
     policies(&format!(
         "  - name: inbound\n    adaptive_concurrency: {{knob: {KNOB}, min: {limit}, max: {limit}, initial: {limit}}}\n"
     ))
