@@ -18,6 +18,8 @@ pub mod lease;
 pub mod policy;
 pub mod reason;
 pub mod signal;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod snapshot;
 pub mod spec;
 pub mod time;

@@ -1,0 +1,10 @@
+//! The simulator: a deterministic plant around the very engine that runs in the sidecar.
+//!
+//! Discrete events over virtual time, one seed, no clock and no thread: a run can be repeated to the bit. The plant is a
+//! service with its clients; in front of it stands a [`law::Law`]: our engine behind a simulated
+//! connection, or the law of another project.
+
+pub mod distribution;
+pub mod law;
+pub mod run;
+pub mod scenario;
