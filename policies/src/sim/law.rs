@@ -71,7 +71,7 @@ pub trait Law {
     /// An admitted call ended.
     fn ended(&mut self, call: &Ended);
 
-    /// When it wants to be woken next; asked after each of the other calls.
+    /// When it wants to be woken next; asked at the start and after each time it woke.
     fn wake_at(&self) -> Option<Timestamp> {
         None
     }

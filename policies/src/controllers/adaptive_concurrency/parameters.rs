@@ -13,6 +13,7 @@ pub struct AdaptiveConcurrency {
     pub(super) max: f64,
     pub(super) initial: Option<f64>,
     pub(super) latency_budget: Duration,
+    pub(super) deadline: Option<Duration>,
 }
 
 impl AdaptiveConcurrency {
@@ -48,6 +49,18 @@ impl AdaptiveConcurrency {
         if latency_budget > Duration::from_secs(60) {
             return Err(InvalidConfig::OutOfRange { field: "latency_budget", range: "at most 60s" });
         }
-        Ok(Self { knob, min, max, initial, latency_budget })
+        Ok(Self { knob, min, max, initial, latency_budget, deadline: None })
+    }
+
+    /// With the time after which an answer is worth nothing; `None`: the one that the knob declares, if any.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] when it is not between 1 ms and 10 min.
+    pub fn with_deadline(self, deadline: Option<Duration>) -> Result<Self, InvalidConfig> {
+        let allowed = Duration::from_millis(1)..=Duration::from_secs(600);
+        if deadline.is_some_and(|deadline| !allowed.contains(&deadline)) {
+            return Err(InvalidConfig::OutOfRange { field: "deadline", range: "between 1ms and 10m" });
+        }
+        Ok(Self { deadline, ..self })
     }
 }

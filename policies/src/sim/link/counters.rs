@@ -1,0 +1,79 @@
+//! The counters of a limiter, as an SDK keeps them.
+
+use std::collections::VecDeque;
+
+use crate::sim::law::{Arrival, End, Ended};
+use crate::time::Timestamp;
+use crate::totals::{SQUARE_UNIT_NANOS, Slice, Totals};
+
+/// Slices kept, as in the SDK: 400 ms.
+const KEPT: usize = 8;
+
+#[derive(Debug, Default)]
+pub struct Counters {
+    totals: Totals,
+    slices: VecDeque<Slice>,
+    /// Successes and the sum of their latencies at the last slice.
+    closed: (u64, u64),
+}
+
+impl Counters {
+    /// Counts a call that asks, and says whether it is admitted.
+    pub fn arrived(&mut self, call: &Arrival, admitted: bool) -> bool {
+        let totals = &mut self.totals;
+        totals.arrived += 1;
+        if admitted {
+            totals.admitted += 1;
+            totals.admit_time_sum = totals.admit_time_sum.wrapping_add(call.at.as_nanos());
+            totals.in_flight_peak = totals.in_flight_peak.max(u64::from(call.in_flight) + 1);
+        } else {
+            totals.rejected[usize::from(call.priority).min(totals.rejected.len() - 1)] += 1;
+            totals.limited = true;
+        }
+        admitted
+    }
+
+    /// Counts a call that ended.
+    pub fn ended(&mut self, call: &Ended) {
+        let totals = &mut self.totals;
+        let latency = call.latency.as_nanos() as u64;
+        totals.release_time_sum = totals.release_time_sum.wrapping_add(call.at.as_nanos());
+        totals.latency_sum = totals.latency_sum.wrapping_add(latency);
+        match call.end {
+            End::InTime | End::Late => {
+                totals.completed += 1;
+                totals.late += u64::from(call.end == End::Late);
+                totals.success_latency_sum = totals.success_latency_sum.wrapping_add(latency);
+                let units = latency as f64 / SQUARE_UNIT_NANOS as f64;
+                totals.success_latency_sq_sum =
+                    totals.success_latency_sq_sum.wrapping_add((units * units) as u64);
+            }
+            End::Dropped => totals.dropped += 1,
+            End::Failed => totals.failed += 1,
+        }
+    }
+
+    /// Ends a slice of 50 ms.
+    pub fn close_slice(&mut self, now: Timestamp) {
+        let (completed, sum) = (self.totals.completed, self.totals.success_latency_sum);
+        let new = completed - self.closed.0;
+        if new > 0 {
+            if self.slices.len() == KEPT {
+                self.slices.pop_front();
+            }
+            let mean_seconds = sum.wrapping_sub(self.closed.1) as f64 / new as f64 / 1e9;
+            let completed = u32::try_from(new).unwrap_or(u32::MAX);
+            self.slices.push_back(Slice { end_nanos: now.as_nanos(), completed, mean_seconds });
+        }
+        self.closed = (completed, sum);
+    }
+
+    /// What is reported now; the peak starts again.
+    pub fn totals(&mut self, now: Timestamp, limit: f64) -> Totals {
+        let mut totals = self.totals.clone();
+        (totals.at_nanos, totals.limit_in_force) = (now.as_nanos(), limit);
+        totals.slices = self.slices.iter().copied().collect();
+        (self.totals.in_flight_peak, self.totals.limited) = (self.totals.in_flight(), false);
+        totals
+    }
+}
