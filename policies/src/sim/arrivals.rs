@@ -36,7 +36,7 @@ impl Arrivals {
     }
 
     /// The next arrival and how many calls come at once; infinity when there is none any more.
-    pub fn next(&mut self) -> (f64, u32) {
+    pub fn take_next(&mut self) -> (f64, u32) {
         let mut left = if self.clients.even { 1.0 } else { exponential(&mut self.rng) };
         while self.at < self.end {
             let cell_end = (self.cell + 1) as f64 * CELL;
@@ -111,7 +111,7 @@ mod tests {
         let mut arrivals = Arrivals::new(clients, to, Rng::with_seed(3));
         let mut sum = 0;
         loop {
-            let (at, calls) = arrivals.next();
+            let (at, calls) = arrivals.take_next();
             if at >= to {
                 return f64::from(sum);
             }

@@ -85,7 +85,7 @@ impl<'a> Plant<'a> {
         Self {
             scenario,
             laws: laws.into_iter().map(instance).collect(),
-            next_arrival: arrivals.next(),
+            next_arrival: arrivals.take_next(),
             arrivals,
             station: Station::new(station.discipline, station.contention, *station.workers.at(0.0)),
             second: server
@@ -154,7 +154,7 @@ impl<'a> Plant<'a> {
                 * self.scenario.classes[class].work;
             self.attempt(Call { class: class as u8, instance: instance as u8, work, ..Call::default() });
         }
-        self.next_arrival = self.arrivals.next();
+        self.next_arrival = self.arrivals.take_next();
     }
 
     /// An index at random, by shares.
