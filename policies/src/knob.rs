@@ -121,6 +121,8 @@ pub struct Knob {
     pub max_change_ratio: f64,
     /// Shortest time between two applied permissive changes.
     pub min_dwell: Duration,
+    /// Calls of this limiter are worth nothing to their callers after this long; `None`: not known.
+    pub deadline: Option<Duration>,
     /// False: takes effect only after a restart, so it is shown and never sent.
     pub hot: bool,
 }
@@ -147,6 +149,9 @@ pub enum InvalidKnob {
     /// The largest change is negative or not finite.
     #[error("max_change_ratio must be finite and at least 0")]
     MaxChangeRatio,
+    /// The deadline is zero: no call could meet it.
+    #[error("deadline must be above 0")]
+    Deadline,
 }
 
 impl Knob {
@@ -180,6 +185,7 @@ impl Knob {
             restrictive,
             max_change_ratio: 0.0,
             min_dwell: Duration::ZERO,
+            deadline: None,
             hot: true,
         };
         knob.checked()
@@ -202,6 +208,8 @@ impl Knob {
             Err(InvalidKnob::Step)
         } else if !(self.max_change_ratio.is_finite() && self.max_change_ratio >= 0.0) {
             Err(InvalidKnob::MaxChangeRatio)
+        } else if self.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            Err(InvalidKnob::Deadline)
         } else {
             Ok(self)
         }

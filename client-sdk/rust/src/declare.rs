@@ -19,6 +19,7 @@ pub(crate) struct Declaration {
     pub step: f64,
     pub max_change_ratio: f64,
     pub min_dwell: Duration,
+    pub deadline: Option<Duration>,
     default_bounds: (f64, f64),
     default_baseline: f64,
     problems: Vec<&'static str>,
@@ -42,6 +43,7 @@ impl Declaration {
             step: 0.0,
             max_change_ratio: 0.0,
             min_dwell: Duration::ZERO,
+            deadline: None,
             default_bounds: bounds,
             default_baseline: baseline,
             problems,
@@ -61,13 +63,15 @@ impl Declaration {
     /// The knob, corrected if need be; logs what was corrected.
     pub fn checked(mut self) -> Knob {
         let baseline = self.correct();
-        let Self { name, kind, unit, bounds: (min, max), step, max_change_ratio, min_dwell, .. } = self;
+        let Self {
+            name, kind, unit, bounds: (min, max), step, max_change_ratio, min_dwell, deadline, ..
+        } = self;
         if !self.problems.is_empty() {
             let problems = self.problems.join("; ");
             tracing::error!(knob = %name, min, max, baseline, step, problems, "knob corrected");
         }
         let knob = Knob::try_new(name, kind, min, max, baseline).expect("`correct` left nothing to refuse");
-        Knob { unit, step, max_change_ratio, min_dwell, ..knob }
+        Knob { unit, step, max_change_ratio, min_dwell, deadline, ..knob }
     }
 
     /// Corrects everything and returns the baseline.
@@ -96,6 +100,10 @@ impl Declaration {
                 self.problems.push(problem);
                 *value = 0.0;
             }
+        }
+        if self.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            self.problems.push("deadline: must be above 0, taken as none");
+            self.deadline = None;
         }
         match self.baseline {
             Some(asked) if (min..=max).contains(&asked) => asked,
@@ -147,6 +155,15 @@ mod tests {
             asked.correct();
             assert_eq!(asked.problems.is_empty(), bounds == (4.0, 400.0) && baseline == 64.0);
         }
+    }
+
+    #[test]
+    fn c7_a_deadline_that_no_call_can_meet_is_none() {
+        let mut asked = limit((4.0, 400.0), 64.0);
+        asked.deadline = Some(Duration::ZERO);
+        assert_eq!(asked.clone().checked().deadline, None);
+        asked.deadline = Some(Duration::from_millis(1));
+        assert_eq!(asked.checked().deadline, Some(Duration::from_millis(1)));
     }
 
     #[test]

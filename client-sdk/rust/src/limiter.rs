@@ -128,7 +128,7 @@ impl Limiter {
             counters: Counters::new(cores),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
-            deadline: asked.deadline.map_or(u64::MAX, nanos),
+            deadline: knob.deadline.map_or(u64::MAX, nanos),
             slot: Slot::new(knob),
             slices: Mutex::default(),
             place_every: AtomicU64::new(nanos(FIRST_ADVICE)),

@@ -34,6 +34,7 @@ fn knob(wire: &v1::Knob) -> Result<Knob, Trouble> {
         restrictive: restrictive(wire.restrictive)?,
         max_change_ratio: field::finite(wire.max_change_ratio).at("max_change_ratio")?,
         min_dwell: field::duration_or(wire.min_dwell.as_ref(), Duration::ZERO).at("min_dwell")?,
+        deadline: field::duration(wire.deadline.as_ref()).at("deadline")?,
         hot: wire.hot,
     };
     knob.checked().map_err(|invalid| Problem::InvalidKnob(invalid).under(culprit(invalid)).into())
@@ -46,6 +47,7 @@ fn culprit(invalid: InvalidKnob) -> &'static str {
         InvalidKnob::Baseline => "baseline",
         InvalidKnob::Step => "step",
         InvalidKnob::MaxChangeRatio => "max_change_ratio",
+        InvalidKnob::Deadline => "deadline",
         _ => "name",
     }
 }
@@ -96,6 +98,7 @@ pub(super) fn encode(knob: &Knob) -> v1::Knob {
         min_dwell: field::encode_duration(knob.min_dwell),
         hot: knob.hot,
         apply_cost: CHEAP,
+        deadline: knob.deadline.and_then(field::encode_duration),
     }
 }
 

@@ -138,6 +138,9 @@ pub struct Knob {
     /// 0 free, 1 cheap (atomic store), 2 costly (stop-the-world, resize)
     #[prost(uint32, tag = "12")]
     pub apply_cost: u32,
+    /// of a limiter's calls: an answer after it is late; absent = none known
+    #[prost(message, optional, tag = "13")]
+    pub deadline: ::core::option::Option<::prost_types::Duration>,
 }
 /// Nested message and enum types in `Knob`.
 pub mod knob {
@@ -943,12 +946,9 @@ pub struct ResourceStats {
     pub reflexes: u64,
     #[prost(uint64, tag = "24")]
     pub arrived: u64,
-    /// late: answered after the call's deadline; goodput = completed - late
+    /// late: answered after the knob's deadline; goodput = completed - late
     #[prost(uint64, tag = "25")]
     pub late: u64,
-    /// typical deadline (or SLO latency) of the calls; unset = unknown
-    #[prost(message, optional, tag = "26")]
-    pub deadline: ::core::option::Option<::prost_types::Duration>,
     /// ns, sum of the ages of calls now in flight
     #[prost(uint64, tag = "27")]
     pub in_flight_age_sum: u64,

@@ -14,12 +14,11 @@ use crate::priority::Priority;
 /// What a builder was told beside the knob.
 pub(super) struct Asked {
     pub shares: [f64; PRIORITIES],
-    pub deadline: Option<Duration>,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { shares: Priority::DEFAULT_SHARES, deadline: None }
+        Self { shares: Priority::DEFAULT_SHARES }
     }
 }
 
@@ -63,9 +62,10 @@ impl<'a> LimiterBuilder<'a> {
         self
     }
 
-    /// A success that takes longer than this counts as late. Default: none does.
+    /// How long callers wait: a success that takes longer counts as late, and the sidecar's policies are told. Default: none
+    /// is known.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.asked.deadline = Some(deadline);
+        self.knob.deadline = Some(deadline);
         self
     }
 

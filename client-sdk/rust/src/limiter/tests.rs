@@ -167,6 +167,7 @@ fn late_successes_and_slices_reach_the_report() {
     let hand = Hand::default();
     let inner = Inner::new("test".into(), hand.clock(), 7);
     let limiter = LimiterBuilder::new(&inner, "db").deadline(Duration::from_millis(10)).register();
+    assert_eq!(limiter.knob().deadline, Some(Duration::from_millis(10)), "C7: the sidecar is told");
     for millis in [10, 11, 30] {
         let permit = limiter.try_acquire(Priority::Normal).unwrap();
         hand.advance(Duration::from_millis(millis));

@@ -76,12 +76,13 @@ prop_compose! {
         (step, max_change_ratio, min_dwell) in (quantity(), quantity(), duration()),
         restrictive in select(vec![Restrictive::Neither, Restrictive::Lower, Restrictive::Higher]),
         hot in any::<bool>(),
+        deadline in option::of(duration().prop_filter("a deadline is above 0", |deadline| !deadline.is_zero())),
     ) -> Knob {
         let mut bounds = bounds;
         bounds.sort_by(f64::total_cmp);
         let [min, baseline, max] = bounds;
         let knob = Knob::try_new(name, kind, min, max, baseline).expect("sorted bounds are sound");
-        Knob { unit, step, max_change_ratio, min_dwell, restrictive, hot, ..knob }
+        Knob { unit, step, max_change_ratio, min_dwell, restrictive, hot, deadline, ..knob }
     }
 }
 

@@ -191,6 +191,13 @@ fn knobs_are_refused_by_field() {
             (|u| u.add[0].min_dwell = MANY_NANOS, "knobs.add[0].min_dwell", DAY),
             (|u| u.add[0].min_dwell = LONG, "knobs.add[0].min_dwell", DAY),
             (|u| u.add[0].min_dwell = seconds(i64::MAX), "knobs.add[0].min_dwell", DAY),
+            (|u| u.add[0].deadline = NEGATIVE, "knobs.add[0].deadline", Problem::NegativeDuration),
+            (|u| u.add[0].deadline = LONG, "knobs.add[0].deadline", DAY),
+            (
+                |u| u.add[0].deadline = seconds(0),
+                "knobs.add[0].deadline",
+                Problem::InvalidKnob(InvalidKnob::Deadline),
+            ),
             (|u| u.add = vec![knob("a"); 257], "knobs.add", Problem::TooMany(256)),
             (|u| u.remove = vec![string(1); 257], "knobs.remove", Problem::TooMany(256)),
             (|u| u.remove[0].clear(), "knobs.remove[0]", Problem::InvalidName),

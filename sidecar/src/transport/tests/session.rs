@@ -92,6 +92,7 @@ async fn knobs_come_and_go() {
     let sdk = rig.session(hello("a")).await;
     let mut knobs = hello("b").knobs;
     knobs[0].name = setpoint_policies::knob::KnobName::try_new("limit.late").expect("valid");
+    knobs[0].deadline = Some(Duration::from_millis(250));
     let remove = vec![knobs[1].name.clone()];
     sdk.say(ToSidecar::Knobs(KnobUpdate { add: vec![knobs[0].clone()], unsupported: Vec::new(), remove }))
         .await;
@@ -99,6 +100,12 @@ async fn knobs_come_and_go() {
     let declared = &rig.shared.registry.instances()[0].knobs;
     let names = declared.iter().map(|knob| knob.name.as_str()).collect::<Vec<_>>();
     assert_eq!(names, ["limit.inbound", "limit.late"]);
+    let deadlines = declared.iter().map(|knob| knob.deadline).collect::<Vec<_>>();
+    assert_eq!(
+        deadlines,
+        [None, Some(Duration::from_millis(250))],
+        "C7: policies see the deadline of a limiter"
+    );
 }
 
 #[tokio::test(start_paused = true)]
