@@ -1,7 +1,7 @@
 //! The policy file: from a directory to a checked [`PolicySet`], or to all that is wrong with it.
 //!
 //! ```text
-//! bytes -- text --> characters -- tree --> keys and values with places -- reader, file, controllers --> PolicySet
+//! bytes -- yaml --> keys and values with places -- file, controllers --> PolicySet
 //! ```
 //!
 //! Rules: nothing is half applied (one problem refuses the whole file); nothing is guessed (units are mandatory, unknown
@@ -17,23 +17,15 @@ use sha2::{Digest, Sha256};
 mod check;
 mod controllers;
 mod file;
-mod findings;
 mod folder;
-mod problem;
-mod reader;
 mod reload;
-mod scalar;
 mod settle;
-mod suggest;
-mod text;
-mod tree;
 
 pub use check::check;
-pub use problem::{ConfigErrors, Position, Problem};
 pub use reload::{ConfigState, Reloader, Status};
 pub use settle::{PATIENCE, SETTLE};
 
-use findings::Findings;
+use crate::yaml::{self, Format, Problem, Problems};
 
 /// The name of the policy file in its directory.
 pub const FILE: &str = "policy.yaml";
@@ -53,15 +45,25 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load(dir: &Path) -> Result<Loaded, ConfigErrors> {
+pub fn load(dir: &Path) -> Result<Loaded, Problems> {
     loaded(folder::read(dir))
 }
 
-fn loaded(content: Result<folder::Content, String>) -> Result<Loaded, ConfigErrors> {
-    let content = content.map_err(|why| ConfigErrors::of_file(FILE, &why))?;
+/// Reads one policy file of any name, or `policy.yaml` of a directory.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_path(path: &Path) -> Result<Loaded, Problems> {
+    if path.is_dir() { load(path) } else { parse_as(yaml::name(path), &yaml::read(path)?) }
+}
+
+fn loaded(content: Result<folder::Content, String>) -> Result<Loaded, Problems> {
+    let content = content.map_err(|why| Problems::of_file(&FILE.into(), &why))?;
     let mut loaded = parse(&content.bytes)?;
     let ignored = content.ignored.iter();
-    loaded.warnings.extend(ignored.map(|file| Problem::new(file, None, "is ignored by this version")));
+    loaded
+        .warnings
+        .extend(ignored.map(|file| Problem::new(&Arc::from(*file), None, "is ignored by this version")));
     Ok(loaded)
 }
 
@@ -69,25 +71,16 @@ fn loaded(content: Result<folder::Content, String>) -> Result<Loaded, ConfigErro
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the file. A syntax error ends the reading, so it comes last.
-pub fn parse(bytes: &[u8]) -> Result<Loaded, ConfigErrors> {
-    if bytes.len() > folder::LARGEST {
-        return Err(ConfigErrors::of_file(FILE, &folder::too_large()));
-    }
-    let mut findings = Findings::default();
-    let text = match text::decode(bytes) {
-        Ok(text) => text,
-        Err((at, why)) => {
-            findings.problem(at, || why);
-            return Err(findings.into_errors(String::from_utf8_lossy(bytes).into_owned()));
-        }
-    };
-    let read = tree::parse(text, &mut findings)
-        .map(|root| file::read(&root, revision(bytes), &mut findings))
-        .filter(|_| findings.found() == 0);
-    match read {
-        Some((set, parameters)) => Ok(Loaded { set: Arc::new(set), parameters, warnings: findings.warnings }),
-        None => Err(findings.into_errors(text.to_owned())),
-    }
+pub fn parse(bytes: &[u8]) -> Result<Loaded, Problems> {
+    parse_as(FILE.into(), bytes)
+}
+
+fn parse_as(file: Arc<str>, bytes: &[u8]) -> Result<Loaded, Problems> {
+    let empty = "to see without acting, write a policy with `mode: observe`";
+    let format = Format { file, kind: "a policy file", empty };
+    let ((set, parameters), warnings) =
+        yaml::parse(bytes, format, |root, findings| Some(file::read(root, revision(bytes), findings)))?;
+    Ok(Loaded { set: Arc::new(set), parameters, warnings })
 }
 
 fn revision(bytes: &[u8]) -> String {

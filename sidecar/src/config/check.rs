@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::problem::Problem;
 use super::{FILE, Loaded, load};
+use crate::yaml::Problem;
 
 /// Exit code of a good file.
 pub const OK: u8 = 0;

@@ -10,8 +10,7 @@ use setpoint_policies::controllers::memory_cap::MemoryCap;
 use setpoint_policies::controllers::scheduler_cap::SchedulerCap;
 use setpoint_policies::spec::{Controller, InvalidConfig};
 
-use super::reader::Fields;
-use super::scalar::{COUNT, DURATION, NUMBER, RATIO};
+use crate::yaml::{COUNT, DURATION, Fields, NUMBER, RATIO};
 
 /// Reads a section; `None` when it has a problem.
 type Read = fn(Fields<'_>) -> Option<Controller>;

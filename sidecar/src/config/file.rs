@@ -7,11 +7,7 @@ use setpoint_policies::lease::Lease;
 use setpoint_policies::spec::{Controller, InvalidConfig, Mode, PolicySet, PolicySpec};
 
 use super::controllers::CONTROLLERS;
-use super::findings::Findings;
-use super::problem::Position;
-use super::reader::Fields;
-use super::scalar::{DURATION, MODE, NAME, TEXT, describe};
-use super::tree::{Node, Value};
+use crate::yaml::{DURATION, Fields, Findings, MODE, NAME, Node, Position, TEXT, Value, describe};
 
 /// The one version of the format that is read.
 const VERSION: &str = "setpoint/v1";

@@ -14,9 +14,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::FILE;
+use crate::yaml::{LARGEST, too_large};
 
-/// Largest file that is read, in bytes.
-pub(super) const LARGEST: usize = 256 * 1024;
 /// Files of a later version: there, and ignored.
 const IGNORED: [&str; 2] = ["rollout.yaml", "candidate.yaml"];
 
@@ -48,11 +47,6 @@ pub(super) fn read(dir: &Path) -> Result<Content, String> {
     }
     let there = |name: &&str| rustix::fs::statat(&folder, *name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     Ok(Content { bytes, ignored: IGNORED.into_iter().filter(there).collect() })
-}
-
-/// Why a larger file is refused.
-pub(super) fn too_large() -> String {
-    format!("is larger than {} KiB", LARGEST / 1024)
 }
 
 fn bounded(file: File) -> io::Result<Vec<u8>> {

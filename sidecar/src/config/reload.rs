@@ -23,8 +23,8 @@ use setpoint_policies::time::Timestamp;
 
 use super::Loaded;
 use super::folder::{self, Content, Stamp, Watched};
-use super::problem::ConfigErrors;
 use super::settle::Settling;
+use crate::yaml::Problems;
 
 /// What the policies that run come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Reloader {
     ///
     /// # Errors
     /// Why the file is refused; what runs stays.
-    pub fn force(&mut self, now: Timestamp) -> Result<Option<Arc<PolicySet>>, ConfigErrors> {
+    pub fn force(&mut self, now: Timestamp) -> Result<Option<Arc<PolicySet>>, Problems> {
         self.settling.force(now, self.watched.look());
         let content = folder::read(&self.dir);
         self.judge(now, content)
@@ -121,7 +121,7 @@ impl Reloader {
         &mut self,
         now: Timestamp,
         content: Result<Content, String>,
-    ) -> Result<Option<Arc<PolicySet>>, ConfigErrors> {
+    ) -> Result<Option<Arc<PolicySet>>, Problems> {
         match super::loaded(content) {
             Ok(loaded) => Ok(self.accept(now, loaded)),
             Err(errors) => {
@@ -148,7 +148,7 @@ impl Reloader {
         Some(set)
     }
 
-    fn refuse(&mut self, now: Timestamp, errors: &ConfigErrors) {
+    fn refuse(&mut self, now: Timestamp, errors: &Problems) {
         let nothing_ran = self.state.revision.is_empty();
         let status = if nothing_ran { Status::ObserveOnly } else { Status::LastGood };
         if self.change(now, status, self.state.revision.clone(), Some(errors.to_string())) {

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use super::*;
+use crate::yaml::{Position, lines};
 
 mod golden;
 mod hostile;
@@ -36,9 +37,9 @@ fn compare(cases: &[(&str, String, &str)]) {
 }
 
 /// Asserts that every place of a refusal exists in the file, and that they are in order.
-fn assert_inside(bytes: &[u8], errors: &ConfigErrors) {
+fn assert_inside(bytes: &[u8], errors: &Problems) {
     let file = String::from_utf8_lossy(bytes);
-    let lines = text::lines(&file);
+    let lines = lines(&file);
     assert!(!errors.problems().is_empty());
     assert!(errors.problems().is_sorted_by_key(|problem| problem.at), "{errors}");
     for problem in errors.problems() {

@@ -1,10 +1,11 @@
 //! Files that mean harm, or that a broken tool wrote: refused with a place inside them, at bounded cost.
 
-use super::{HEAD, Position, assert_inside, folder, parse, refusal, sound, with};
+use super::{HEAD, Position, assert_inside, parse, refusal, sound, with};
+use crate::yaml::LARGEST;
 
 /// Each must be refused, for one reason at least.
 fn nasty() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let fill = |part: &str| part.repeat(folder::LARGEST / part.len());
+    let fill = |part: &str| part.repeat(LARGEST / part.len());
     let laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned()
         + &(b'b'..=b'i').fold(String::new(), |file, name| {
             let (name, before) = (name as char, (name - 1) as char);
@@ -32,7 +33,7 @@ fn nasty() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("half a surrogate", with("memory_cap: {knob: \"\\ud800\"}").into(), "while parsing"),
         ("UTF-16", b"\xff\xfev\0e\0r\0".to_vec(), "looks like UTF-16"),
         ("a binary", b"\x7fELF\x02\x01\x01\0\0".to_vec(), "control character U+007F"),
-        ("too large", vec![b'#'; folder::LARGEST + 1], "is larger than 256 KiB"),
+        ("too large", vec![b'#'; LARGEST + 1], "is larger than 256 KiB"),
         ("large and blank", fill(" ").into(), "is empty"),
         ("large and comments", fill("# a\n").into(), "is empty"),
         ("billion laughs", laughs.into(), alias),
@@ -46,11 +47,7 @@ fn nasty() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("deep block lists", fill("- ").into(), "nested more than 16 deep"),
         ("deep keys", fill("? ").into(), "nested more than 16 deep"),
         ("deep stairs", stairs.into(), "nested more than 16 deep"),
-        (
-            "a wide list",
-            format!("[{}", fill("a,")).into_bytes()[..folder::LARGEST].to_vec(),
-            "more than 10000",
-        ),
+        ("a wide list", format!("[{}", fill("a,")).into_bytes()[..LARGEST].to_vec(), "more than 10000"),
         (
             "a wide map",
             (0..15_000).map(|n| format!("k{n}: 1\n")).collect::<String>().into(),
@@ -73,7 +70,7 @@ fn nasty() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             with(&format!("breaker: {{knob: breaker.a, consecutive: {}}}", "9".repeat(100))).into(),
             "a whole number",
         ),
-        ("a quote over all", format!("\"{}", fill("a\n")).into_bytes()[..folder::LARGEST].to_vec(), "quote"),
+        ("a quote over all", format!("\"{}", fill("a\n")).into_bytes()[..LARGEST].to_vec(), "quote"),
         ("many documents", fill("---\n").into(), "a second document"),
         ("many ends", fill("...\n").into(), "is empty"),
         ("a policy too many", crowd.into(), "more than 256 policies"),

@@ -4,7 +4,7 @@
 const LONGEST: usize = 40;
 
 /// The name out of `known` that `written` is most likely a misspelling of, if one is close enough.
-pub(super) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > LONGEST {
         return None;
     }

@@ -13,7 +13,7 @@ const MESSAGE: usize = 400;
 ///
 /// # Errors
 /// The first place that is not UTF-8, or is a character that YAML does not allow.
-pub(super) fn decode(bytes: &[u8]) -> Result<&str, (Position, String)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (Position, String)> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err((Position::START, "looks like UTF-16: save the file as UTF-8".to_owned()));
     }
@@ -40,7 +40,7 @@ fn end_of(text: &str) -> Position {
 }
 
 /// The lines, broken as YAML breaks them: at `\n`, `\r\n` and `\r`. There is always one, the last may be empty.
-pub(super) fn lines(text: &str) -> Vec<&str> {
+pub(crate) fn lines(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text;
     while let Some(end) = rest.find(['\n', '\r']) {
@@ -53,7 +53,7 @@ pub(super) fn lines(text: &str) -> Vec<&str> {
 }
 
 /// The part of `line` around its character `column` (from 0), one printable character for each, and where `column` is in it.
-pub(super) fn around(line: &str, column: usize) -> (String, usize) {
+pub(crate) fn around(line: &str, column: usize) -> (String, usize) {
     let line = line.trim_start_matches('\u{feff}');
     let long = line.chars().nth(2 * AROUND).is_some();
     let start = if long { column.saturating_sub(AROUND) } else { 0 };
@@ -63,7 +63,7 @@ pub(super) fn around(line: &str, column: usize) -> (String, usize) {
 }
 
 /// A word of the file, cut and in backquotes.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let mut shown: String = word.chars().take(QUOTED).collect();
     if shown.len() < word.len() {
         shown.push('…');
@@ -72,7 +72,7 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// `message` cut, and with every character escaped that could move a cursor or hide text.
-pub(super) fn harmless(message: &str) -> String {
+pub(crate) fn harmless(message: &str) -> String {
     let mut out = String::with_capacity(message.len().min(MESSAGE));
     for c in message.chars().take(MESSAGE) {
         match c {

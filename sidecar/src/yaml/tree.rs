@@ -1,8 +1,8 @@
 //! YAML text to a tree in which every key and value knows its place.
 //!
 //! Why not `serde`: its `Deserialize` stops at the first thing that it dislikes, and it has typed a scalar (`0x10` is 16,
-//! `yes` is true) before we see it. Here the parser's events become a tree of plain text; what YAML allows and a policy
-//! file does not (aliases, anchors, tags, directives, repeated fields, a second document) is reported with its place and
+//! `yes` is true) before we see it. Here the parser's events become a tree of plain text; what YAML allows and our
+//! files do not (aliases, anchors, tags, directives, repeated fields, a second document) is reported with its place and
 //! reading goes on, so that all errors of a file are told at once. Only a syntax error ends it.
 //!
 //! Aliases are what makes a small file big (the "billion laughs"), so there is no expansion at all. Depth, number of values
@@ -23,13 +23,13 @@ const NODES: usize = 10_000;
 
 /// A value and its place.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) at: Position,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Empty, `~` or `null`.
     Nothing,
     /// A scalar as written.
@@ -44,15 +44,15 @@ pub(super) enum Value {
 
 /// A field of a map.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(crate) struct Entry {
+    pub(crate) key: String,
     /// The key's place.
-    pub(super) at: Position,
-    pub(super) value: Node,
+    pub(crate) at: Position,
+    pub(crate) value: Node,
 }
 
 /// The one document of `text`; `None` when there is none or its syntax is wrong, which is then reported.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
+pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         disallow_directives: true,
@@ -95,7 +95,8 @@ impl<'i> Builder<'i, '_> {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
                 (Event::DocumentStart(..), at) if root.is_some() => {
-                    self.findings.problem(at, || "a second document: a policy file holds one".to_owned());
+                    let message = format!("a second document: {} holds one", self.findings.format.kind);
+                    self.findings.problem(at, || message);
                     break;
                 }
                 (Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
@@ -103,8 +104,8 @@ impl<'i> Builder<'i, '_> {
             }
         }
         root.ok_or_else(|| {
-            let message = "the file is empty: to see without acting, write a policy with `mode: observe`";
-            self.stop(Position::START, message.to_owned())
+            let message = format!("the file is empty: {}", self.findings.format.empty);
+            self.stop(Position::START, message)
         })
     }
 

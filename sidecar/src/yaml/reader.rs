@@ -18,9 +18,9 @@ use super::text::quoted;
 use super::tree::{Entry, Node, Value};
 
 /// The fields of one map.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     /// What the map is, in messages: "the file", or "`memory_cap`".
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Before the names of its parameters: empty, or `failure_rate.`.
     path: String,
     /// Where a missing field is reported.
@@ -34,12 +34,12 @@ pub(super) struct Fields<'a> {
     defaults: Vec<(&'static str, String)>,
     /// Problems before this map.
     found_before: usize,
-    pub(super) findings: &'a mut Findings,
+    pub(crate) findings: &'a mut Findings,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `node`; `None` when it is no map, which is reported at `at`.
-    pub(super) fn of(
+    pub(crate) fn of(
         label: String,
         at: Position,
         node: &'a Node,
@@ -69,14 +69,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields of the map in `entry`, a field of this one.
-    pub(super) fn inside(&mut self, name: &'static str, entry: &'a Entry) -> Option<Fields<'_>> {
+    pub(crate) fn inside(&mut self, name: &'static str, entry: &'a Entry) -> Option<Fields<'_>> {
         let path = format!("{}{name}.", self.path);
         let fields = Fields::of(format!("`{name}`"), entry.at, &entry.value, self.findings)?;
         Some(Fields { path, ..fields })
     }
 
     /// The section `name`, if it is there and has no problem.
-    pub(super) fn section<T>(
+    pub(crate) fn section<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(Fields<'_>) -> Option<T>,
@@ -86,7 +86,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The field as it stands in the file.
-    pub(super) fn entry(&mut self, field: &'static str) -> Option<&'a Entry> {
+    pub(crate) fn entry(&mut self, field: &'static str) -> Option<&'a Entry> {
         if !self.known.contains(&field) {
             self.known.push(field);
         }
@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports `field` at `at`, once, whatever else is wrong with it.
-    pub(super) fn complain(&mut self, field: &'static str, at: Position, message: impl Display) {
+    pub(crate) fn complain(&mut self, field: &'static str, at: Position, message: impl Display) {
         if !self.blamed.contains(&field) {
             self.blamed.push(field);
             self.findings.problem(at, || format!("`{field}`: {message}"));
@@ -102,7 +102,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of `field`, without a note for the table of parameters.
-    pub(super) fn look<T>(&mut self, field: &'static str, kind: &Kind<T>) -> Option<T> {
+    pub(crate) fn look<T>(&mut self, field: &'static str, kind: &Kind<T>) -> Option<T> {
         let entry = self.entry(field)?;
         if self.blamed.contains(&field) {
             return None;
@@ -122,14 +122,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of `field`, if it is there.
-    pub(super) fn maybe<T>(&mut self, field: &'static str, kind: &Kind<T>) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, field: &'static str, kind: &Kind<T>) -> Option<T> {
         let value = self.look(field, kind)?;
         self.note(field, &(kind.show)(&value));
         Some(value)
     }
 
     /// The value of `field`, else `default`.
-    pub(super) fn optional<T>(&mut self, field: &'static str, kind: &Kind<T>, default: T) -> T {
+    pub(crate) fn optional<T>(&mut self, field: &'static str, kind: &Kind<T>, default: T) -> T {
         self.maybe(field, kind).unwrap_or_else(|| {
             let shown = (kind.show)(&default);
             self.note(field, &shown);
@@ -139,19 +139,19 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of `field`; when it is missing, which is reported, `stand_in` lets the checks of the others go on.
-    pub(super) fn required<T>(&mut self, field: &'static str, kind: &Kind<T>, stand_in: T) -> T {
+    pub(crate) fn required<T>(&mut self, field: &'static str, kind: &Kind<T>, stand_in: T) -> T {
         self.needed(field);
         self.maybe(field, kind).unwrap_or(stand_in)
     }
 
     /// As [`Self::required`], without a note for the table of parameters.
-    pub(super) fn title(&mut self, field: &'static str, kind: &Kind<String>) -> String {
+    pub(crate) fn title(&mut self, field: &'static str, kind: &Kind<String>) -> String {
         self.needed(field);
         self.look(field, kind).unwrap_or_default()
     }
 
     /// The knob that a controller moves; its name starts with `prefix`.
-    pub(super) fn knob(&mut self, prefix: &'static str) -> KnobName {
+    pub(crate) fn knob(&mut self, prefix: &'static str) -> KnobName {
         self.needed("knob");
         let Some(knob) = self.look("knob", &KNOB) else {
             return KnobName::try_new("unknown").expect("a plain word is a name");
@@ -165,7 +165,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports `field` when it is missing.
-    pub(super) fn needed(&mut self, field: &'static str) {
+    pub(crate) fn needed(&mut self, field: &'static str) {
         if self.entry(field).is_none() && !self.blamed.contains(&field) {
             self.blamed.push(field);
             self.findings.problem(self.at, || format!("{} needs the field `{field}`", self.label));
@@ -173,7 +173,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that has a place in the format and none in this version; not offered as a suggestion.
-    pub(super) fn unsupported(&mut self, field: &'static str, message: &str) {
+    pub(crate) fn unsupported(&mut self, field: &'static str, message: &str) {
         if let Some(entry) = self.entries.iter().find(|entry| entry.key == field) {
             self.complain(field, entry.at, message);
         }
@@ -181,7 +181,7 @@ impl<'a> Fields<'a> {
 
     /// The one field out of `names` that must be there. All that are there are returned, so that each is checked; more or
     /// less than one is reported.
-    pub(super) fn choice(&mut self, names: &[&'static str]) -> Vec<(&'static str, &'a Entry)> {
+    pub(crate) fn choice(&mut self, names: &[&'static str]) -> Vec<(&'static str, &'a Entry)> {
         let mut there: Vec<_> = names.iter().filter_map(|name| Some((*name, self.entry(name)?))).collect();
         there.sort_by_key(|(_, entry)| entry.at);
         let known = &self.known;
@@ -202,7 +202,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the fields with `read`, which ends in a checked constructor, and reports every rule that is broken.
-    pub(super) fn build<T>(mut self, read: impl Fn(&mut Self) -> Result<T, InvalidConfig>) -> Option<T> {
+    pub(crate) fn build<T>(mut self, read: impl Fn(&mut Self) -> Result<T, InvalidConfig>) -> Option<T> {
         let built = loop {
             match read(&mut self) {
                 Ok(built) => break Some(built),
@@ -214,7 +214,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports the fields that nobody asked for; whether there is no problem in this map.
-    pub(super) fn finish(self) -> bool {
+    pub(crate) fn finish(self) -> bool {
         let asked = |key: &str| self.known.contains(&key) || self.blamed.contains(&key);
         for entry in self.entries.iter().filter(|entry| !asked(&entry.key)) {
             self.findings.problem(entry.at, || unknown(&entry.key, &self.known));
@@ -259,7 +259,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A line for the table of parameters.
-    pub(super) fn note(&mut self, field: &'static str, shown: &str) {
+    pub(crate) fn note(&mut self, field: &'static str, shown: &str) {
         self.findings.parameters.push(format!("{}{field} {shown}", self.path));
     }
 }

@@ -1,10 +1,11 @@
-//! What is wrong with a policy file, where, and how it is said.
+//! What is wrong with a file, where, and how it is said.
 //!
 //! All problems of a file are reported together, in the order of the file, because a file that is corrected one error at a
 //! time takes one roll-out per error. What is shown comes from a file that may be hostile, so every message is cut and its
 //! control characters are escaped before a terminal, a log or a page sees it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::text;
 
@@ -19,14 +20,14 @@ pub struct Position {
 
 impl Position {
     /// The first character of a file.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// One problem. Displays as `policy.yaml:3:21: message`, or without a place as `policy.yaml: message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file's name in its directory.
-    pub file: &'static str,
+    /// The file's name: in its directory, or as it was given.
+    pub file: Arc<str>,
     /// Where; `None` when it is about the file as a whole.
     pub at: Option<Position>,
     /// What is wrong, and where possible what to write instead.
@@ -34,8 +35,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(file: &'static str, at: Option<Position>, message: &str) -> Self {
-        Self { file, at, message: text::harmless(message) }
+    pub(crate) fn new(file: &Arc<str>, at: Option<Position>, message: &str) -> Self {
+        Self { file: Arc::clone(file), at, message: text::harmless(message) }
     }
 }
 
@@ -50,24 +51,24 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a policy file is refused: at least one problem, in the order of the file. Displays one line per problem.
+/// Why a file is refused: at least one problem, in the order of the file. Displays one line per problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors {
+pub struct Problems {
     problems: Vec<Problem>,
     /// How many more there are than `problems` holds.
     more: usize,
-    /// The file's text, for [`ConfigErrors::with_source`].
+    /// The file's text, for [`Self::with_source`].
     source: String,
 }
 
-impl ConfigErrors {
-    pub(super) fn new(mut problems: Vec<Problem>, more: usize, source: String) -> Self {
+impl Problems {
+    pub(crate) fn new(mut problems: Vec<Problem>, more: usize, source: String) -> Self {
         problems.sort_by_key(|problem| problem.at);
         Self { problems, more, source }
     }
 
     /// A problem with the file as a whole.
-    pub(super) fn of_file(file: &'static str, message: &str) -> Self {
+    pub(crate) fn of_file(file: &Arc<str>, message: &str) -> Self {
         Self::new(vec![Problem::new(file, None, message)], 0, String::new())
     }
 
@@ -86,7 +87,7 @@ impl ConfigErrors {
     }
 }
 
-impl fmt::Display for ConfigErrors {
+impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
             write!(f, "{}{problem}", if index == 0 { "" } else { "\n" })?;
@@ -95,9 +96,9 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-impl std::error::Error for ConfigErrors {}
+impl std::error::Error for Problems {}
 
-struct WithSource<'a>(&'a ConfigErrors);
+struct WithSource<'a>(&'a Problems);
 
 impl fmt::Display for WithSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Scalars: how each kind of value is written in a policy file, read, and shown again.
+//! Scalars: how each kind of value is written in a file, read, and shown again.
 
 use std::time::Duration;
 
@@ -10,32 +10,36 @@ use super::suggest::closest;
 use super::text::quoted;
 use super::tree::{Node, Value};
 
-/// Longest scalar that means anything here, in bytes; the longest name of a knob.
-const LONGEST: usize = setpoint_policies::knob::MAX_NAME_BYTES;
+/// Longest scalar that means anything in most places, in bytes; the longest name of a knob.
+pub(crate) const LONGEST: usize = setpoint_policies::knob::MAX_NAME_BYTES;
 
 /// One kind of scalar.
-pub(super) struct Kind<T> {
+pub(crate) struct Kind<T> {
     /// Completes "expected ...".
-    expected: &'static str,
+    pub(crate) expected: &'static str,
     /// Text or quantity: may stand in quotes. A number may not.
-    quotable: bool,
-    parse: fn(&str) -> Result<T, String>,
+    pub(crate) quotable: bool,
+    /// Longest text that is looked at, in bytes.
+    pub(crate) longest: usize,
+    pub(crate) parse: fn(&str) -> Result<T, String>,
     /// Shows a value as one would write it.
-    pub(super) show: fn(&T) -> String,
+    pub(crate) show: fn(&T) -> String,
 }
 
 /// `75%` as 0.75.
-pub(super) const RATIO: Kind<f64> = Kind {
+pub(crate) const RATIO: Kind<f64> = Kind {
     expected: "a percentage such as 75%",
     quotable: true,
+    longest: LONGEST,
     parse: ratio,
     show: |ratio| format!("{}%", (ratio * 1e6).round() / 1e4),
 };
 
 /// `250ms`.
-pub(super) const DURATION: Kind<Duration> = Kind {
+pub(crate) const DURATION: Kind<Duration> = Kind {
     expected: "a duration such as 250ms",
     quotable: true,
+    longest: LONGEST,
     parse: |text| units::duration(text).map_err(|error| error.to_string()),
     show: |duration| match duration {
         &Duration::ZERO => "0ms".to_owned(),
@@ -44,13 +48,19 @@ pub(super) const DURATION: Kind<Duration> = Kind {
 };
 
 /// `50` or `12.5`: decimal, without an exponent.
-pub(super) const NUMBER: Kind<f64> =
-    Kind { expected: "a number such as 50", quotable: false, parse: number, show: f64::to_string };
+pub(crate) const NUMBER: Kind<f64> = Kind {
+    expected: "a number such as 50",
+    quotable: false,
+    longest: LONGEST,
+    parse: number,
+    show: f64::to_string,
+};
 
 /// `3`.
-pub(super) const COUNT: Kind<u64> = Kind {
+pub(crate) const COUNT: Kind<u64> = Kind {
     expected: "a whole number such as 3",
     quotable: false,
+    longest: LONGEST,
     parse: |text| {
         let whole = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
         whole.ok_or_else(|| format!("expected a whole number such as 3, found {}", quoted(text)))
@@ -59,9 +69,10 @@ pub(super) const COUNT: Kind<u64> = Kind {
 };
 
 /// What a file or a policy is called.
-pub(super) const NAME: Kind<String> = Kind {
+pub(crate) const NAME: Kind<String> = Kind {
     expected: "a name",
     quotable: true,
+    longest: LONGEST,
     parse: |text| {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
         if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
@@ -74,21 +85,37 @@ pub(super) const NAME: Kind<String> = Kind {
 };
 
 /// Any text.
-pub(super) const TEXT: Kind<String> =
-    Kind { expected: "a text", quotable: true, parse: |text| Ok(text.to_owned()), show: String::clone };
+pub(crate) const TEXT: Kind<String> = Kind {
+    expected: "a text",
+    quotable: true,
+    longest: LONGEST,
+    parse: |text| Ok(text.to_owned()),
+    show: String::clone,
+};
+
+/// `true` or `false`.
+pub(crate) const FLAG: Kind<bool> = Kind {
+    expected: "true or false",
+    quotable: false,
+    longest: LONGEST,
+    parse: |text| text.parse().map_err(|_| format!("expected true or false, found {}", quoted(text))),
+    show: bool::to_string,
+};
 
 /// The name of a knob.
-pub(super) const KNOB: Kind<KnobName> = Kind {
+pub(crate) const KNOB: Kind<KnobName> = Kind {
     expected: "the name of a knob",
     quotable: true,
+    longest: LONGEST,
     parse: |text| KnobName::try_new(text).map_err(|error| error.to_string()),
     show: KnobName::to_string,
 };
 
 /// Whether decisions act.
-pub(super) const MODE: Kind<Mode> = Kind {
+pub(crate) const MODE: Kind<Mode> = Kind {
     expected: "enforce, shadow or observe",
     quotable: true,
+    longest: LONGEST,
     parse: |text| {
         let modes = [Mode::Enforce, Mode::Shadow, Mode::Observe];
         modes.into_iter().find(|mode| mode.name() == text).ok_or_else(|| {
@@ -103,14 +130,14 @@ pub(super) const MODE: Kind<Mode> = Kind {
 
 impl<T> Kind<T> {
     /// The value of `node`; `Err(None)` when what is wrong was reported before.
-    pub(super) fn read(&self, node: &Node) -> Result<T, Option<String>> {
+    pub(crate) fn read(&self, node: &Node) -> Result<T, Option<String>> {
         let text = match &node.value {
             Value::Unusable => return Err(None),
             Value::Plain(text) => text,
             Value::Quoted(text) if self.quotable => text,
             other => return Err(Some(format!("expected {}, found {}", self.expected, describe(other)))),
         };
-        if text.len() > LONGEST {
+        if text.len() > self.longest {
             return Err(Some(format!("expected {}, found {}", self.expected, quoted(text))));
         }
         (self.parse)(text).map_err(Some)
@@ -118,7 +145,7 @@ impl<T> Kind<T> {
 }
 
 /// What a value is, to complete "found ...".
-pub(super) fn describe(value: &Value) -> String {
+pub(crate) fn describe(value: &Value) -> String {
     match value {
         Value::Nothing => "nothing".to_owned(),
         Value::Plain(text) => quoted(text),

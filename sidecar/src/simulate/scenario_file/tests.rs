@@ -1,0 +1,277 @@
+use std::fmt::Write;
+
+use setpoint_policies::sim::distribution::Distribution;
+use setpoint_policies::sim::scenario::{
+    Bounds, Bursts, Class, Clients, Contention, Discipline, Link, Modulation, Pauses, Phase, Rate, Retries,
+    Server, Station, Steps,
+};
+
+use super::*;
+use crate::yaml::lines;
+
+mod mutation;
+
+const FULL: &str = include_str!("tests/full.yaml");
+
+/// As short as a scenario can be; `duration` is on line 4, `server` on line 7.
+const SHORT: &str = "\
+version: setpoint/v1
+kind: Scenario
+name: a
+duration: 40s
+clients: {rate: 100}
+deadline: 100ms
+server: {workers: 4, work: {exponential: 10ms}}
+";
+
+fn refusal(file: &str) -> String {
+    match parse("a.yaml", file.as_bytes()) {
+        Ok(scenario) => format!("accepted: {scenario:?}"),
+        Err(problems) => problems.to_string().replace("a.yaml:", ""),
+    }
+}
+
+fn class(name: &str, share: f64, priority: u8, deadline: f64, work: f64) -> Class {
+    Class { name: name.to_owned(), share, priority, deadline, work }
+}
+
+fn phase(at: f64, overload: bool, kind: Option<u8>) -> Phase {
+    Phase { at, overload, kind }
+}
+
+#[test]
+fn every_field_is_read() {
+    let mixture =
+        Distribution::Mixture(vec![(0.9, Distribution::Fixed(0.001)), (0.1, Distribution::Exponential(0.1))]);
+    let expected = Scenario {
+        name: "T01".to_owned(),
+        about: "every field once".to_owned(),
+        seconds: 40.0,
+        warm_up: 8.0,
+        phases: vec![phase(0.0, false, None), phase(10.0, true, Some(3)), phase(30.0, false, None)],
+        clients: Clients {
+            rate: Rate {
+                points: vec![(0.0, 960.0), (10.0, 2400.0), (30.0, 960.0)],
+                linear: true,
+                bursts: Some(Bursts { from: 10.0, every: 5.0, length: 0.3, rate: 8000.0 }),
+                modulation: Some(Modulation { factor: 2.0, high: 1.0, low: 5.0 }),
+            },
+            batch: 1.5,
+            even: true,
+            retries: Some(Retries { attempts: 3, backoff: 0.05 }),
+        },
+        classes: vec![class("checkout", 0.3, 0, 0.1, 2.0), class("search", 0.7, 2, 1.0, 1.0)],
+        server: Server {
+            station: Station {
+                workers: Steps(vec![(0.0, 16), (20.0, 8)]),
+                discipline: Discipline::Usl { sigma: 0.02, kappa: 0.0005 },
+                contention: Some(Contention { from: 64.0, slope: 0.5, worst: 2.0 }),
+            },
+            work: Steps(vec![
+                (0.0, Distribution::Erlang { shape: 4, mean: 0.01 }),
+                (5.0, Distribution::Lognormal { mean: 0.01, sigma: 1.5 }),
+                (15.0, mixture),
+            ]),
+            speed: Steps(vec![(0.0, 1.0), (1.0, 0.5)]),
+            pauses: Some(Pauses { length: 0.08, every: 1.0, random: true }),
+            delay: Steps::constant(Distribution::Fixed(0.005)),
+            second: Some((Steps::constant(24), Distribution::Exponential(0.01))),
+            reject_cost: 0.0001,
+            drop_ratio: Steps(vec![(0.0, 0.0), (30.0, 0.05)]),
+        },
+        instances: vec![0.25, 0.75],
+        link: Link { interval: 0.05, delay: 0.002, jitter: 0.003, loss: 0.2 },
+        limit: Bounds { min: 2.0, max: 500.0, initial: 20.0 },
+        deadline_known: true,
+    };
+    assert_eq!(parse("full.yaml", FULL.as_bytes()), Ok(expected));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let scenario = parse("a.yaml", SHORT.as_bytes()).unwrap();
+    assert_eq!(scenario.phases, [phase(0.0, false, None)]);
+    assert_eq!(scenario.classes, [class("all", 1.0, 2, 0.1, 1.0)]);
+    assert_eq!((scenario.link, scenario.limit), (Link::default(), Bounds::default()));
+    assert_eq!((scenario.instances, scenario.deadline_known), (vec![1.0], false));
+    assert_eq!(scenario.server.station.discipline, Discipline::Fifo);
+    let lower = parse("a.yaml", format!("{SHORT}limit: {{max: 20}}").as_bytes()).unwrap();
+    assert_eq!(lower.limit, Bounds { min: 1.0, max: 20.0, initial: 20.0 });
+}
+
+/// Each edit of a good file, and what is said about it.
+const MISTAKES: [(&str, &str, &str); 44] = [
+    ("version: setpoint/v1\n", "", "1:1: the file needs the field `version`"),
+    ("setpoint/v1", "setpoint/v9", "1:10: `version`: expected `setpoint/v1`, found `setpoint/v9`"),
+    ("kind: Scenario", "kind: Policy", "2:7: `kind`: expected `Scenario`, found `Policy`"),
+    ("name: a", "name: a b", "3:7: `name`: a name has 1 to 64 characters of a-z A-Z 0-9 - _ ."),
+    ("duration: 40s\n", "", "1:1: the file needs the field `duration`"),
+    ("duration: 40s", "duration: 40", "4:11: `duration`: unit missing: write 40ms or 40s"),
+    ("duration: 40s", "duration: 3h", "4:11: `duration`: must be between 100ms and 7200s"),
+    (
+        "duration",
+        "duratoin",
+        "1:1: the file needs the field `duration`\n4:1: unknown field `duratoin`, did you mean `duration`?",
+    ),
+    ("deadline:", "warm_up: 40s\ndeadline:", "6:10: `warm_up`: must end before the scenario does"),
+    ("deadline:", "warm_up: 50s\ndeadline:", "6:10: `warm_up`: must be between 0ms and 40s"),
+    ("deadline: 100ms\n", "", "1:1: the file needs one of deadline, classes"),
+    ("deadline: 100ms", "deadline: 0ms", "6:11: `deadline`: must be between 1ms and 3600s"),
+    (
+        "server:",
+        "classes: []\nserver:",
+        "7:1: `classes` beside `deadline` on line 6: only one of them is allowed\n7:1: `classes`: must have 1 to 16 items",
+    ),
+    (
+        "deadline: 100ms",
+        "classes: [{name: a, share: 0.5, deadline: 1s}]",
+        "6:1: `classes`: shares must sum to 1, found 0.5",
+    ),
+    (
+        "deadline: 100ms",
+        "classes: [{name: a, share: 1, deadline: 1s, priority: vip}]",
+        "6:55: `priority`: unknown priority `vip`, expected critical, high, normal, low or background",
+    ),
+    (
+        "deadline: 100ms",
+        "classes: [{name: a, share: 1, deadline: 1s, size: 2}]",
+        "6:45: unknown field `size`, expected one of name, share, priority, deadline, work",
+    ),
+    ("deadline:", "phases: [{at: 1s}]\ndeadline:", "6:15: `at`: the first must be 0s"),
+    (
+        "deadline:",
+        "phases: [{at: 0s}, {at: 0s}]\ndeadline:",
+        "6:25: `at`: must be later than the one before, 0ms",
+    ),
+    ("deadline:", "phases: [{at: 0s}, {at: 50s}]\ndeadline:", "6:25: `at`: must be between 0ms and 40s"),
+    ("deadline:", "phases: [{at: 0s, kind: 300}]\ndeadline:", "6:25: `kind`: must be between 0 and 255"),
+    ("deadline:", "phases: {at: 0s}\ndeadline:", "6:1: `phases`: expected a list, found a map"),
+    ("rate: 100", "", "5:1: `clients` needs the field `rate`"),
+    ("rate: 100", "rate: -1", "5:17: `rate`: must be between 0 and 10000000"),
+    ("rate: 100", "rate: 1e3", "5:17: `rate`: expected a number such as 50, found `1e3`"),
+    ("rate: 100", "rate: []", "5:11: `rate`: must have 1 to 2000 items"),
+    (
+        "rate: 100",
+        "rate: [100, 200]",
+        "5:18: an item of `rate`: expected a map, found `100`\n5:23: an item of `rate`: expected a map, found `200`",
+    ),
+    ("rate: 100", "rate: [{at: 0s}]", "5:18: an item of `rate` needs the field `value`"),
+    (
+        "rate: 100",
+        "rate: 5000000",
+        "5:11: `rate`: up to 200 million calls, with bursts, modulation and retries: at most 100 million are simulated",
+    ),
+    (
+        "rate: 100",
+        "rate: 1000000, retries: {attempts: 3, backoff: 1s}",
+        "5:11: `rate`: up to 120 million calls, with bursts, modulation and retries: at most 100 million are simulated",
+    ),
+    (
+        "rate: 100",
+        "rate: 1, retries: {attempts: 1.5, backoff: 1s}",
+        "5:40: `attempts`: must be a whole number",
+    ),
+    (
+        "rate: 100",
+        "rate: 1, bursts: {every: 1s, length: 2s, rate: 5}",
+        "5:48: `length`: must not exceed `every`",
+    ),
+    (
+        "rate: 100",
+        "rate: 1, modulation: {factor: 2, high: 0s, low: 1s}",
+        "5:50: `high`: must be between 1ms and 7200s",
+    ),
+    ("rate: 100", "rate: 1, even: yes", "5:26: `even`: expected true or false, found `yes`"),
+    ("workers: 4", "workers: 0", "7:19: `workers`: must be between 1 and 100000"),
+    (
+        "workers: 4",
+        "workers: 4, discipline: lifo",
+        "7:34: `discipline`: expected fifo, processor_sharing or {usl: ...}, found `lifo`",
+    ),
+    ("workers: 4", "workers: 4, discipline: {usl: {sigma: 1}}", "7:35: `usl` needs the field `kappa`"),
+    (
+        "workers: 4",
+        "workers: 4, pauses: {length: 1s, every: 1s}",
+        "7:39: `length`: must be less than `every`",
+    ),
+    ("{exponential: 10ms}", "10ms", "7:22: `work`: expected a map, found `10ms`"),
+    ("{exponential: 10ms}", "{fixed: 0s}", "7:22: `work`: must take 1us at least, on average"),
+    (
+        "{exponential: 10ms}",
+        "{gamma: 1s}",
+        "7:22: `work` needs one of fixed, exponential, erlang, lognormal, mixture\n7:29: unknown field `gamma`, expected one of fixed, exponential, erlang, lognormal, mixture",
+    ),
+    (
+        "{exponential: 10ms}",
+        "{mixture: [{share: 0.5, of: {fixed: 1ms}}]}",
+        "7:29: `mixture`: shares must sum to 1, found 0.5",
+    ),
+    (
+        "deadline:",
+        "instances: [0.5, half]\ndeadline:",
+        "6:1: `instances`: shares must sum to 1, found 0.5\n6:18: `instances`: expected a share such as 0.3 or 30%, found `half`",
+    ),
+    ("deadline:", "link: {loss: 200%}\ndeadline:", "6:14: `loss`: must be between 0% and 100%"),
+    (
+        "deadline:",
+        "limit: {min: 5, max: 4, initial: 9}\ndeadline:",
+        "6:22: `max`: min <= initial <= max must hold\n6:34: `initial`: min <= initial <= max must hold",
+    ),
+];
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    let mut different = String::new();
+    for (from, to, expected) in MISTAKES {
+        assert!(SHORT.contains(from), "{from}");
+        let file = SHORT.replacen(from, to, 1);
+        let said = refusal(&file);
+        if said != expected {
+            writeln!(different, "--- {from} -> {to}\n  expected\n{expected}\n  said\n{said}").unwrap();
+        }
+    }
+    assert!(different.is_empty(), "{different}");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let file =
+        SHORT.replace("40s", "40").replace("rate: 100", "rate: x").replace("workers: 4", "workers: 4.5");
+    assert_eq!(refusal(&file).lines().count(), 3, "{}", refusal(&file));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_too_large_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.yaml");
+    assert!(read(&path).expect_err("absent").to_string().contains("cannot read it"), "{path:?}");
+    std::fs::write(&path, vec![b'#'; yaml::LARGEST + 1]).unwrap();
+    assert!(read(&path).expect_err("large").to_string().ends_with("is larger than 256 KiB"));
+    std::fs::write(&path, SHORT).unwrap();
+    assert_eq!(read(&path).expect("good").name, "a");
+}
+
+/// The answer to any bytes is a sound scenario, or places inside the file.
+fn sound(bytes: &[u8]) {
+    let file = String::from_utf8_lossy(bytes);
+    match parse("a.yaml", bytes) {
+        Ok(scenario) => {
+            assert!((0.1..=LONGEST).contains(&scenario.seconds) && scenario.warm_up < scenario.seconds);
+            assert!((1..=INSTANCES).contains(&scenario.instances.len()));
+            assert!((1..=CLASSES).contains(&scenario.classes.len()));
+            let shares: f64 = scenario.classes.iter().map(|class| class.share).sum();
+            assert!((shares - 1.0).abs() < 0.01);
+            assert!(scenario.clients.rate.points.is_sorted_by(|a, b| a.0 < b.0));
+            assert!(
+                scenario.limit.min <= scenario.limit.initial && scenario.limit.initial <= scenario.limit.max
+            );
+        }
+        Err(problems) => {
+            for problem in problems.problems() {
+                let Some(at) = problem.at else { continue };
+                let line = lines(&file)[at.line as usize - 1].chars().count();
+                assert!((1..=line + 1).contains(&(at.column as usize)), "{problem}\n{file}");
+            }
+        }
+    }
+}
