@@ -6,9 +6,11 @@
 
 pub mod arrivals;
 pub mod distribution;
+pub mod draw;
 pub mod law;
 pub mod link;
 pub mod plant;
 pub mod run;
 pub mod scenario;
+pub mod score;
 pub mod station;
