@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use setpoint::simulate::scenario_file;
 use setpoint_policies::sim::draw;
 use setpoint_policies::sim::scenario::Scenario;
 
@@ -33,7 +34,7 @@ impl Case {
 
     /// Seeds of the search for the oracle's limits: never one of those on which laws run.
     pub fn search_seeds(&self) -> Vec<u64> {
-        let count = self.seeds(2).len().min(6) as u64;
+        let count = self.seeds(4).len().min(12) as u64;
         (0..count).map(|index| 1_000_001 + index).collect()
     }
 }
@@ -59,7 +60,7 @@ pub fn load(folder: &Path, args: &Args) -> anyhow::Result<Vec<Case>> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Scenario> {
-    anyhow::bail!("cannot read {} yet", path.display())
+    scenario_file::read(path).map_err(|problems| anyhow::anyhow!("{problems}"))
 }
 
 /// Letters first, then T01 and on, then words.

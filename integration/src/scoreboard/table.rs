@@ -30,7 +30,7 @@ pub fn text(board: &Board, verbose: bool) -> String {
 fn details(out: &mut String, board: &Board, verbose: bool) {
     let _ = writeln!(
         out,
-        "{:<24}{:<22}{:>8}{:>9}{:>8}{:>7}{:>7}  phases",
+        "{:<34}{:<22}{:>8}{:>9}{:>8}{:>7}{:>7}  phases",
         "scenario", "law", "goodput", "p99 ms", "false %", "conv s", "osc %"
     );
     for line in &board.lines {
@@ -40,7 +40,7 @@ fn details(out: &mut String, board: &Board, verbose: bool) {
                 true => line.limits.iter().map(|limit| format!("{limit}")).collect(),
                 false => score.phases.iter().map(|ratio| format!("{ratio:.2}")).collect(),
             };
-            let _ = write!(out, "{:<24}{law:<22}{}  {}", line.name, figures(score), phases.join(" "));
+            let _ = write!(out, "{:<34}{law:<22}{}  {}", line.name, figures(score), phases.join(" "));
             if verbose {
                 let classes: Vec<String> = score.classes.iter().map(|share| format!("{share:.3}")).collect();
                 let fairness = score.fairness.map_or(String::new(), |index| format!("  fairness {index:.3}"));
@@ -49,7 +49,7 @@ fn details(out: &mut String, board: &Board, verbose: bool) {
             out.push('\n');
         }
         if verbose {
-            let _ = writeln!(out, "{:<24}{}", "", line.about);
+            let _ = writeln!(out, "    {}", line.about);
         }
     }
     out.push('\n');
@@ -73,10 +73,10 @@ fn matrix(out: &mut String, board: &Board) {
         let _ = writeln!(out, "{:>30} {}", format!("column {:>2}", number + 1), law);
     }
     let columns: String = (1..=laws().count()).map(|number| format!("{number:>4}")).collect();
-    let _ = writeln!(out, "{:<30}{columns}", "goodput / oracle, percent");
+    let _ = writeln!(out, "{:<34}{columns}", "goodput / oracle, percent");
     for line in &board.lines {
         let _ =
-            writeln!(out, "{:<30}{}", line.name, laws().map(|law| percent(line, law)).collect::<String>());
+            writeln!(out, "{:<34}{}", line.name, laws().map(|law| percent(line, law)).collect::<String>());
     }
     out.push('\n');
 }

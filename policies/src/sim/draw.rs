@@ -225,6 +225,7 @@ impl Dice {
             second: None,
             reject_cost: 0.0,
             drop_ratio: Steps::constant(0.0),
+            accepts: None,
         }
     }
 
