@@ -6,15 +6,15 @@
 //! | part | published | reconstructed here |
 //! |---|---|---|
 //! | levels | priority (tier) times 128 cohorts of callers; the lowest are shed first | cohort drawn per call |
-//! | rejector | PI on calls in, calls out and free slots; from ratio to level by the levels of the last 1000 calls | every 500 ms, gains, and division by calls in (below) |
+//! | rejector | PI on calls in, calls out and free slots; from ratio to level by the levels of the last 1000 calls | every 500 ms, gains, and division by the calls that asked (below) |
 //! | overload | ends when the queue has emptied | no call found the limit reached for 500 ms |
 //! | queue | by priority, before the limit | none: a call that finds the limit reached is rejected |
-//! | auto-tuner | TCP Vegas on smoothed p90; target latency is set anew at times; throughput by Little's law; negative covariance with calls in flight over 50 intervals lowers the limit | constants of Netflix Vegas; intervals and smoothing of failsafe-go, which follows it; target set every 50 intervals |
+//! | auto-tuner | TCP Vegas on smoothed p90; target latency is set anew at times; throughput by Little's law; negative covariance with calls in flight over 50 intervals lowers the limit | constants of Netflix Vegas; intervals and smoothing of failsafe-go, which follows it; target set in each of the first 10 intervals, then every 50 |
 //! | bounds | cores to ten times the calls in flight | begins with 20; highest [`HIGHEST`] |
 //!
 //! ```text
 //! in   = calls that passed the rejector, out = calls that started, free = limit - in_flight     (of 500 ms)
-//! p    = (in - out - free) / in,    integral = clamp(integral + 0.5 p, 0, 1 / 1.4)
+//! p    = (in - out - free) / asked,    integral = clamp(integral + 0.5 p, 0, 1 / 1.4)
 //! rejected share = clamp(0.1 p + 1.4 integral, 0, 1)
 //!
 //! queue = limit (1 - target / latency),  g = floor(log10(limit)), at least 1        (every 1 s with 50 samples)
@@ -43,6 +43,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const FEWEST_SAMPLES: usize = 50;
 const QUANTILE: f64 = 0.9;
 const IN_FLIGHT_FACTOR: f64 = 10.0;
+const TARGET_WARM_UP: u32 = 10;
 const TARGET_INTERVALS: u32 = 50;
 
 /// The law.
@@ -72,6 +73,7 @@ struct Rejector {
     /// Levels above this are rejected.
     threshold: Option<usize>,
     integral: f64,
+    asked: u32,
     passed: u32,
     started: u32,
 }
@@ -79,13 +81,14 @@ struct Rejector {
 impl Rejector {
     /// The share to be rejected, from what happened in a period.
     fn control(&mut self, free: f64) -> f64 {
-        let (passed, started) = (f64::from(self.passed), f64::from(self.started));
-        (self.passed, self.started) = (0, 0);
+        let (asked, passed, started) =
+            (f64::from(self.asked), f64::from(self.passed), f64::from(self.started));
+        (self.asked, self.passed, self.started) = (0, 0, 0);
         if passed <= started {
             self.integral = 0.0;
             return 0.0;
         }
-        let error = (passed - started - free) / passed;
+        let error = (passed - started - free) / asked;
         self.integral = (self.integral + error * PERIOD.as_secs_f64()).clamp(0.0, 1.0 / INTEGRAL);
         (PROPORTIONAL * error + INTEGRAL * self.integral).clamp(0.0, 1.0)
     }
@@ -140,7 +143,7 @@ impl Tuner {
         let latency = self.smoothed.add(self.median.add(quantile));
         let in_flight = f64::from(self.in_flight);
         let throughput = self.throughput.add(in_flight, in_flight / latency).coefficient;
-        if self.intervals.is_multiple_of(TARGET_INTERVALS) {
+        if self.intervals < TARGET_WARM_UP || self.intervals.is_multiple_of(TARGET_INTERVALS) {
             self.target = latency;
         }
         self.intervals += 1;
@@ -168,6 +171,7 @@ impl Law for Cinnamon {
         self.in_flight = call.in_flight;
         let level = Levels::of(call.priority, call.chance);
         self.rejector.levels.add(level);
+        self.rejector.asked += 1;
         if self.rejector.threshold.is_some_and(|threshold| level > threshold) {
             return false;
         }

@@ -9,24 +9,24 @@ fn near(a: f64, b: f64) {
 #[test]
 fn the_rejector_follows_a_trace_computed_by_hand() {
     let mut rejector = Rejector::default();
-    let mut period = |passed, started, free| {
-        (rejector.passed, rejector.started) = (passed, started);
+    let mut period = |asked, passed, started, free| {
+        (rejector.asked, rejector.passed, rejector.started) = (asked, passed, started);
         rejector.control(free)
     };
     // p = (200 - 100 - 0) / 200 = 0.5; integral = 0.25: 0.05 + 0.35
-    near(period(200, 100, 0.0), 0.4);
-    // p = (120 - 96) / 120 = 0.2; integral = 0.35: 0.02 + 0.49
-    near(period(120, 96, 0.0), 0.51);
-    // p = (98 - 90 - 8) / 98 = 0: the integral alone
-    near(period(98, 90, 8.0), 0.49);
-    // p = (100 - 95 - 25) / 100 = -0.2; integral = 0.25: -0.02 + 0.35
-    near(period(100, 95, 25.0), 0.33);
+    near(period(200, 200, 100, 0.0), 0.4);
+    // p = (120 - 100) / 200 = 0.1; integral = 0.3: 0.01 + 0.42
+    near(period(200, 120, 100, 0.0), 0.43);
+    // p = (114 - 104 - 10) / 200 = 0: the integral alone
+    near(period(200, 114, 104, 10.0), 0.42);
+    // p = (116 - 111 - 25) / 200 = -0.1; integral = 0.25: -0.01 + 0.35
+    near(period(200, 116, 111, 25.0), 0.34);
     // every one that passed started: the overload is over
-    near(period(100, 100, 0.0), 0.0);
+    near(period(200, 130, 130, 0.0), 0.0);
     // p = 1: integral 0.5: 0.1 + 0.7; then it stops at 1 / 1.4
-    near(period(100, 0, 0.0), 0.8);
-    near(period(100, 0, 0.0), 1.0);
-    near(period(100, 50, 100.0), 0.1 * -0.5 + 1.4 * (1.0 / 1.4 - 0.25));
+    near(period(100, 100, 0, 0.0), 0.8);
+    near(period(100, 100, 0, 0.0), 1.0);
+    near(period(100, 100, 50, 100.0), 0.1 * -0.5 + 1.4 * (1.0 / 1.4 - 0.25));
 }
 
 /// Feeds an interval of 50 calls and says the limit after it.
@@ -37,7 +37,7 @@ fn interval(tuner: &mut Tuner, at: u64, latency: u64, in_flight: u32) -> f64 {
 
 #[test]
 fn the_tuner_follows_a_trace_computed_by_hand() {
-    let mut tuner = Tuner::new(4.0);
+    let mut tuner = Tuner { intervals: TARGET_WARM_UP, target: 0.010, ..Tuner::new(4.0) };
     // target = 10 ms: queue 0 < 3: + 1, within 10 x 10 in flight
     assert_eq!(interval(&mut tuner, 1, 10, 10), 21.0);
     // average (10 + 12) / 2 = 11: queue = 21 / 11 = 1.9: + 1
@@ -47,6 +47,19 @@ fn the_tuner_follows_a_trace_computed_by_hand() {
     // average (39 + 33) / 4 = 18: queue = 22 x 8 / 18 = 9.8 > 6: - 1
     assert_eq!(interval(&mut tuner, 3004, 33, 10), 21.0);
     assert_eq!(interval(&mut tuner, 3500, 10, 10), 21.0, "the interval is not over");
+}
+
+#[test]
+fn the_target_follows_ten_intervals_and_then_stands_for_forty() {
+    let mut tuner = Tuner::new(4.0);
+    let mut targets = Vec::new();
+    for n in 0..51 {
+        // 10 ms, from the eleventh interval on 11 ms: the average is 11 ms at the end
+        interval(&mut tuner, 1001 * (n + 1), if n < 10 { 10 } else { 11 }, 10);
+        targets.push((tuner.target * 1e5).round());
+    }
+    assert!(targets[..50].iter().all(|target| *target == 1000.0));
+    assert_eq!(targets[50], 1100.0);
 }
 
 #[test]
