@@ -84,14 +84,14 @@ const ALL: &[Peer] = &[
     ),
     peer!(
         "envoy-gradient",
-        "Envoy main 2026, adaptive_concurrency gradient controller",
+        "Envoy c35f67fb, adaptive_concurrency gradient controller",
         envoy_gradient::EnvoyGradient::default()
     ),
     peer!("failsafe-go", "failsafe-go 0.9.7, adaptivelimiter", failsafe_go::FailsafeGo::default()),
     peer!("brpc", "Apache brpc master 2026-08, auto concurrency limiter", brpc_auto::BrpcAuto::default()),
     peer!("aegis-bbr", "go-kratos/aegis 0.2.0, ratelimit/bbr", aegis_bbr::AegisBbr::default()),
     peer!("go-zero", "go-zero 1.10.3, core/load adaptive shedder", go_zero::GoZero::default()),
-    peer!("vector-arc", "Vector master 2026, adaptive request concurrency", vector_arc::VectorArc::default()),
+    peer!("vector-arc", "Vector 05b56b79, adaptive request concurrency", vector_arc::VectorArc::default()),
     Peer {
         name: "cinnamon",
         source: "Uber Cinnamon as published 2023, reconstructed where nothing is",

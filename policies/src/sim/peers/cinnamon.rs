@@ -1,7 +1,8 @@
 //! Uber's Cinnamon: a PI controller rejects by priority, an auto-tuner sets the limit.
 //!
 //! Source: Uber engineering blog, 2023-11 and -12: "Cinnamon: Using Century Old Tech to Build a Mean Load Shedder", "PID
-//! Controller for Cinnamon", "Cinnamon Auto-Tuner: Adaptive Concurrency in the Wild". There is no public code.
+//! Controller for Cinnamon", "Cinnamon Auto-Tuner: Adaptive Concurrency in the Wild". There is no public code;
+//! the left column is what the posts and summaries of them say, the right one is ours, chosen so that the parts are stable.
 //!
 //! | part | published | reconstructed here |
 //! |---|---|---|

@@ -1,7 +1,8 @@
 //! Envoy's gradient controller: limit times the ratio of a probed latency to the current one.
 //!
-//! Source: Envoy (main of 2026), `gradient_controller.cc`, `adaptive_concurrency_filter.cc`, the v3 API
-//! `adaptive_concurrency.proto` and the example of the filter's documentation.
+//! Source: Envoy, `gradient_controller.cc` at c35f67fb, `adaptive_concurrency_filter.cc`, and the newer v3 API
+//! `adaptive_concurrency.proto` with the filter's documentation at 149521d8. The API's `min_concurrency_limit`, which spares
+//! the rejections of a probe, is unset by default and so it is here.
 //!
 //! ```text
 //! every 100 ms with samples:  gradient = clamp(1.25 minRTT / p50, 0.5, 2)

@@ -1,6 +1,6 @@
 //! Vector's adaptive request concurrency: additive increase, multiplicative decrease, on latency and back pressure.
 //!
-//! Source: Vector (master of 2026), `adaptive_concurrency/controller.rs`, its settings, and `EwmaVar` of its statistics.
+//! Source: Vector, `adaptive_concurrency/controller.rs` at 05b56b79, its settings, and `EwmaVar` of its statistics.
 //! With the mean latency `now` since the last update, and mean and deviation `past` of an exponential average, an update
 //! comes with the first end of a call that is one past mean after the last:
 //!
