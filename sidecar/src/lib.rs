@@ -21,7 +21,9 @@ pub mod journal;
 pub mod logging;
 pub mod metrics;
 pub mod pulse;
+pub mod record;
 pub mod reload;
+pub mod replay;
 #[cfg(test)]
 mod rig;
 pub mod sessions;
