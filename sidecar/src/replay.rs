@@ -22,6 +22,9 @@ mod lines;
 
 use lines::{Line, Lines};
 
+#[cfg(test)]
+pub(crate) use decision::changes;
+
 /// Exit code of an input with a bad line (`EX_DATAERR`).
 pub const EXIT_DATA: u8 = 65;
 

@@ -9,7 +9,7 @@ use crate::sessions::desired::explain;
 use crate::show::number;
 
 /// Whether it moves the knob.
-pub(super) fn changes(decision: &Decision) -> bool {
+pub(crate) fn changes(decision: &Decision) -> bool {
     decision.action != Action::Hold
 }
 
