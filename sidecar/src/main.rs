@@ -1,7 +1,7 @@
 //! The `setpoint` binary: parse, build, run, drain, exit code. Everything else is the library, so that tests can embed it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,9 +9,10 @@ use clap::CommandFactory;
 use setpoint::app::{RunError, Sidecar};
 use setpoint::cli::{self, Cli, Command, EXIT_FAILURE, EXIT_HELD, EXIT_USAGE};
 use setpoint::logging::{self, Log};
+use setpoint::simulate::{Screen, SimulateError};
 use setpoint::socket::SocketError;
 use setpoint::yaml::Problems;
-use setpoint::{admin, config, replay, show, status};
+use setpoint::{admin, config, replay, show, simulate, status};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run(&options),
         Command::Check(options) => check(&options),
         Command::Status(options) => print(show_status(&options)),
-        Command::Simulate(_) => EXIT_FAILURE,
+        Command::Simulate(options) => simulate(&options),
         Command::Replay(options) => replay(&options),
         Command::Completions { shell } => print(completions(shell)),
     });
@@ -73,6 +74,28 @@ async fn sidecar(options: &cli::Run, log: &Log) -> anyhow::Result<()> {
     };
     sidecar.run(options, hung, stop).await?;
     Ok(())
+}
+
+/// Runs scenarios.
+fn simulate(options: &cli::Simulate) -> u8 {
+    let mut out = std::io::stdout().lock();
+    let terminal = out.is_terminal();
+    let width = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
+    let screen = Screen {
+        width: if width == 0 { 100 } else { width },
+        colours: terminal && !options.no_color,
+        progress: std::io::stderr().is_terminal(),
+    };
+    match simulate::simulate(options, screen, &mut out) {
+        Ok(()) => 0,
+        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => 0,
+        Err(error @ SimulateError::Refused(_)) => {
+            // Nobody is left to tell when even this cannot be written.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            EXIT_USAGE
+        }
+        Err(error) => print(Err(error.into())),
+    }
 }
 
 /// Runs snapshots through a policy file.

@@ -47,6 +47,9 @@ pub struct Simulate {
     /// Skip the search for the best limits in hindsight, which takes most of the time; goodput is then not compared
     #[arg(long)]
     pub no_oracle: bool,
+    /// No colours in --plot
+    #[arg(long, env = "NO_COLOR", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_color: bool,
     /// List the built-in scenarios and the laws
     #[arg(long, conflicts_with_all = ["scenarios", "json"])]
     pub list: bool,
