@@ -12,7 +12,7 @@ mod panel;
 use panel::{Paint, Panel};
 
 /// Rows of a picture.
-const HEIGHT: usize = 7;
+const HEIGHT: usize = 8;
 /// Characters before a picture.
 const MARGIN: usize = 10;
 /// Lines of the log of decisions; the page has all.
@@ -30,18 +30,20 @@ pub(super) fn text(report: &Report, law: &Outcome, screen: Screen) -> String {
         let mut text = format!("  {title}   {}▆{end} {area}   {}⠤⠤{end} {line}\n", paint.area, paint.line);
         for (row, cells) in panel.rows(paint).iter().enumerate() {
             let value = top * (HEIGHT - row) as f64 / HEIGHT as f64;
-            let label = if row % 3 == 0 { label(value) } else { String::new() };
-            text += &format!("{label:>MARGIN$} ┤{cells}\n");
+            let label = if row % (HEIGHT / 2) == 0 { label(value) } else { String::new() };
+            let edge = if label.is_empty() { '│' } else { '┤' };
+            text += &format!("{label:>MARGIN$} {edge}{cells}\n");
         }
         text
     };
 
     let flight = series.most(|point| Some(point.in_flight));
-    let top = nice((flight * 1.2).max(series.most(|point| point.limit).min(flight.max(1.0) * 3.0)));
+    let top = nice((flight * 1.1).max(series.most(|point| point.limit).min(flight.max(1.0) * 3.0)));
     let mut panel = Panel::new(width, HEIGHT, top);
     panel.fill(&all(|point| Some(point.in_flight)));
     panel.line(&all(|point| point.limit));
-    let mut text = format!("{}  {}  seed {}\n", report.scenario.name, law.name, report.seeds[0]);
+    let overload = if report.overload() { "   ━ overload" } else { "" };
+    let mut text = format!("{}  {}  seed {}{overload}\n", report.scenario.name, law.name, report.seeds[0]);
     text += &draw("calls at once", ["in flight", "limit"], top, &number, panel);
 
     let deadline = report.scenario.classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
@@ -70,8 +72,9 @@ fn latency(text: &str, paint: Paint) -> String {
 /// Time below the pictures, and where there is overload.
 fn axis(report: &Report, width: usize, seconds: f64) -> String {
     let column = |at: f64| ((at / seconds * width as f64).round() as usize).min(width);
-    let (mut line, mut words) = (vec!['─'; width + 1], vec![' '; width + MARGIN]);
-    let step = nice(seconds / 6.0);
+    let (mut line, mut words) = (vec!['─'; width + 1], vec![' '; width + 1]);
+    let step = [1.0, 2.0, 5.0, 10.0].map(|step| step * 10f64.powf((seconds / 6.0).log10().floor()));
+    let step = step.into_iter().find(|step| *step * 6.0 >= seconds).unwrap_or(seconds);
     let mut at = 0.0;
     while at <= seconds {
         line[column(at)] = '┬';
@@ -83,11 +86,12 @@ fn axis(report: &Report, width: usize, seconds: f64) -> String {
     }
     let ends = report.scenario.phases.iter().skip(1).map(|phase| phase.at).chain([seconds]);
     for (phase, end) in report.scenario.phases.iter().zip(ends).filter(|(phase, _)| phase.overload) {
-        line[column(phase.at)..column(end)].fill('━');
+        for place in &mut line[column(phase.at)..column(end)] {
+            *place = if *place == '─' { '━' } else { '┯' };
+        }
     }
     let (line, words): (String, String) = (line.iter().collect(), words.iter().collect());
-    let overload = if report.overload() { "   ━ overload" } else { "" };
-    format!("{:>MARGIN$} └{}\n{:>MARGIN$}  {}{overload}\n", "", line, "", words.trim_end())
+    format!("{:>MARGIN$} └{}\n{:>MARGIN$}  {}\n", "", line, "", words.trim_end())
 }
 
 fn log(report: &Report, law: &Outcome) -> String {

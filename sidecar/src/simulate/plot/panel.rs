@@ -8,6 +8,8 @@
 pub(super) struct Paint {
     pub(super) area: &'static str,
     pub(super) line: &'static str,
+    /// The line where it crosses the area.
+    pub(super) both: &'static str,
     pub(super) mark: &'static str,
     pub(super) end: &'static str,
 }
@@ -15,9 +17,15 @@ pub(super) struct Paint {
 impl Paint {
     pub(super) const fn new(colours: bool) -> Self {
         if colours {
-            Self { area: "\x1b[38;5;67m", line: "\x1b[1;38;5;208m", mark: "\x1b[38;5;245m", end: "\x1b[0m" }
+            Self {
+                area: "\x1b[38;5;24m",
+                line: "\x1b[1;38;5;208m",
+                both: "\x1b[1;38;5;214;48;5;24m",
+                mark: "\x1b[38;5;245m",
+                end: "\x1b[0m",
+            }
         } else {
-            Self { area: "", line: "", mark: "", end: "" }
+            Self { area: "", line: "", both: "", mark: "", end: "" }
         }
     }
 }
@@ -117,11 +125,12 @@ impl Panel {
     fn cell(&self, row: usize, column: usize, paint: Paint) -> (&'static str, char) {
         const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let dots = self.dots[row * self.width + column];
-        if dots != 0 {
-            return (paint.line, char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' '));
-        }
         let below = (self.height - 1 - row) * 8;
         let eighths = self.area[column].saturating_sub(below).min(8);
+        if dots != 0 {
+            let colour = if eighths == 8 { paint.both } else { paint.line };
+            return (colour, char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' '));
+        }
         if eighths == 0 && self.mark == Some(row) && column % 2 == 0 {
             return (paint.mark, '╌');
         }
@@ -171,11 +180,11 @@ mod tests {
 
     #[test]
     fn colours_are_switched_where_they_change() {
-        let paint = Paint { area: "<a>", line: "<l>", mark: "<m>", end: "</>" };
+        let paint = Paint { area: "<a>", line: "<l>", both: "<b>", mark: "<m>", end: "</>" };
         let mut panel = Panel::new(4, 1, 1.0);
         panel.fill(&[Some(1.0), Some(1.0), None, None]);
-        panel.line(&[None, None, Some(1.0), Some(1.0)]);
-        assert_eq!(panel.rows(paint), ["<a>██</><l>⠉⠉</>"]);
+        panel.line(&[None, Some(1.0), Some(1.0), Some(1.0)]);
+        assert_eq!(panel.rows(paint), ["<a>█</><b>⠉</><l>⠉⠉</>"]);
     }
 
     #[test]
