@@ -57,7 +57,8 @@ pub fn replay(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let mut replay = Replay { policies, options, engine: None, last: None, decided: Vec::new(), decisions: 0 };
+    let mut replay =
+        Replay { policies, options, engine: None, last: None, decided: Vec::new(), decisions: 0 };
     let (mut lines, mut bad, mut good) = (Lines::new(input), 0u64, 0u64);
     while let Some((number, line)) = lines.next()? {
         match replay.line(&line, out) {
@@ -66,7 +67,8 @@ pub fn replay(
             Err(Stop::Write(error)) => return Err(error),
             Err(Stop::Bad(column, why)) => {
                 bad += 1;
-                let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+                let why: String =
+                    why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
                 if bad <= TOLD {
                     let _ = writeln!(err, "error: {name}:{number}:{column}: {why}");
                 }
@@ -81,7 +83,8 @@ pub fn replay(
     }
     if good > 0 && replay.decisions == 0 {
         let knobs: Vec<_> = replay.policies.knobs().iter().map(|knob| knob.as_str().to_owned()).collect();
-        let _ = writeln!(err, "no decisions: no snapshot has a knob that a policy names ({})", knobs.join(", "));
+        let _ =
+            writeln!(err, "no decisions: no snapshot has a knob that a policy names ({})", knobs.join(", "));
     }
     Ok(0)
 }
@@ -138,7 +141,9 @@ impl Replay {
         });
         let decisions = engine.step(&snapshot).decisions;
         self.decisions += decisions.len() as u64;
-        for decision in decisions.iter().filter(|decision| !self.options.changes || decision::changes(decision)) {
+        for decision in
+            decisions.iter().filter(|decision| !self.options.changes || decision::changes(decision))
+        {
             let line = decision::line(&snapshot, decision, self.options.json);
             out.write_all(line.as_bytes())?;
             out.flush()?;

@@ -137,7 +137,9 @@ fn scenario(name: &str) -> Result<Scenario, String> {
         Some(found) => found,
         None if !looks_like_a_file && !Path::new(name).exists() => {
             let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-            return Err(format!("no scenario is named `{name}`: --list tells those that are built in, a file needs its path"));
+            return Err(format!(
+                "no scenario is named `{name}`: --list tells those that are built in, a file needs its path"
+            ));
         }
         None => scenario_file::read(Path::new(name)),
     };

@@ -35,7 +35,12 @@ pub(super) fn line(seen: &Snapshot, decision: &Decision, json: bool) -> String {
         reason: explain(decision),
         guarded: decision.guarded.map(|rule| rule.rule()),
         evidence: evidence
-            .map(|e| Evidence { signal: e.signal, observed: e.observed, threshold: e.threshold, unit: e.unit })
+            .map(|e| Evidence {
+                signal: e.signal,
+                observed: e.observed,
+                threshold: e.threshold,
+                unit: e.unit,
+            })
             .collect(),
         overruled: decision.overruled.iter().map(Overruled::of).collect(),
     };
@@ -48,7 +53,10 @@ fn text(seen: &Snapshot, decision: &Decision) -> String {
     let (from, to) = (number(decision.from.scalar()), number(decision.to.scalar()));
     let (instance, knob, action) = (&decision.instance.0, &decision.knob, decision.action.name());
     let (policy, reason) = (&decision.policy, explain(decision));
-    let line = format!("{:.3} s  {instance}  {knob}  {from} -> {to}  {action}  {policy}: {reason}", seen.at.as_secs_f64());
+    let line = format!(
+        "{:.3} s  {instance}  {knob}  {from} -> {to}  {action}  {policy}: {reason}",
+        seen.at.as_secs_f64()
+    );
     // Names come from the input, which may be anybody's.
     let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.push('\n');

@@ -9,7 +9,7 @@ use super::laws;
 use super::plot::decisions;
 use super::report::Report;
 use super::series::Point;
-use super::table::{TITLES, cells, facts, millis};
+use super::table::{TITLES, cells, facts, seconds};
 
 mod chart;
 
@@ -20,21 +20,22 @@ const SHOWN: usize = 3;
 /// Lines of the log of decisions.
 const DECISIONS: usize = 2000;
 /// Colours that can be told apart on light and dark paper; after these come dashes.
-const COLOURS: [&str; 8] = ["#2f7ed8", "#2a9d5c", "#9b5de5", "#c2448f", "#0f9aa8", "#a97c00", "#7a6a5d", "#5f6fd3"];
+const COLOURS: [&str; 8] =
+    ["#2f7ed8", "#2a9d5c", "#9b5de5", "#c2448f", "#0f9aa8", "#a97c00", "#7a6a5d", "#5f6fd3"];
 const DASHES: [&str; 3] = ["none", "7 3", "2 3"];
 
 /// The page.
 pub(super) fn page(reports: &[Report]) -> String {
     let title = match reports {
-        [one] => format!("{}: simulated", one.scenario.name),
-        several => format!("{} scenarios, simulated", several.len()),
+        [one] => format!("Setpoint simulation: {}", one.scenario.name),
+        several => format!("Setpoint simulation: {} scenarios", several.len()),
     };
     let title = escape(&title);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{}",
+         <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>Setpoint simulation</h1>\n{}",
         include_str!("html/style.css"),
         explanation()
     );
@@ -65,7 +66,10 @@ fn section(page: &mut String, number: usize, report: &Report) {
     let (name, about) = (escape(&scenario.name), escape(&scenario.about));
     push(page, format_args!("<section id=\"s{number}\">\n<h2>{name}</h2>\n<p>{about}</p>\n"));
     let deadline = scenario.classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
-    push(page, format_args!("<p class=\"soft\">{}, deadline {}</p>\n", escape(&facts(report)), millis(deadline)));
+    push(
+        page,
+        format_args!("<p class=\"soft\">{}, deadline {}</p>\n", escape(&facts(report)), seconds(deadline)),
+    );
     table(page, report);
     legend(page, number, report, &looks);
     *page += "<div class=\"charts\">\n";
@@ -101,13 +105,21 @@ fn charts(report: &Report, deadline: f64) -> [Chart; 4] {
         Chart {
             factor: 1e3,
             mark: Some(deadline),
-            ..chart("Latency, p99", format!("ms, deadline {} (dashed)", millis(deadline)), latency, |point| point.p99)
+            ..chart(
+                "Latency, p99",
+                format!("ms, deadline {} (dashed)", seconds(deadline)),
+                latency,
+                |point| point.p99,
+            )
         },
         Chart {
             behind: Some(|point| Some(point.offered)),
-            ..chart("Goodput", "answers in time per second; offered (dashed)".to_owned(), f64::INFINITY, |point| {
-                Some(point.goodput)
-            })
+            ..chart(
+                "Goodput",
+                "answers in time per second; offered (dashed)".to_owned(),
+                f64::INFINITY,
+                |point| Some(point.goodput),
+            )
         },
     ]
 }
@@ -144,7 +156,10 @@ fn legend(page: &mut String, number: usize, report: &Report, looks: &[Look]) {
     let hidden = hidden(report);
     *page += "<style>";
     for place in 0..report.laws.len() {
-        push(page, format_args!("#s{number}:has(#c{number}-{place}:not(:checked)) .l{place}{{display:none}}"));
+        push(
+            page,
+            format_args!("#s{number}:has(#c{number}-{place}:not(:checked)) .l{place}{{display:none}}"),
+        );
     }
     *page += "</style>\n<div class=\"legend\">";
     for (place, (law, look)) in report.laws.iter().zip(looks).enumerate() {
@@ -186,7 +201,12 @@ fn log(page: &mut String, report: &Report) {
         let (name, more) = (escape(law.name), all - lines.len());
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
         let lines = escape(&lines.join("\n"));
-        push(page, format_args!("<details><summary>What {name} decided, and why ({all})</summary><pre>{lines}{more}</pre></details>\n"));
+        push(
+            page,
+            format_args!(
+                "<details><summary>What {name} decided, and why ({all})</summary><pre>{lines}{more}</pre></details>\n"
+            ),
+        );
     }
 }
 

@@ -49,12 +49,7 @@ impl Entry {
     }
 
     /// New laws for the instances of a scenario.
-    pub(super) fn laws(
-        &self,
-        scenario: &Scenario,
-        oracle: Option<&Oracle>,
-        seed: u64,
-    ) -> Vec<Box<dyn Law>> {
+    pub(super) fn laws(&self, scenario: &Scenario, oracle: Option<&Oracle>, seed: u64) -> Vec<Box<dyn Law>> {
         let fixed = |limits: &dyn Fn(&Oracle) -> Vec<f64>| {
             PhasedFixed::fleet(scenario, &oracle.map(limits).unwrap_or_default())
         };
@@ -62,12 +57,14 @@ impl Entry {
             Kind::Ours(policies) => {
                 let policies = policies.clone().unwrap_or_else(|| Arc::new(default_policies(scenario)));
                 let law = |instance| Connected::new(scenario, &policies, instance, seed);
-                (0..scenario.instances.len()).map(|instance| Box::new(law(instance)) as Box<dyn Law>).collect()
+                (0..scenario.instances.len())
+                    .map(|instance| Box::new(law(instance)) as Box<dyn Law>)
+                    .collect()
             }
             Kind::Oracle => fixed(&|oracle| oracle.phases.clone()),
-            Kind::Static(factor) => fixed(&|oracle| {
-                vec![(oracle.single * factor).floor().max(1.0); scenario.phases.len()]
-            }),
+            Kind::Static(factor) => {
+                fixed(&|oracle| vec![(oracle.single * factor).floor().max(1.0); scenario.phases.len()])
+            }
             Kind::Peer(peer) => scenario.instances.iter().map(|_| (peer.new)(scenario)).collect(),
         }
     }
@@ -81,7 +78,11 @@ impl Entry {
 /// Every law that can be named.
 pub(super) fn others() -> Vec<Entry> {
     let fixed = STATIC.map(|(name, factor, source)| Entry { name, source, kind: Kind::Static(factor) });
-    let peers = peers::all().iter().map(|peer| Entry { name: peer.name, source: peer.source, kind: Kind::Peer(peer) });
+    let peers = peers::all().iter().map(|peer| Entry {
+        name: peer.name,
+        source: peer.source,
+        kind: Kind::Peer(peer),
+    });
     peers.chain(fixed).collect()
 }
 
@@ -123,8 +124,13 @@ mod tests {
         };
         assert_eq!(names(&[], true), Ok(vec![]));
         assert_eq!(names(&["vegas", " aimd", "vegas"], false), Ok(vec!["vegas", "aimd"]));
-        assert_eq!(names(&["all"], true).unwrap().len(), names(&["all"], false).unwrap().len() + STATIC.len());
-        assert!(names(&["vega"], true).unwrap_err().starts_with("unknown law `vega`, expected all or some of"));
+        assert_eq!(
+            names(&["all"], true).unwrap().len(),
+            names(&["all"], false).unwrap().len() + STATIC.len()
+        );
+        assert!(
+            names(&["vega"], true).unwrap_err().starts_with("unknown law `vega`, expected all or some of")
+        );
         assert!(names(&["static-low"], false).unwrap_err().contains("--no-oracle"));
     }
 }

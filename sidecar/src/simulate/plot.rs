@@ -1,8 +1,8 @@
 //! A run in the terminal: three pictures one above the other, and what was decided.
 
 use super::report::{Outcome, Report};
-use super::series::Point;
-use super::table::millis;
+use super::series::{Point, Series};
+use super::table::seconds;
 use super::{Screen, laws};
 use crate::show::number;
 
@@ -20,57 +20,87 @@ const DECISIONS: usize = 60;
 
 /// The pictures of a law's first run.
 pub(super) fn text(report: &Report, law: &Outcome, screen: Screen) -> String {
-    let (paint, series) = (Paint::new(screen.colours), &law.series);
-    let width = screen.width.clamp(60, 200) - MARGIN - 2;
-    let seconds = report.scenario.seconds;
-    let all = |figure: fn(&Point) -> Option<f64>| series.points.iter().map(figure).collect::<Vec<_>>();
-    let draw = |title: &str, legend: [&str; 2], top: f64, label: &dyn Fn(f64) -> String, panel: Panel| {
-        let [area, line] = legend;
-        let end = paint.end;
-        let mut text = format!("  {title}   {}▆{end} {area}   {}⠤⠤{end} {line}\n", paint.area, paint.line);
-        for (row, cells) in panel.rows(paint).iter().enumerate() {
-            let value = top * (HEIGHT - row) as f64 / HEIGHT as f64;
-            let label = if row % (HEIGHT / 2) == 0 { label(value) } else { String::new() };
-            let edge = if label.is_empty() { '│' } else { '┤' };
-            text += &format!("{label:>MARGIN$} {edge}{cells}\n");
-        }
-        text
-    };
-
-    let flight = series.most(|point| Some(point.in_flight));
-    let top = nice((flight * 1.1).max(series.most(|point| point.limit).min(flight.max(1.0) * 3.0)));
-    let mut panel = Panel::new(width, HEIGHT, top);
-    panel.fill(&all(|point| Some(point.in_flight)));
-    panel.line(&all(|point| point.limit));
+    let width = screen.width.clamp(60, 200) - MARGIN - 3;
+    let view = View { report, series: &law.series, width, paint: Paint::new(screen.colours) };
     let overload = if report.overload() { "   ━ overload" } else { "" };
-    let mut text = format!("{}  {}  seed {}{overload}\n", report.scenario.name, law.name, report.seeds[0]);
-    text += &draw("calls at once", ["in flight", "limit"], top, &number, panel);
-
-    let deadline = report.scenario.classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
-    let top = nice_seconds(series.most(|point| point.p99).min(deadline * 3.0));
-    let mut panel = Panel::new(width, HEIGHT, top);
-    panel.line(&all(|point| point.p99));
-    panel.mark(deadline);
-    let title = format!("latency, deadline {} {}╌╌{}", millis(deadline), paint.mark, paint.end);
-    let p99 = format!("p99, up to {}", millis(series.most(|point| point.p99)));
-    text += &latency(&draw(&title, ["", &p99], top, &millis, panel), paint);
-
-    let top = nice(series.most(|point| Some(point.offered)));
-    let mut panel = Panel::new(width, HEIGHT, top);
-    panel.fill(&all(|point| Some(point.goodput)));
-    panel.line(&all(|point| Some(point.offered)));
-    text += &draw("calls per second", ["answered in time", "offered"], top, &number, panel);
-    text += &axis(report, width, seconds);
-    text + &log(report, law)
+    let head = format!("{}  {}  seed {}{overload}\n", report.scenario.name, law.name, report.seeds[0]);
+    head + &view.calls() + &view.latency() + &view.goodput() + &axis(report, width) + &log(report, law)
 }
 
-/// The picture of latencies has no area, and so no word for it.
-fn latency(text: &str, paint: Paint) -> String {
-    text.replacen(&format!("   {}▆{} ", paint.area, paint.end), "", 1)
+struct View<'a> {
+    report: &'a Report,
+    series: &'a Series,
+    width: usize,
+    paint: Paint,
+}
+
+impl View<'_> {
+    fn calls(&self) -> String {
+        let flight = self.series.most(|point| Some(point.in_flight));
+        let limit = self.series.most(|point| point.limit);
+        let top = nice((flight * 1.1).max(limit.min(flight.max(1.0) * 3.0)));
+        let mut panel = Panel::new(self.width, HEIGHT, top);
+        panel.fill(&self.curve(|point| Some(point.in_flight)));
+        panel.line(&self.curve(|point| point.limit));
+        let title = format!("calls at once   {}   {}", self.area("in flight"), self.line("limit"));
+        draw(&title, top, number, &panel.rows(self.paint))
+    }
+
+    fn latency(&self) -> String {
+        let classes = &self.report.scenario.classes;
+        let deadline = classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
+        let most = self.series.most(|point| point.p99);
+        let top = nice(most.min(deadline * 3.0) * 1e3) / 1e3;
+        let mut panel = Panel::new(self.width, HEIGHT, top);
+        panel.line(&self.curve(|point| point.p99));
+        panel.mark(deadline);
+        let (Paint { mark, end, .. }, line) = (self.paint, self.line("p99"));
+        let title = format!(
+            "latency   {line}, up to {}   {mark}╌╌{end} deadline {}",
+            seconds(most),
+            seconds(deadline)
+        );
+        draw(&title, top, seconds, &panel.rows(self.paint))
+    }
+
+    fn goodput(&self) -> String {
+        let top = nice(self.series.most(|point| Some(point.offered)));
+        let mut panel = Panel::new(self.width, HEIGHT, top);
+        panel.fill(&self.curve(|point| Some(point.goodput)));
+        panel.line(&self.curve(|point| Some(point.offered)));
+        let title =
+            format!("calls per second   {}   {}", self.area("answered in time"), self.line("offered"));
+        draw(&title, top, number, &panel.rows(self.paint))
+    }
+
+    fn curve(&self, figure: fn(&Point) -> Option<f64>) -> Vec<Option<f64>> {
+        self.series.points.iter().map(figure).collect()
+    }
+
+    fn area(&self, name: &str) -> String {
+        format!("{}▆{} {name}", self.paint.area, self.paint.end)
+    }
+
+    fn line(&self, name: &str) -> String {
+        format!("{}⠤⠤{} {name}", self.paint.line, self.paint.end)
+    }
+}
+
+/// A picture with its title and its scale.
+fn draw(title: &str, top: f64, label: fn(f64) -> String, rows: &[String]) -> String {
+    let mut text = format!("  {title}\n");
+    for (row, cells) in rows.iter().enumerate() {
+        let value = top * (HEIGHT - row) as f64 / HEIGHT as f64;
+        let labelled = row % (HEIGHT / 2) == 0;
+        let (label, edge) = if labelled { (label(value), '┤') } else { (String::new(), '│') };
+        text += &format!("{label:>MARGIN$} {edge}{cells}\n");
+    }
+    text
 }
 
 /// Time below the pictures, and where there is overload.
-fn axis(report: &Report, width: usize, seconds: f64) -> String {
+fn axis(report: &Report, width: usize) -> String {
+    let seconds = report.scenario.seconds;
     let column = |at: f64| ((at / seconds * width as f64).round() as usize).min(width);
     let (mut line, mut words) = (vec!['─'; width + 1], vec![' '; width + 1]);
     let step = [1.0, 2.0, 5.0, 10.0].map(|step| step * 10f64.powf((seconds / 6.0).log10().floor()));
@@ -79,7 +109,8 @@ fn axis(report: &Report, width: usize, seconds: f64) -> String {
     while at <= seconds {
         line[column(at)] = '┬';
         let word = format!("{} s", number(at));
-        for (place, c) in words.iter_mut().skip(column(at)).zip(word.chars()) {
+        let start = column(at).min(words.len().saturating_sub(word.len()));
+        for (place, c) in words.iter_mut().skip(start).zip(word.chars()) {
             *place = c;
         }
         at += step;
@@ -115,11 +146,6 @@ pub(super) fn nice(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
     let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
     steps.iter().map(|step| step * power).find(|step| *step >= value * (1.0 - 1e-9)).unwrap_or(power * 10.0)
-}
-
-/// The same for seconds that are shown as milliseconds.
-fn nice_seconds(value: f64) -> f64 {
-    nice(value * 1e3) / 1e3
 }
 
 #[cfg(test)]

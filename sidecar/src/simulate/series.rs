@@ -4,6 +4,10 @@ use setpoint_policies::sim::run::{Run, SLICE_SECONDS};
 
 /// Most points of a curve; more cannot be seen.
 const POINTS: usize = 400;
+/// Fewest points of a curve, however few calls there are.
+const FEWEST: usize = 60;
+/// Answers that a point rests on, on average: of fewer a steady rate looks like noise.
+const ANSWERS: usize = 30;
 /// A percentile of fewer seconds than these is mostly chance.
 const PERCENTILE_SECONDS: f64 = 0.5;
 
@@ -34,7 +38,7 @@ pub(super) struct Point {
 
 impl Series {
     pub(super) fn of(run: &Run) -> Self {
-        let step = run.slices.len().div_ceil(POINTS).max(2);
+        let step = step(run);
         let length = step as f64 * SLICE_SECONDS;
         let points = run.slices.chunks(step).enumerate().map(|(number, slices)| {
             let (from, count) = (number as f64 * length, slices.len() as f64);
@@ -60,6 +64,14 @@ impl Series {
     }
 }
 
+/// Slices for a point.
+fn step(run: &Run) -> usize {
+    let slices = run.slices.len();
+    let answers: usize = run.slices.iter().map(|slice| slice.latencies.len()).sum();
+    let enough = (ANSWERS * slices).div_ceil(answers.max(1));
+    enough.clamp(2, (slices / FEWEST).max(2)).max(slices.div_ceil(POINTS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +86,8 @@ mod tests {
             latencies: vec![0.25],
             ..Slice::default()
         };
-        let run = Run { slices: vec![slice(10.0, 10), slice(20.0, 30), slice(f64::INFINITY, 0)], ..Run::default() };
+        let run =
+            Run { slices: vec![slice(10.0, 10), slice(20.0, 30), slice(f64::INFINITY, 0)], ..Run::default() };
         let series = Series::of(&run);
         assert_eq!(series.points.len(), 2);
         let first = series.points[0];
@@ -86,8 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn few_calls_make_wide_stretches() {
+        let slice = |answers| Slice { latencies: vec![0.1; answers], ..Slice::default() };
+        let points =
+            |answers| Series::of(&Run { slices: vec![slice(answers); 600], ..Run::default() }).points.len();
+        assert_eq!([points(100), points(5), points(0)], [300, 100, 60]);
+    }
+
+    #[test]
     fn a_long_run_has_no_more_points_than_can_be_seen() {
-        let run = Run { slices: vec![Slice::default(); 6001], ..Run::default() };
+        let slice = Slice { latencies: vec![0.1; 99], ..Slice::default() };
+        let run = Run { slices: vec![slice; 6001], ..Run::default() };
         assert!((300..=POINTS).contains(&Series::of(&run).points.len()));
     }
 }

@@ -20,17 +20,21 @@ pub(super) fn cells(name: &str, figures: &Figures, with_oracle: bool) -> [String
         name.to_owned(),
         figures.goodput_ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
         format!("{:.0}/s", figures.goodput),
-        figures.p99.map_or("-".to_owned(), millis),
+        figures.p99.map_or("-".to_owned(), seconds),
         percent(figures.false_reject_ratio),
         convergence,
         percent(figures.oscillation),
     ]
 }
 
-/// Seconds as milliseconds that fit a column.
-pub(super) fn millis(seconds: f64) -> String {
+/// Seconds in words that fit a column.
+pub(super) fn seconds(seconds: f64) -> String {
     let millis = seconds * 1e3;
-    if millis < 10.0 { format!("{millis:.1} ms") } else { format!("{millis:.0} ms") }
+    match millis {
+        ..10.0 => format!("{millis:.1} ms"),
+        ..10_000.0 => format!("{millis:.0} ms"),
+        _ => format!("{seconds:.1} s"),
+    }
 }
 
 fn percent(ratio: f64) -> String {
@@ -40,7 +44,8 @@ fn percent(ratio: f64) -> String {
 /// What a scenario is about and how it was run, without its name.
 pub(super) fn facts(report: &Report) -> String {
     let runs = report.seeds.len();
-    let mut facts = format!("{} s, {runs} run{}", number(report.scenario.seconds), if runs == 1 { "" } else { "s" });
+    let mut facts =
+        format!("{} s, {runs} run{}", number(report.scenario.seconds), if runs == 1 { "" } else { "s" });
     if let Some(limits) = &report.limits {
         let shown = |limit: &f64| if limit.is_finite() { number(*limit) } else { "none".to_owned() };
         let mut limits: Vec<String> = limits.iter().map(shown).collect();

@@ -61,14 +61,16 @@ fn instance(seed: u64, number: u64) -> Instance {
         Breaker::ForcedOpen { retry_after },
     ];
     let value = |knob: &Knob| match knob.baseline_value() {
-        Value::Rate { .. } => {
-            Value::Rate { per_second: crooked(seed), burst: (seed % 2 == 0).then_some(crooked(seed + 1)) }
-        }
+        Value::Rate { .. } => Value::Rate {
+            per_second: crooked(seed),
+            burst: seed.is_multiple_of(2).then_some(crooked(seed + 1)),
+        },
         Value::Breaker(_) => Value::Breaker(breakers[(seed % 5) as usize]),
-        Value::Switch(_) => Value::Switch(seed % 2 == 0),
+        Value::Switch(_) => Value::Switch(seed.is_multiple_of(2)),
         other => other.with_scalar(crooked(seed)),
     };
-    let in_force = knobs.iter().skip(seed as usize % 3).map(|knob| (knob.name.clone(), value(knob))).collect();
+    let in_force =
+        knobs.iter().skip(seed as usize % 3).map(|knob| (knob.name.clone(), value(knob))).collect();
     let received = Received { at: at_nanos(seed ^ 7), totals: Arc::new(totals(seed)) };
     let mut signals = Signals::default();
     signals.set(Signal::RuntimeDelay, crooked(seed), at_nanos(seed ^ 9));
@@ -93,7 +95,7 @@ fn knob(kind: Kind, seed: u64, place: u64) -> Knob {
         max_change_ratio: crooked(seed),
         min_dwell: Duration::from_nanos(seed),
         deadline: (seed % 2 == 1).then(|| Duration::from_nanos(seed)),
-        hot: (seed + place) % 2 == 0,
+        hot: (seed + place).is_multiple_of(2),
         ..Knob::try_new(name, kind, crooked(seed), 1e19, 1e18).unwrap()
     }
 }
@@ -119,7 +121,7 @@ fn totals(seed: u64) -> Totals {
         in_flight_peak: n(19),
         consecutive_failures: n(20),
         limit_in_force: crooked(seed),
-        limited: seed % 2 == 0,
+        limited: seed.is_multiple_of(2),
         slices: (0..seed % 3)
             .map(|place| Slice { end_nanos: n(place), completed: seed as u32, mean_seconds: crooked(seed) })
             .collect(),
@@ -138,11 +140,11 @@ proptest! {
     #[test]
     fn what_is_written_fits_the_schema_and_is_read_as_it_was(seed in 1..u64::MAX, processes in 0..3u64) {
         let seen = snapshot(seed, processes);
-        let line = write(&seen, (seed % 2 == 0).then(|| at_nanos(seed / 2)));
+        let line = write(&seen, seed.is_multiple_of(2).then(|| at_nanos(seed / 2)));
         prop_assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
         prop_assert_eq!(schema_says(&line), Ok(()));
         let read = read(&line).unwrap();
-        prop_assert_eq!(read.started, (seed % 2 == 0).then(|| at_nanos(seed / 2)));
+        prop_assert_eq!(read.started, seed.is_multiple_of(2).then(|| at_nanos(seed / 2)));
         prop_assert_eq!(format!("{:?}", read.snapshot), format!("{seen:?}"));
     }
 
@@ -165,7 +167,10 @@ fn what_is_left_out_has_its_default() {
     let plain = Knob::try_new(instance.knobs[0].name.clone(), Kind::ConcurrencyLimit, 1.0, 9.0, 4.0).unwrap();
     assert_eq!(*instance.knobs[0], plain);
     let received = &instance.totals[&plain.name];
-    assert_eq!((received.at, received.totals.rejected, &received.totals.slices[..]), (at_nanos(5), [0; 5], &[][..]));
+    assert_eq!(
+        (received.at, received.totals.rejected, &received.totals.slices[..]),
+        (at_nanos(5), [0; 5], &[][..])
+    );
     assert!(instance.in_force.is_empty());
 }
 
@@ -182,14 +187,26 @@ fn mistakes_are_named() {
         (edit("\"at_nanos\":5,", ""), "}]}", "missing field `at_nanos`"),
         (edit("\"id\"", "\"identity\""), "\"identity\"", "unknown field `identity`"),
         (edit("cpu_some_ratio", "cpu"), "\"cpu\"", "unknown signal `cpu`"),
-        (edit("0.25", "\"high\""), "\"high\"}", "expected a number or {\"value\": number, \"at_nanos\": time}"),
+        (
+            edit("0.25", "\"high\""),
+            "\"high\"}",
+            "expected a number or {\"value\": number, \"at_nanos\": time}",
+        ),
         (edit("concurrency_limit", "limit"), "\"limit\"", "unknown variant `limit`"),
-        (edit("\"baseline\":4", "\"baseline\":10"), "\"baseline\":10}]", "baseline must lie within the bounds"),
+        (
+            edit("\"baseline\":4", "\"baseline\":10"),
+            "\"baseline\":10}]",
+            "baseline must lie within the bounds",
+        ),
         (edit("\"limit.x\":{", "\"limit x\":{"), "\"limit x\"", "name must be 1 to 128 bytes"),
         (edit("\"arrived\":1,", ""), "false}", "missing field `arrived`"),
         (edit("\"limit_in_force\":4", "\"limit_in_force\":-4"), "-4", "must not be negative"),
         (edit("\"limit_in_force\":4", "\"limit_in_force\":1e999"), "1e999", "number out of range"),
-        (edit("\"totals\"", "\"in_force\":{\"limit.x\":{\"number\":4}},\"totals\""), "{", "not of the kind of the knob"),
+        (
+            edit("\"totals\"", "\"in_force\":{\"limit.x\":{\"number\":4}},\"totals\""),
+            "{",
+            "not of the kind of the knob",
+        ),
         (SHORT[..100].to_owned(), "[{", "EOF while parsing"),
         ("[]".to_owned(), "[]", "invalid length 0"),
         ("hello".to_owned(), "h", "expected value"),

@@ -109,7 +109,10 @@ impl Plot {
         let shade = |(from, to): (f64, f64)| {
             let (x, width) = (self.x(from), self.x(to) - self.x(from));
             let height = HEIGHT - MARGIN[2] - MARGIN[3];
-            format!("<rect class=\"overload\" x=\"{x:.1}\" y=\"{}\" width=\"{width:.1}\" height=\"{height}\"/>", MARGIN[2])
+            format!(
+                "<rect class=\"overload\" x=\"{x:.1}\" y=\"{}\" width=\"{width:.1}\" height=\"{height}\"/>",
+                MARGIN[2]
+            )
         };
         let spans = phases.iter().zip(ends).filter(|(phase, _)| phase.overload);
         spans.map(|(phase, end)| shade((phase.at, end))).collect()
@@ -123,14 +126,23 @@ impl Plot {
             let y = self.y(value);
             grid += &format!("<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>");
             if quarter % 2 == 0 {
-                grid += &format!("<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", left - 6.0, y + 4.0, number(value));
+                grid += &format!(
+                    "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                    left - 6.0,
+                    y + 4.0,
+                    number(value)
+                );
             }
         }
         let step = step(self.seconds);
         let mut at = 0.0;
         while at <= self.seconds * 1.0001 {
             let (x, anchor) = (self.x(at), if at > self.seconds * 0.97 { "end" } else { "middle" });
-            grid += &format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{} s</text>", bottom + 15.0, number(at));
+            grid += &format!(
+                "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{} s</text>",
+                bottom + 15.0,
+                number(at)
+            );
             at += step;
         }
         grid
@@ -140,5 +152,9 @@ impl Plot {
 /// Seconds between two marks of the axis.
 fn step(seconds: f64) -> f64 {
     let power = 10f64.powf((seconds / 8.0).log10().floor());
-    [1.0, 2.0, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| step * 8.0 >= seconds).unwrap_or(seconds)
+    [1.0, 2.0, 5.0, 10.0]
+        .map(|step| step * power)
+        .into_iter()
+        .find(|step| step * 8.0 >= seconds)
+        .unwrap_or(seconds)
 }

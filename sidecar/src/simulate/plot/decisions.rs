@@ -52,7 +52,9 @@ fn words(reason: &str) -> impl Iterator<Item = &str> {
 
 impl Story {
     fn goes_on(&self, at: f64, from: f64, to: f64, reason: &str) -> bool {
-        at - self.end <= APART && (to > from) == (self.to > self.from) && words(reason).eq(words(&self.reason))
+        at - self.end <= APART
+            && (to > from) == (self.to > self.from)
+            && words(reason).eq(words(&self.reason))
     }
 
     fn line(&self, named: bool) -> String {
@@ -97,8 +99,16 @@ mod tests {
 
     #[test]
     fn instances_have_stories_of_their_own() {
-        let log = log(&[(1.0, 0, "5 -> 6: a"), (1.1, 1, "7 -> 8: a"), (1.2, 0, "6 -> 7: a"), (1.3, 1, "8 -> 7: a")]);
+        let log = log(&[
+            (1.0, 0, "5 -> 6: a"),
+            (1.1, 1, "7 -> 8: a"),
+            (1.2, 0, "6 -> 7: a"),
+            (1.3, 1, "8 -> 7: a"),
+        ]);
         let (lines, all) = lines(&log, 2, 1);
-        assert_eq!((lines, all), (vec!["    1.0 s  #0  limit 5 -> 7 (2 steps until 1.2 s): a".to_owned()], 3));
+        assert_eq!(
+            (lines, all),
+            (vec!["    1.0 s  #0  limit 5 -> 7 (2 steps until 1.2 s): a".to_owned()], 3)
+        );
     }
 }

@@ -131,7 +131,7 @@ impl Panel {
             let colour = if eighths == 8 { paint.both } else { paint.line };
             return (colour, char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' '));
         }
-        if eighths == 0 && self.mark == Some(row) && column % 2 == 0 {
+        if eighths == 0 && self.mark == Some(row) && column.is_multiple_of(2) {
             return (paint.mark, '╌');
         }
         (paint.area, BLOCKS[eighths])

@@ -9,7 +9,8 @@ pub(super) fn fits(root: &Value, schema: &Value, value: &Value, path: &str) -> R
         let good = match keyword.as_str() {
             "$schema" | "$defs" | "title" | "description" => true,
             "$ref" => {
-                let pointer = wanted.as_str().and_then(|text| text.strip_prefix('#')).expect("inside this file");
+                let pointer =
+                    wanted.as_str().and_then(|text| text.strip_prefix('#')).expect("inside this file");
                 return fits(root, root.pointer(pointer).expect(pointer), value, path);
             }
             "const" => value == wanted,
@@ -22,7 +23,9 @@ pub(super) fn fits(root: &Value, schema: &Value, value: &Value, path: &str) -> R
             "maximum" => number(value) <= number(wanted),
             "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
             "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
-            "items" => return each(value, |place, item| fits(root, wanted, item, &format!("{path}/{place}"))),
+            "items" => {
+                return each(value, |place, item| fits(root, wanted, item, &format!("{path}/{place}")));
+            }
             "required" => listed(wanted).iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
             "properties" => return fields(root, wanted, value, path),
             "additionalProperties" => return others(root, keywords, wanted, value, path),
