@@ -128,9 +128,10 @@ fn totals(seed: u64) -> Totals {
     }
 }
 
+const SCHEMA: &str = include_str!("../../../../docs/snapshot.schema.json");
+
 fn schema_says(line: &str) -> Result<(), String> {
-    let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../../../../docs/snapshot.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
     schema::fits(&schema, &schema, &serde_json::from_str(line).unwrap(), "")
 }
 
@@ -219,4 +220,44 @@ fn mistakes_are_named() {
     let instance = &SHORT[SHORT.find("{\"id\"").unwrap()..SHORT.len() - 2];
     let twice = SHORT.replace(instance, &format!("{instance},{instance}"));
     assert_eq!(read(&twice).expect_err("twice").to_string(), "a second `a/1`: names are unique");
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses() {
+    for (from, to) in [
+        ("\"v\":1", "\"v\":2"),
+        ("\"at_nanos\":5,", ""),
+        ("\"id\"", "\"identity\""),
+        ("cpu_some_ratio", "cpu"),
+        ("0.25", "\"high\""),
+        ("concurrency_limit", "limit"),
+        ("\"limit_in_force\":4", "\"limit_in_force\":-4"),
+        ("\"arrived\":1", "\"arrived\":1.5"),
+        ("\"arrived\":1", "\"arrived\":-1"),
+    ] {
+        let line = SHORT.replacen(from, to, 1);
+        assert!(schema_says(&line).is_err() && read(&line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn the_reference_is_right() {
+    let reference = include_str!("../../../../docs/snapshot-format.md");
+    let (_, example) = reference.split_once("```json\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    assert_eq!(read(&example.replace('\n', " ")).expect("sound").snapshot.instances.len(), 1);
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let mut schemas = vec![&schema];
+    while let Some(schema) = schemas.pop() {
+        let properties = schema.get("properties").and_then(serde_json::Value::as_object);
+        for name in properties.into_iter().flat_map(|known| known.keys()) {
+            let written = [format!("`{name}`"), format!("\"{name}\"")];
+            assert!(written.iter().any(|written| reference.contains(written)), "{name} is not described");
+        }
+        match schema {
+            serde_json::Value::Object(inside) => schemas.extend(inside.values()),
+            serde_json::Value::Array(inside) => schemas.extend(inside),
+            _ => {}
+        }
+    }
 }
