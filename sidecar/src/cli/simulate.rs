@@ -38,7 +38,7 @@ pub struct Simulate {
     /// Print JSON
     #[arg(long, conflicts_with = "plot")]
     pub json: bool,
-    /// Draw limit, calls in flight, latency and goodput over time, and tell every decision
+    /// Draw limit, calls in flight, latency and goodput over time, and tell every decision: of ours, and of laws named one by one
     #[arg(long)]
     pub plot: bool,
     /// Write a page with pictures

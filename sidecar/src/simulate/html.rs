@@ -146,7 +146,7 @@ fn looks(report: &Report) -> Vec<Look> {
             let (round, place) = ((others - 1) / COLOURS.len(), (others - 1) % COLOURS.len());
             (COLOURS[place], DASHES[round % DASHES.len()])
         };
-        Look { colour: colour.to_owned(), dashes }
+        Look { colour, dashes }
     };
     report.laws.iter().map(|law| law.name).map(look).collect()
 }

@@ -29,16 +29,18 @@ pub(super) struct Chart {
 /// How the curve of a law looks.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
-    pub(super) colour: String,
+    pub(super) colour: &'static str,
     pub(super) dashes: &'static str,
 }
 
 impl Chart {
     /// The picture with its caption.
     pub(super) fn figure(&self, report: &Report, looks: &[Look]) -> String {
+        // Clients that try again offer each law something else; what is shown is what ours was offered.
+        let ours = report.laws.iter().find(|law| is_ours(law.name));
+        let behind = self.behind.zip(ours);
         let most = report.laws.iter().map(|law| law.series.most(self.figure)).fold(0.0, f64::max);
-        let behind = self.behind.and_then(|figure| Some(report.laws.last()?.series.most(figure)));
-        let most = most.max(behind.unwrap_or(0.0));
+        let most = most.max(behind.map_or(0.0, |(figure, law)| law.series.most(figure)));
         let top = nice(most.min(self.ceiling) * self.factor);
         let plot = Plot { seconds: report.scenario.seconds, top };
         let mut inside = plot.overload(report) + &plot.grid();
@@ -46,27 +48,32 @@ impl Chart {
             let y = plot.y(value * self.factor);
             inside += &format!("<path class=\"mark\" d=\"M{} {y:.1}H{}\"/>", MARGIN[0], WIDTH - MARGIN[1]);
         }
-        if let (Some(figure), Some(law)) = (self.behind, report.laws.last()) {
+        if let Some((figure, law)) = behind {
             let path = plot.path(&law.series.points, figure, self.factor);
             inside += &format!("<path class=\"curve mark\" d=\"{path}\"/>");
         }
-        // Ours is drawn last, above the others.
-        let mut order: Vec<usize> = (0..report.laws.len()).collect();
-        order.sort_by_key(|place| is_ours(report.laws[*place].name));
-        for place in order {
-            let (law, look) = (&report.laws[place], &looks[place]);
-            let ours = if is_ours(law.name) { " ours" } else { "" };
-            let path = plot.path(&law.series.points, self.figure, self.factor);
-            let (colour, dashes, name) = (&look.colour, look.dashes, escape(law.name));
-            inside += &format!(
-                "<path class=\"curve l{place}{ours}\" stroke=\"{colour}\" stroke-dasharray=\"{dashes}\" d=\"{path}\"><title>{name}</title></path>"
-            );
-        }
+        inside += &self.curves(report, looks, &plot);
         let (title, unit) = (self.title, &self.unit);
         format!(
             "<figure><figcaption>{title} <span>{unit}</span></figcaption>\
              <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title} over time\">{inside}</svg></figure>\n"
         )
+    }
+
+    /// A curve for each law; ours is drawn last, above the others.
+    fn curves(&self, report: &Report, looks: &[Look], plot: &Plot) -> String {
+        let mut order: Vec<usize> = (0..report.laws.len()).collect();
+        order.sort_by_key(|place| is_ours(report.laws[*place].name));
+        let curve = |place: usize| {
+            let (law, look) = (&report.laws[place], &looks[place]);
+            let ours = if is_ours(law.name) { " ours" } else { "" };
+            let path = plot.path(&law.series.points, self.figure, self.factor);
+            let (colour, dashes, name) = (&look.colour, look.dashes, escape(law.name));
+            format!(
+                "<path class=\"curve l{place}{ours}\" stroke=\"{colour}\" stroke-dasharray=\"{dashes}\" d=\"{path}\"><title>{name}</title></path>"
+            )
+        };
+        order.into_iter().map(curve).collect()
     }
 }
 
