@@ -53,7 +53,7 @@ pub(super) fn page(reports: &[Report]) -> String {
 }
 
 fn explanation() -> String {
-    "<p class=\"soft\">Curves are of the first seed, figures of all. The oracle is the best limit of each phase, found in hindsight; \
+    "<p class=\"soft\">Curves are of the first seed, figures of all; what is off the scale runs along the upper edge. The oracle is the best limit of each phase, found in hindsight; \
      p99 is of admitted calls, in overload once that has settled; false rejects are of phases without overload, which are those without \
      a tint; convergence is the time from the worst change until goodput is 90&nbsp;% of the oracle's; oscillation is the limit's \
      standard deviation over its mean at steady load.</p>\n"
