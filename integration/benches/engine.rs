@@ -64,7 +64,7 @@ impl Rig {
             knobs.push(Arc::new(Knob::try_new(name, Kind::ConcurrencyLimit, 4.0, 400.0, 64.0)?));
         }
         let loaded = config::parse(policy.as_bytes()).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-        let engine = Engine::learning_for(Duration::ZERO, loaded.policies, Timestamp::ZERO);
+        let engine = Engine::learning_for(Duration::ZERO, loaded.set, Timestamp::ZERO);
         Ok(Self { case, engine, knobs, limits: BTreeMap::new(), classes, micros: Vec::new() })
     }
 
