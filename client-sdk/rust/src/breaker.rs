@@ -20,6 +20,7 @@ use setpoint_proto::message::Why;
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::Clock;
 use crate::declare::Declaration;
+use crate::limiter::Place;
 use crate::outcome::Outcome;
 use crate::permit::Permit;
 use crate::rejected::{RejectReason, Rejected};
@@ -62,8 +63,10 @@ impl Breaker {
     /// [`Rejected`] with [`RejectReason::BreakerOpen`].
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, Rejected> {
-        let pass = self.0.admit()?;
-        Ok(Permit::new(None, self.0, pass, 0))
+        match self.0.admit() {
+            Ok(pass) => Ok(Permit::new(None, self.0, pass, Place::NONE)),
+            Err(retry_after) => Err(self.0.rejected(retry_after)),
+        }
     }
 
     /// The state now. An open breaker whose wait is over stays open until a call comes.
@@ -118,18 +121,23 @@ impl Breaker {
 }
 
 impl Core {
+    /// Lets a call through, or says when to come back.
     #[inline]
-    pub fn admit(&'static self) -> Result<Pass, Rejected> {
-        self.machine.admit(|| self.clock.now()).map_err(|retry_after| Rejected {
-            limit: self.slot.knob().name.as_str(),
-            reason: RejectReason::BreakerOpen,
-            retry_after,
-        })
+    pub fn admit(&self) -> Result<Pass, Duration> {
+        self.machine.admit(|| self.clock.now())
     }
 
+    /// What a call is told that is not let through.
     #[inline]
-    pub fn settle(&self, pass: Pass, outcome: Outcome, at: u64) {
-        self.machine.settle(pass, outcome, at);
+    pub fn rejected(&'static self, retry_after: Duration) -> Rejected {
+        let limit = self.slot.knob().name.as_str();
+        Rejected { limit, reason: RejectReason::BreakerOpen, retry_after }
+    }
+
+    /// `at`: when the call ended, if the clock was looked at.
+    #[inline]
+    pub fn settle(&self, pass: Pass, outcome: Outcome, at: Option<u64>) {
+        self.machine.settle(pass, outcome, || at.unwrap_or_else(|| self.clock.now()));
     }
 
     pub fn give_back(&self, pass: Pass) {
@@ -138,10 +146,6 @@ impl Core {
 
     pub fn failures_in_a_row(&self) -> u64 {
         self.machine.failures_in_a_row()
-    }
-
-    pub const fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     fn put(&self, value: Option<Value>) {

@@ -1,7 +1,7 @@
 //! The right to one call.
 
 use crate::breaker::{self, Pass};
-use crate::limiter;
+use crate::limiter::{self, Place};
 use crate::outcome::Outcome;
 
 /// The right to one call. It ends with [`Permit::finish`], or when it is dropped: then the call counts as cancelled
@@ -11,21 +11,19 @@ use crate::outcome::Outcome;
 /// taken for one.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped at once counts as a cancelled call"]
-pub struct Permit(Option<Call>);
-
-#[derive(Debug)]
-struct Call {
-    /// `None`: only a breaker watches this call.
+pub struct Permit {
+    /// `None`: no limiter counts this call.
     limiter: Option<&'static limiter::Core>,
-    breaker: &'static breaker::Core,
+    /// `None`: nobody does.
+    breaker: Option<&'static breaker::Core>,
     pass: Pass,
-    admitted_at: u64,
+    place: Place,
 }
 
 impl Permit {
     /// A permit that nobody counts.
     pub(crate) const fn exempt() -> Self {
-        Self(None)
+        Self { limiter: None, breaker: None, pass: Pass::NONE, place: Place::NONE }
     }
 
     #[inline]
@@ -33,35 +31,29 @@ impl Permit {
         limiter: Option<&'static limiter::Core>,
         breaker: &'static breaker::Core,
         pass: Pass,
-        admitted_at: u64,
+        place: Place,
     ) -> Self {
-        Self(Some(Call { limiter, breaker, pass, admitted_at }))
+        Self { limiter, breaker: Some(breaker), pass, place }
     }
 
-    /// Ends the call. Never blocks, never allocates.
+    /// Ends the call. Never blocks, never allocates. Costs one reading of the clock and about a third as much again.
     #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        if let Some(call) = self.0.take() {
-            call.end(outcome);
-        }
+    pub fn finish(self, outcome: Outcome) {
+        self.end(outcome);
+        // It has ended.
+        std::mem::forget(self);
+    }
+
+    #[inline]
+    fn end(&self, outcome: Outcome) {
+        let Some(breaker) = self.breaker else { return };
+        let at = self.limiter.and_then(|limiter| limiter.release(&self.place, outcome));
+        breaker.settle(self.pass, outcome, at);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call.end(Outcome::of_unfinished());
-        }
-    }
-}
-
-impl Call {
-    #[inline]
-    fn end(self, outcome: Outcome) {
-        let at = match self.limiter {
-            Some(limiter) => limiter.release(self.admitted_at, outcome),
-            None => self.breaker.clock().now(),
-        };
-        self.breaker.settle(self.pass, outcome, at);
+        self.end(Outcome::of_unfinished());
     }
 }

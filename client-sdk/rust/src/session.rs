@@ -142,7 +142,7 @@ impl<'a, D: Dial> Session<'a, D> {
     fn tick(&mut self, due: Instant) {
         let (due, now) = (self.at(due), self.now());
         self.stalls.fired(due, now, self.beat_every);
-        let counted_at = self.inner.clock.now();
+        let counted_at = self.inner.clock.checked();
         for tuned in self.applier.tuned() {
             tuned.actuator().close_slice(counted_at);
         }
