@@ -54,16 +54,53 @@ pub enum Reason {
         /// Share of the releases.
         ratio: f64,
     },
-    /// Latency shows a standing queue.
-    Queue {
-        /// Mean latency of the window.
-        sample_seconds: f64,
-        /// Latency without a queue.
-        baseline_seconds: f64,
-        /// Allowed ratio between them.
-        tolerance: f64,
+    /// As high as can be answered in time.
+    InTime {
+        /// Capacity, calls per second.
+        per_second: f64,
+        /// Latency that a full limit may cause.
+        seconds: f64,
     },
-    /// After a decrease latency did not follow: not a queue, the floor has moved.
+    /// A little more than what keeps the service busy.
+    Knee {
+        /// Capacity, calls per second.
+        per_second: f64,
+        /// Latency of a call that does not wait.
+        floor_seconds: f64,
+    },
+    /// Goodput at this limit is not what it was: conditions have changed.
+    GoodputChanged {
+        /// Answers in time per second, before.
+        from_per_second: f64,
+        /// Now.
+        to_per_second: f64,
+    },
+    /// A higher or a lower limit is tried.
+    Trial {
+        /// A higher one.
+        above: bool,
+        /// Answers in time per second, to be compared with.
+        per_second: f64,
+    },
+    /// A limit that was tried is kept.
+    TrialKept {
+        /// A higher one.
+        above: bool,
+        /// Answers in time per second.
+        per_second: f64,
+        /// At the limit before.
+        before_per_second: f64,
+    },
+    /// A limit that was tried is given up.
+    TrialDropped {
+        /// A higher one.
+        above: bool,
+        /// Answers in time per second.
+        per_second: f64,
+        /// At the limit before, which is back.
+        before_per_second: f64,
+    },
+    /// After a cut throughput fell with the limit: no queue, the latency floor has moved.
     FloorMoved {
         /// Latency before, at the higher concurrency.
         before_seconds: f64,
@@ -77,8 +114,6 @@ pub enum Reason {
         /// Mean latency over baseline latency.
         gradient: f64,
     },
-    /// The baseline is measured again at reduced concurrency.
-    Audit,
     /// The limit is not the bottleneck, so it must not grow.
     AppLimited {
         /// Most calls in flight at once.
@@ -165,11 +200,15 @@ impl Reason {
             Self::NoBaseline => "no_baseline",
             Self::Drops { .. } => "drops",
             Self::FutileCut { .. } => "futile_cut",
-            Self::Queue { .. } => "queue",
+            Self::InTime { .. } => "in_time",
+            Self::Knee { .. } => "knee",
+            Self::GoodputChanged { .. } => "goodput_changed",
+            Self::Trial { .. } => "trial",
+            Self::TrialKept { .. } => "trial_kept",
+            Self::TrialDropped { .. } => "trial_dropped",
             Self::FloorMoved { .. } => "floor_moved",
             Self::Verifying => "verifying",
             Self::Headroom { .. } => "headroom",
-            Self::Audit => "audit",
             Self::AppLimited { .. } => "app_limited",
             Self::MemoryPressure { .. } => "memory_pressure",
             Self::SchedulerPressure { .. } => "scheduler_pressure",
@@ -198,8 +237,15 @@ impl Reason {
                 both.extend(one("drop_ratio", ratio, 0.1, "ratio"));
                 both
             }
-            Self::Queue { sample_seconds, baseline_seconds, tolerance } => {
-                one("sample_latency", sample_seconds, baseline_seconds * tolerance, "seconds")
+            Self::InTime { per_second, seconds } => one("capacity", per_second, seconds, "per_second"),
+            Self::Knee { per_second, floor_seconds } => one("capacity", per_second, floor_seconds, "per_second"),
+            Self::GoodputChanged { from_per_second, to_per_second } => {
+                one("goodput", to_per_second, from_per_second, "per_second")
+            }
+            Self::Trial { per_second, .. } => one("goodput", per_second, per_second, "per_second"),
+            Self::TrialKept { per_second, before_per_second, .. }
+            | Self::TrialDropped { per_second, before_per_second, .. } => {
+                one("goodput", per_second, before_per_second, "per_second")
             }
             Self::FutileCut { ratio } => one("drop_ratio", ratio, 0.1, "ratio"),
             Self::FloorMoved { before_seconds, now_seconds } => {
@@ -261,21 +307,34 @@ impl fmt::Display for Reason {
                     ratio * 100.0
                 )
             }
-            Self::Queue { sample_seconds, baseline_seconds, tolerance } => write!(
-                f,
-                "sample latency {:.1} ms over {tolerance:.2} x baseline {:.1} ms",
-                ms(sample_seconds),
-                ms(baseline_seconds)
-            ),
+            Self::InTime { per_second, seconds } => {
+                write!(f, "{per_second:.0} calls/s can be answered within {:.0} ms", ms(seconds))
+            }
+            Self::Knee { per_second, floor_seconds } => {
+                write!(f, "enough for {per_second:.0} calls/s of {:.1} ms each", ms(floor_seconds))
+            }
+            Self::GoodputChanged { from_per_second, to_per_second } => {
+                write!(f, "{to_per_second:.0} answers/s in time instead of {from_per_second:.0}")
+            }
+            Self::Trial { above, per_second } => {
+                write!(f, "trying {}: {per_second:.0} answers/s in time so far", side(above))
+            }
+            Self::TrialKept { above, per_second, before_per_second } => {
+                let what = side(above);
+                write!(f, "{what} keeps {per_second:.0} answers/s in time, {before_per_second:.0} before")
+            }
+            Self::TrialDropped { above, per_second, before_per_second } => {
+                let what = side(above);
+                write!(f, "{what} gave {per_second:.0} answers/s in time, {before_per_second:.0} before: back")
+            }
             Self::FloorMoved { before_seconds, now_seconds } => write!(
                 f,
-                "latency stayed at {:.1} ms (was {:.1} ms) with fewer calls: the floor moved, no queue",
+                "throughput fell with the limit: calls take {:.1} ms (were {:.1} ms), that is no queue",
                 ms(now_seconds),
                 ms(before_seconds)
             ),
             Self::Verifying => f.write_str("verifying that the decrease helps"),
             Self::Headroom { gradient } => write!(f, "limit in use, latency {gradient:.2} x baseline"),
-            Self::Audit => f.write_str("measuring the baseline again at lower concurrency"),
             Self::AppLimited { peak } => write!(f, "peak of {peak} calls: the limit is not the bottleneck"),
             Self::MemoryPressure { ratio, start } => {
                 write!(f, "working set {:.0} % of the limit, over {:.0} %", ratio * 100.0, start * 100.0)
@@ -302,4 +361,8 @@ impl fmt::Display for Reason {
             Self::Unbound => f.write_str("no policy names this knob, back to baseline"),
         }
     }
+}
+
+const fn side(above: bool) -> &'static str {
+    if above { "a higher limit" } else { "a lower limit" }
 }

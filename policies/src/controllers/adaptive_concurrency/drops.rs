@@ -5,10 +5,24 @@
 //! that lasts. So cuts that have not halved the drops within a trial are taken back, and drops are left to breakers for a
 //! while, longer each time. A trial is as long as time-outs usually are: calls from before a cut may still end in one.
 
+//!
+//! What helped is remembered: the limit comes back quickly to just below where calls were dropped, and slowly from there.
+
 use std::time::Duration;
 
+use super::sample::Sample;
+use crate::reason::Reason;
 use crate::time::Timestamp;
 
+/// So many drops, and more than that share of the calls, ask for a cut.
+const MANY: f64 = 5.0;
+const SHARE: f64 = 0.10;
+/// A cut goes to what got through, but within these shares of what was in flight.
+const DEEPEST: f64 = 0.4;
+const SHALLOWEST: f64 = 0.85;
+/// Growth of the ceiling in a sample without drops: below [`SHALLOWEST`] of where they began, and above.
+const BACK_FAST: f64 = 1.06;
+const BACK_SLOW: f64 = 1.004;
 const TRIAL: Duration = Duration::from_secs(5);
 /// Drops that stay away for this long are over; a single short window without them is chance.
 const OVER_AFTER: Duration = Duration::from_secs(3);
@@ -18,7 +32,7 @@ const LONGEST_REST: Duration = Duration::from_secs(300);
 
 /// What is known of whether cuts help against drops.
 #[derive(Debug, Default)]
-pub(super) struct DropTrial {
+struct DropTrial {
     running: Option<Running>,
     rest_until: Option<Timestamp>,
     /// Since when there have been few drops.
@@ -36,7 +50,7 @@ struct Running {
 
 /// What to do about a window with drops.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Verdict {
+enum Verdict {
     /// Cut: it may help.
     Cut,
     /// Cutting did not help: back to this limit.
@@ -50,7 +64,7 @@ pub(super) enum Verdict {
 
 impl DropTrial {
     /// Judges a window in which `ratio` of the calls were dropped.
-    pub(super) fn judge(&mut self, now: Timestamp, ratio: f64, limit: f64) -> Verdict {
+    fn judge(&mut self, now: Timestamp, ratio: f64, limit: f64) -> Verdict {
         self.quiet_since = None;
         if self.rest_until.is_some_and(|until| now < until) {
             return Verdict::Ignore;
@@ -66,11 +80,78 @@ impl DropTrial {
     }
 
     /// Takes note of a complete window: once drops have stayed away, whatever was tried has helped, or is over.
-    pub(super) fn note(&mut self, now: Timestamp, ratio: f64) {
+    fn note(&mut self, now: Timestamp, ratio: f64) {
         if ratio > FEW {
             self.quiet_since = None;
         } else if now.since(*self.quiet_since.get_or_insert(now)) >= OVER_AFTER {
             *self = Self::default();
+        }
+    }
+}
+
+/// What drops do to the limit.
+#[derive(Debug)]
+pub(super) struct DropCeiling {
+    trial: DropTrial,
+    ceiling: f64,
+    /// Calls in flight when calls were dropped last.
+    dropped_at: f64,
+    next: f64,
+}
+
+/// The limit after drops, and why.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AfterDrops {
+    pub(super) limit: f64,
+    pub(super) reason: Reason,
+}
+
+impl Default for DropCeiling {
+    fn default() -> Self {
+        Self { trial: DropTrial::default(), ceiling: f64::INFINITY, dropped_at: 0.0, next: 0.0 }
+    }
+}
+
+impl DropCeiling {
+    /// The highest limit that is not expected to get calls dropped.
+    pub(super) const fn ceiling(&self) -> f64 {
+        self.ceiling
+    }
+
+    /// A higher limit has proved itself.
+    pub(super) const fn allow(&mut self, limit: f64) {
+        self.ceiling = self.ceiling.max(1.1 * limit);
+    }
+
+    /// Takes a sample; `now` in seconds, `floor`: latency of a call that does not wait.
+    pub(super) fn see(&mut self, now: f64, sample: &Sample, limit: f64, floor: f64) -> Option<AfterDrops> {
+        let at = Timestamp::from_nanos((now * 1e9) as u64);
+        let ratio = sample.drop_ratio();
+        if sample.dropped < MANY || ratio <= SHARE {
+            self.trial.note(at, ratio);
+            if sample.is_bound() && sample.dropped == 0.0 {
+                self.ceiling *= if self.ceiling < SHALLOWEST * self.dropped_at { BACK_FAST } else { BACK_SLOW };
+            }
+            return None;
+        }
+        if now < self.next {
+            return None;
+        }
+        self.next = now + 0.2 + 1.5 * sample.little().min(2.0);
+        match self.trial.judge(at, ratio, limit) {
+            Verdict::Ignore => None,
+            Verdict::Cut => {
+                let busy = sample.in_flight().min(limit);
+                let through = 1.1 * sample.goodput() * floor;
+                self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(1.0);
+                self.dropped_at = busy;
+                let reason = Reason::Drops { drops: sample.dropped as u64, ratio };
+                Some(AfterDrops { limit: self.ceiling, reason })
+            }
+            Verdict::Futile { restore } => {
+                self.ceiling = f64::INFINITY;
+                Some(AfterDrops { limit: restore, reason: Reason::FutileCut { ratio } })
+            }
         }
     }
 }

@@ -1,73 +1,367 @@
-//! The formulas, as plain functions of their inputs.
+//! The law: from samples to a limit.
+//!
+//! It is in one of three stages. **Normal**: the limit is as high as could be answered in time, so that bursts wait instead
+//! of being rejected. **Filled**: more is offered than is done; the limit stays there for as long as a burst may last.
+//! **Overload**: the limit is at the knee, a little more than what keeps the service busy, and trials ([`super::track`]) find
+//! out whether a little more or less does better. Every cut that matters is verified ([`super::cut`]).
 
-use std::time::Duration;
+use super::arm::Arm;
+use super::capacity::Capacity;
+use super::curve::Curve;
+use super::cut::{Cut, Finding, Point};
+use super::drops::DropCeiling;
+use super::floor::Floor;
+use super::parameters::AdaptiveConcurrency;
+use super::patience::Patience;
+use super::sample::Sample;
+use super::track::Track;
+use crate::reason::Reason;
 
-use crate::window::Window;
+/// Overload begins where this much more is offered than can be done.
+const OVERLOAD: f64 = 1.10;
+/// The knee: busy calls times this ...
+const KNEE: f64 = 1.5;
+/// ... and so many standard deviations of them, so that workers are kept busy between arrivals.
+const KNEE_SPREAD: f64 = 2.0;
+/// Without overload: this many times what is usual.
+const ROOM: f64 = 1.5;
+const ROOM_PEAKS: f64 = 3.0;
+const ROOM_BUSY: f64 = 12.0;
+const ROOM_LEAST: f64 = 16.0;
+/// Memory of the most calls in flight, seconds.
+const PEAK_MEMORY: f64 = 30.0;
+/// After a wrong cut no other one for this long, twice as long each time.
+const FIRST_REST: f64 = 5.0;
+const LONGEST_REST: f64 = 30.0;
+/// Samples kept to compare with.
+pub(super) const RECENT: usize = 3;
 
-use super::meter::Sample;
-
-/// What a window says about the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Zone {
-    /// A standing queue: too high.
-    Over,
-    /// Neither clearly over nor clearly free.
-    Grey,
-    /// No queue.
-    Room,
+pub(super) enum Stage {
+    Normal,
+    Filled,
+    Overload,
 }
 
-/// Allowed ratio of sample latency to baseline latency: wider while the sample is uncertain.
-pub(super) fn tolerance(error: f64) -> f64 {
-    1.0 + (0.10 + 2.0 * error).clamp(0.25, 1.0)
+#[derive(Debug)]
+pub(super) struct Law {
+    pub(super) spec: AdaptiveConcurrency,
+    pub(super) patience: Patience,
+    pub(super) floor: Floor,
+    pub(super) capacity: Capacity,
+    pub(super) curve: Curve,
+    pub(super) drops: DropCeiling,
+    pub(super) stage: Stage,
+    pub(super) limit: f64,
+    pub(super) reason: Reason,
+    pub(super) track: Track,
+    pub(super) cut: Option<Cut>,
+    /// The newest samples, newest last; those from before an overload are not among them.
+    pub(super) recent: Vec<Sample>,
+    pub(super) now: f64,
+    offered: Option<f64>,
+    peak: f64,
+    filled_at: f64,
+    no_cut_until: f64,
+    rest: f64,
+    unrejected: u32,
+    unsaturated: u32,
 }
 
-/// Whether a window is worth a decision.
-pub(super) fn ready(window: &Window, latency: f64, error: f64) -> bool {
-    let seconds = window.seconds;
-    let few = window.completed >= 24;
-    seconds >= (2.5 * latency).clamp(0.1, 1.0)
-        && (error <= 0.08 || (seconds >= 1.0 && few && error <= 0.20) || (seconds >= 3.0 && few))
-}
-
-/// Compares latency with the baseline; `gradient` is their ratio.
-pub(super) fn classify(sample: &Sample, gradient: f64, latency_budget: Duration) -> Zone {
-    let tolerance = sample.tolerance();
-    let grey = 1.0 + 0.6 * (tolerance - 1.0);
-    let standing = sample.standing / sample.latency * gradient;
-    let over_budget = sample.latency > latency_budget.as_secs_f64();
-    if gradient > tolerance && over_budget && (standing > grey || gradient > 6.0) && sample.saturated {
-        Zone::Over
-    } else if gradient > grey {
-        Zone::Grey
-    } else {
-        Zone::Room
+impl Law {
+    pub(super) fn new(spec: AdaptiveConcurrency, deadline: Option<f64>, limit: f64) -> Self {
+        Self {
+            spec,
+            patience: Patience::new(deadline),
+            floor: Floor::default(),
+            capacity: Capacity::default(),
+            curve: Curve::new(),
+            drops: DropCeiling::default(),
+            stage: Stage::Normal,
+            limit,
+            reason: Reason::NoBaseline,
+            track: Track::default(),
+            cut: None,
+            recent: Vec::new(),
+            now: 0.0,
+            offered: None,
+            peak: 0.0,
+            filled_at: 0.0,
+            no_cut_until: 0.0,
+            rest: FIRST_REST,
+            unrejected: 0,
+            unsaturated: 0,
+        }
     }
-}
 
-/// The limit after a window with a standing queue.
-pub(super) fn shrunk(limit: f64, sample: &Sample, gradient: f64) -> f64 {
-    let busy = limit.min(1.1 * (sample.peak as f64).max(sample.window.mean_in_flight));
-    let standing = sample.standing / sample.latency * gradient;
-    let deepest = if standing > 2.0 { 0.25 } else { 0.5 };
-    let kept = (sample.tolerance() / gradient).max(deepest) * busy;
-    (kept + 0.25 * kept.sqrt()).min(0.98 * busy).max(3.0)
-}
+    /// Calls that end per second, as far as known: how long a sample has to be.
+    pub(super) fn expected(&self) -> f64 {
+        self.capacity.known().max(self.capacity.peak())
+    }
 
-/// The limit after calls were dropped.
-pub(super) fn after_drops(limit: f64, peak: u64, window: &Window, baseline: Option<f64>) -> f64 {
-    let busy = limit.min(peak as f64);
-    let throughput = window.completed as f64 / window.seconds;
-    let needed = baseline.map_or(f64::INFINITY, |baseline| 1.5 * throughput * baseline);
-    needed.min(0.7 * busy).max(0.25 * busy).max(3.0)
-}
+    /// What is in force when `limit` is wanted.
+    pub(super) fn bounded(&self, limit: f64) -> f64 {
+        limit.clamp(self.spec.min, self.spec.max)
+    }
 
-/// How much the limit may grow, in calls, `streak` windows after the last decrease.
-pub(super) fn growth(limit: f64, zone: Zone, streak: u32, quiet_for: Option<Duration>) -> f64 {
-    let fastest = if quiet_for.is_none_or(|quiet| quiet >= Duration::from_secs(10)) { 6.0 } else { 2.0 };
-    let boost = match zone {
-        Zone::Grey | Zone::Over => 0.5,
-        Zone::Room => (1.0 + 0.5 * f64::from(streak)).min(fastest),
-    };
-    boost * (0.5 * limit.sqrt()).max(1.0)
+    /// Latency that a full limit may cause, seconds.
+    pub(super) fn budget(&self) -> f64 {
+        self.patience.budget(self.floor.latency()).max(self.spec.latency_budget.as_secs_f64())
+    }
+
+    /// The most that could be answered in time.
+    pub(super) fn cap(&self) -> f64 {
+        (self.capacity.known() * self.budget()).max(2.0).min(self.ceiling())
+    }
+
+    pub(super) fn ceiling(&self) -> f64 {
+        self.curve.ceiling().min(self.drops.ceiling())
+    }
+
+    /// A little more than what keeps the service busy, by Little's law.
+    pub(super) fn knee(&self) -> f64 {
+        let busy = self.capacity.known() * self.floor.latency().unwrap_or(0.0);
+        (KNEE * busy + KNEE_SPREAD * busy.sqrt()).max(2.0).min(self.cap())
+    }
+
+    /// Puts a limit in force, and starts over with looking at it.
+    pub(super) fn set(&mut self, limit: f64, reason: Reason) {
+        let limit = self.bounded(limit);
+        if limit.floor() != self.limit.floor() {
+            self.reason = reason;
+            self.track.restart();
+        }
+        self.limit = limit;
+    }
+
+    /// Takes a sample, `passed` seconds after the last one.
+    pub(super) fn step(&mut self, sample: &Sample, passed: f64) {
+        self.now += passed;
+        let ours = sample.limit.is_some_and(|limit| limit.floor() == self.limit.floor());
+        let saturated = self.learn(sample, ours);
+        if self.answer_drops(sample) {
+            return;
+        }
+        let load = self.load();
+        self.leave_overload(load, saturated);
+        if let Some(cut) = self.cut.take() {
+            if ours { self.look_at_cut(cut, sample) } else { self.cut = Some(cut) }
+            return;
+        }
+        match self.stage {
+            Stage::Normal => self.normal(sample, load, saturated),
+            Stage::Filled => self.filled(),
+            Stage::Overload if ours => self.track(sample),
+            Stage::Overload => {}
+        }
+    }
+
+    /// Offered over capacity; 0 while the latter is not known.
+    fn load(&self) -> f64 {
+        let capacity = self.capacity.known();
+        if capacity > 0.0 { self.offered.unwrap_or(0.0) / capacity } else { 0.0 }
+    }
+
+    /// Learns what can be learned in any stage. Says whether the service was saturated.
+    fn learn(&mut self, sample: &Sample, ours: bool) -> bool {
+        let memory = (8.0 / self.capacity.known().max(1.0)).max(0.4);
+        let gain = 1.0 - (-sample.seconds / memory).exp();
+        let offered = *self.offered.get_or_insert(sample.offered());
+        self.offered = Some(offered + (sample.offered() - offered) * gain);
+        let fade = (-sample.seconds / PEAK_MEMORY).exp();
+        self.peak = (self.peak * fade).max(sample.peak.min(2.0 * sample.in_flight() + 8.0));
+        self.capacity.see(sample);
+        let full = sample.is_bound() && sample.in_flight() > 0.5 * self.limit;
+        let saturated = full || self.patience.is_exceeded(sample, self.floor.latency());
+        let calm = self.stage == Stage::Normal && !saturated && !sample.is_bound();
+        if calm {
+            self.patience.see_calm(sample);
+        }
+        self.floor.see(sample, calm);
+        self.curve.see(sample, self.track.noise(), ours);
+        self.learn_capacity(sample, saturated);
+        self.unrejected = if sample.is_bound() { 0 } else { self.unrejected.saturating_add(1) };
+        self.unsaturated = if saturated { 0 } else { self.unsaturated.saturating_add(1) };
+        if self.capacity.saturated() == 1 {
+            self.recent.clear();
+        } else if self.recent.len() == RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push(*sample);
+        saturated
+    }
+
+    fn learn_capacity(&mut self, sample: &Sample, saturated: bool) {
+        if !saturated {
+            return self.capacity.see_room(sample);
+        }
+        let below = self.track.is_below() && sample.throughput() < self.capacity.known();
+        if self.cut.is_some() || self.stage == Stage::Filled || below {
+            return self.capacity.see_upwards(sample);
+        }
+        self.capacity.see_saturated(sample, self.stage == Stage::Normal, self.track.noise());
+        if sample.in_flight() > 0.7 * self.cap() {
+            self.patience.see_full(sample);
+        }
+    }
+
+    fn leave_overload(&mut self, load: f64, saturated: bool) {
+        let over = load < 1.0 || self.unrejected >= 3 || (self.unsaturated >= 4 && !saturated);
+        if self.stage != Stage::Normal && over {
+            self.stage = Stage::Normal;
+            self.cut = None;
+            self.track.begin(self.limit, Arm::default());
+        }
+    }
+
+    fn normal(&mut self, sample: &Sample, load: f64, saturated: bool) {
+        if self.floor.latency().is_none() {
+            // Nothing is known yet but what its owner has chosen.
+            self.reason = Reason::NoBaseline;
+            return;
+        }
+        if load > OVERLOAD && saturated {
+            self.stage = Stage::Filled;
+            self.filled_at = self.now;
+            self.capacity.is_at_least(self.capacity.peak());
+            self.track.expect(self.capacity.known());
+            return self.aim(self.cap(), self.allowed());
+        }
+        let budget = self.budget();
+        if sample.is_bound() && sample.little() < 1.2 * budget {
+            self.curve.relax(sample);
+        }
+        let fine = sample.latency() < 0.5 * budget || self.waits_little(sample.little());
+        if sample.is_bound() && self.limit < self.ceiling() && sample.answered > 0.0 && fine {
+            return self.set(1.5 * self.limit + 1.0, self.headroom(sample.little()));
+        }
+        if saturated {
+            self.aim(self.cap(), self.allowed());
+        } else {
+            self.make_room(sample, budget);
+        }
+    }
+
+    /// Without overload the limit only has to keep a flood out.
+    fn make_room(&mut self, sample: &Sample, budget: f64) {
+        let known = self.expected();
+        let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * self.floor.latency().unwrap_or(0.0));
+        let goal = (ROOM * known * budget + 8.0).min(usual.max(ROOM_LEAST)).min(self.ceiling());
+        if goal < self.limit {
+            let peak = sample.peak as u64;
+            self.set(goal.max(0.97 * self.limit), Reason::AppLimited { peak });
+        } else {
+            self.aim(goal, self.allowed());
+        }
+    }
+
+    fn filled(&mut self) {
+        if self.now - self.filled_at < self.patience.burst(self.floor.latency()) {
+            if (self.cap() / self.limit - 1.0).abs() > 0.15 {
+                self.aim(self.cap(), self.allowed());
+            }
+            return;
+        }
+        self.stage = Stage::Overload;
+        let now = Point::of(&self.recent).throughput();
+        // After a fall the knee of before is tried first: perhaps more calls get less done.
+        let fell = now < 0.85 * self.capacity.known();
+        let knee_before = self.knee();
+        self.capacity.is_now(now);
+        let goal = if fell { knee_before } else { self.knee() };
+        self.aim(goal, self.at_knee());
+    }
+
+    /// Moves towards a goal: up at once, down in a step that is verified.
+    pub(super) fn aim(&mut self, goal: f64, reason: Reason) {
+        let goal = self.bounded(goal);
+        if goal >= 0.87 * self.limit || goal + 1.5 > self.limit {
+            if goal > self.limit || goal < 0.95 * self.limit {
+                self.set(goal, reason);
+            }
+            return;
+        }
+        if self.now < self.no_cut_until {
+            return;
+        }
+        let from = Point::of(&self.recent);
+        self.set(goal, reason);
+        if goal < 0.87 * from.in_flight().min(self.limit.max(from.in_flight())) && from.ended >= 5.0 {
+            self.cut = Some(Cut::down(from, goal));
+        }
+    }
+
+    fn look_at_cut(&mut self, mut cut: Cut, sample: &Sample) {
+        match cut.observe(sample, self.patience.deadline()) {
+            Finding::Open => self.cut = Some(cut),
+            Finding::Unused => {}
+            Finding::Queue { throughput } => {
+                self.rest = FIRST_REST;
+                self.capacity.is_now(throughput);
+                let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
+                if goal < 0.95 * self.limit {
+                    self.aim(goal, self.at_knee());
+                }
+            }
+            Finding::Floor { before, latency, throughput } => self.give_back(cut, before, latency, throughput),
+            Finding::NoFloor { floor, throughput } => {
+                self.floor.is_now(floor);
+                self.capacity.is_now(throughput);
+                self.no_cut_until = 0.0;
+                let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
+                self.set(goal.min(self.limit), self.at_knee());
+            }
+        }
+    }
+
+    fn give_back(&mut self, cut: Cut, before: f64, latency: f64, throughput: f64) {
+        let floor_before = self.floor.latency().unwrap_or(latency);
+        self.capacity.is_at_least(throughput);
+        self.floor.is_now(latency);
+        self.no_cut_until = self.now + self.rest;
+        self.rest = (2.0 * self.rest).min(LONGEST_REST);
+        let busy = throughput * latency;
+        let low = self.limit;
+        self.set(1.1 * busy + busy.sqrt(), Reason::FloorMoved { before_seconds: before, now_seconds: latency });
+        if self.limit > 1.15 * low {
+            self.cut = Some(cut.back(self.limit, floor_before));
+        }
+    }
+
+    /// Cuts may be tried again.
+    pub(super) const fn may_cut(&self) -> bool {
+        self.now >= self.no_cut_until
+    }
+
+    pub(super) const fn forget_rest(&mut self) {
+        self.no_cut_until = 0.0;
+    }
+
+    /// Whether calls hardly wait.
+    pub(super) fn waits_little(&self, little: f64) -> bool {
+        self.floor.latency().is_some_and(|floor| little < 1.2 * floor)
+    }
+
+    pub(super) fn headroom(&self, little: f64) -> Reason {
+        Reason::Headroom { gradient: little / self.floor.latency().unwrap_or(little) }
+    }
+
+    pub(super) fn allowed(&self) -> Reason {
+        Reason::InTime { per_second: self.capacity.known(), seconds: self.budget() }
+    }
+
+    pub(super) fn at_knee(&self) -> Reason {
+        let floor_seconds = self.floor.latency().unwrap_or(0.0);
+        Reason::Knee { per_second: self.capacity.known(), floor_seconds }
+    }
+
+    fn answer_drops(&mut self, sample: &Sample) -> bool {
+        let floor = self.floor.latency().unwrap_or(0.0);
+        let Some(verdict) = self.drops.see(self.now, sample, self.limit, floor) else { return false };
+        self.cut = None;
+        self.set(verdict.limit, verdict.reason);
+        self.stage = Stage::Overload;
+        self.track.begin(self.limit, Arm::default());
+        true
+    }
 }

@@ -1,0 +1,98 @@
+//! How long a call may take: from the deadline, where there is one, and from the latency floor.
+//!
+//! With a deadline the question is not how long calls wait but how many answers come too late, compared with how many do
+//! without overload: in a service with a few very long calls the mean latency says little. So the share of the deadline
+//! that a full limit may use up is learned from lateness.
+
+use super::sample::Sample;
+
+/// First guess of the share of the deadline that a full limit may use.
+const SHARE: f64 = 0.42;
+const SHARE_LOWEST: f64 = 0.40;
+const SHARE_HIGHEST: f64 = 0.85;
+/// A queue of more than this many floors helps nobody, whatever the deadline.
+const FLOORS_MOST: f64 = 10.0;
+/// ... but this long is always allowed, seconds: bursts of fast services.
+const ALWAYS: f64 = 0.2;
+/// So many floors are allowed where the deadline is short, as long as they fit into [`SHARE_HIGHEST`] of it.
+const FLOORS_LEAST: f64 = 2.0;
+/// Floors that a full limit may use up when no deadline is known.
+const FLOORS_UNKNOWN: f64 = 4.0;
+
+#[derive(Debug)]
+pub(super) struct Patience {
+    deadline: Option<f64>,
+    share: f64,
+    /// Share of late answers without overload.
+    usual_late: f64,
+    weight: f64,
+}
+
+impl Patience {
+    pub(super) const fn new(deadline: Option<f64>) -> Self {
+        Self { deadline, share: SHARE, usual_late: 0.0, weight: 0.0 }
+    }
+
+    pub(super) const fn set_deadline(&mut self, deadline: Option<f64>) {
+        self.deadline = deadline;
+    }
+
+    pub(super) const fn deadline(&self) -> Option<f64> {
+        self.deadline
+    }
+
+    /// Latency that a full limit may cause, seconds; 0 while nothing is known.
+    pub(super) fn budget(&self, floor: Option<f64>) -> f64 {
+        let floor = floor.unwrap_or(0.0);
+        let Some(deadline) = self.deadline else { return FLOORS_UNKNOWN * floor };
+        let most = if floor > 0.0 { (FLOORS_MOST * floor).max(ALWAYS) } else { deadline };
+        (self.share * deadline).min(most).max((FLOORS_LEAST * floor).min(SHARE_HIGHEST * deadline))
+    }
+
+    /// Bursts up to this long are left to the queue.
+    pub(super) fn burst(&self, floor: Option<f64>) -> f64 {
+        let bearable = (4.0 * floor.unwrap_or(0.0)).max(0.15);
+        self.deadline.unwrap_or_else(|| self.budget(floor)).min(bearable)
+    }
+
+    /// More late answers than without overload, as a share of all.
+    pub(super) fn excess(&self, late_ratio: f64) -> f64 {
+        late_ratio - self.usual_late
+    }
+
+    /// Whether calls take so long that something must be too much, even if none is rejected.
+    pub(super) fn is_exceeded(&self, sample: &Sample, floor: Option<f64>) -> bool {
+        let budget = self.budget(floor);
+        if budget <= 0.0 || sample.in_flight() < 3.0 || sample.little() <= budget {
+            return false;
+        }
+        if self.deadline.is_none() {
+            return sample.latency() > 0.7 * budget || sample.age > 0.5 * budget;
+        }
+        let chance = 0.3 / sample.ended.max(1.0).sqrt();
+        self.excess(sample.late_ratio()) > 0.05 + chance
+            || (sample.little() > 1.3 * budget && sample.age > 0.5 * budget)
+    }
+
+    /// Takes a sample without overload.
+    pub(super) fn see_calm(&mut self, sample: &Sample) {
+        if sample.answered > 0.0 {
+            self.weight = (self.weight + sample.answered).min((10.0 * sample.throughput()).clamp(50.0, 2000.0));
+            let gain = (sample.answered / self.weight).min(1.0);
+            self.usual_late += (sample.late_ratio() - self.usual_late) * gain;
+        }
+    }
+
+    /// Takes a sample with the limit full: too many late answers ask for less, none at all allows more.
+    pub(super) fn see_full(&mut self, sample: &Sample) {
+        if self.deadline.is_none() || sample.answered < 10.0 {
+            return;
+        }
+        let excess = self.excess(sample.late_ratio());
+        if excess > 0.08 {
+            self.share = (0.95 * self.share).max(SHARE_LOWEST);
+        } else if excess < 0.01 {
+            self.share = (1.03 * self.share).min(SHARE_HIGHEST);
+        }
+    }
+}

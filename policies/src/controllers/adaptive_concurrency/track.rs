@@ -1,0 +1,334 @@
+//! In overload: is a little more, or a little less, better?
+//!
+//! The limit stays where it is and now and then visits a higher or a lower one for a few samples. What counts is goodput:
+//! answers in time. More has to be clearly better, less must not be worse; whatever the estimates say, a limit that rejects
+//! calls visits a higher one every few seconds, so no mistake can last.
+
+use super::arm::Arm;
+use super::law::{Law, Stage};
+use super::sample::Sample;
+use crate::reason::Reason;
+
+/// A loss of goodput that lower latency is worth.
+const WORTH: f64 = 0.025;
+/// Gain that a higher limit has to show, per unit of ln(limit).
+const GAIN: f64 = 0.08;
+/// Goodput that is so different is different conditions.
+const DIFFERENT: f64 = 0.15;
+/// Late answers above the usual that show a limit to be too high.
+const LATE: f64 = 0.04;
+/// Samples between two visits; grows while they find nothing.
+const HOLD: f64 = 5.0;
+const HOLD_MOST: f64 = 12.0;
+/// A limit that rejects visits a higher one at least this often, seconds.
+const LONGEST_WITHOUT: f64 = 5.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Above,
+    Below,
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    limit: f64,
+    base: Arm,
+    visit: Option<(Visit, Arm)>,
+    /// Relative variance of the goodput of a sample.
+    variance: f64,
+    before: Option<f64>,
+    different: i32,
+    /// Samples at this limit, and how many of them are still to be skipped.
+    samples: u32,
+    counted: u32,
+    skip: u32,
+    hold: f64,
+    below_next: bool,
+    above_at: f64,
+    grow_at: f64,
+}
+
+impl Default for Track {
+    fn default() -> Self {
+        Self {
+            limit: 0.0,
+            base: Arm::default(),
+            visit: None,
+            variance: 0.01,
+            before: None,
+            different: 0,
+            samples: 0,
+            counted: 0,
+            skip: 0,
+            hold: HOLD,
+            below_next: false,
+            above_at: 0.0,
+            grow_at: 0.0,
+        }
+    }
+}
+
+impl Track {
+    /// Relative standard deviation of a sample.
+    pub(super) fn noise(&self) -> f64 {
+        self.variance.sqrt()
+    }
+
+    /// Below the limit that is held, to see what that does.
+    pub(super) const fn is_below(&self) -> bool {
+        matches!(self.visit, Some((Visit::Below, _)))
+    }
+
+    /// An overload begins: what noise to expect.
+    pub(super) fn expect(&mut self, capacity: f64) {
+        self.variance = 1.5 / (0.1 * capacity).max(1.0);
+        self.hold = HOLD;
+    }
+
+    /// Holds this limit from now on.
+    pub(super) const fn begin(&mut self, limit: f64, base: Arm) {
+        self.limit = limit;
+        self.base = base;
+        self.visit = None;
+        self.different = 0;
+        self.below_next = false;
+    }
+
+    /// The limit has changed: samples of before do not count.
+    pub(super) const fn restart(&mut self) {
+        (self.samples, self.counted, self.skip) = (0, 0, u32::MAX);
+        self.before = None;
+    }
+
+    /// Whether a sample counts: calls admitted under another limit have ended.
+    fn counts(&mut self, sample: &Sample) -> bool {
+        self.samples = self.samples.saturating_add(1);
+        if self.skip == u32::MAX {
+            self.skip = (1.0 + sample.little().min(1.0) / sample.seconds).min(9.0).ceil() as u32;
+        }
+        let counts = self.skip == 0;
+        self.skip = self.skip.saturating_sub(1);
+        counts
+    }
+
+    fn learn_noise(&mut self, sample: &Sample, capacity: f64) {
+        if let Some(before) = self.before.replace(sample.goodput()) {
+            let jump = (sample.goodput() - before) / capacity.max(1e-9);
+            self.variance += 0.1 * (0.5 * jump * jump - self.variance);
+        }
+        self.variance = self.variance.max(0.02 / (capacity * sample.seconds).max(1.0));
+    }
+
+    /// Whether conditions have changed since this limit was looked at first: several samples that are off to one side.
+    fn is_different(&mut self, sample: &Sample) -> Difference {
+        let arm = self.visit.map_or(self.base, |(_, arm)| arm);
+        if arm.samples < 1.0 || arm.goodput <= 0.0 {
+            return Difference::None;
+        }
+        let off = sample.goodput() / arm.goodput - 1.0;
+        let threshold = DIFFERENT.max(3.0 * (self.variance * (1.0 + 1.0 / arm.samples)).sqrt());
+        if off.abs() <= threshold {
+            self.different = 0;
+            return Difference::None;
+        }
+        let side = if off > 0.0 { 1 } else { -1 };
+        self.different = if self.different.signum() == side { self.different + side } else { side };
+        let sure = self.different.abs() >= 3 || (self.different.abs() >= 2 && off.abs() > 1.5 * threshold);
+        if sure { Difference::Sure } else { Difference::Perhaps }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Difference {
+    None,
+    Perhaps,
+    Sure,
+}
+
+impl Law {
+    /// One sample at the limit that is held, or visited.
+    pub(super) fn track(&mut self, sample: &Sample) {
+        if self.track.limit.floor() != self.limit.floor() && self.track.visit.is_none() {
+            self.hold_here(Arm::default());
+        }
+        let counts = self.track.counts(sample);
+        if self.track.visit.is_none() && self.grow(sample) {
+            return;
+        }
+        if !counts {
+            return;
+        }
+        let capacity = self.capacity.known();
+        self.track.learn_noise(sample, capacity);
+        match self.track.is_different(sample) {
+            Difference::Sure => return self.start_over(sample),
+            Difference::Perhaps => return,
+            Difference::None => {}
+        }
+        self.track.counted += 1;
+        match &mut self.track.visit {
+            None => {
+                self.track.base.add(sample);
+                self.maybe_visit();
+            }
+            Some((visit, arm)) => {
+                arm.add(sample);
+                match (*visit, *arm) {
+                    (Visit::Above, arm) => self.judge_above(&arm),
+                    (Visit::Below, arm) => self.judge_below(&arm),
+                }
+            }
+        }
+    }
+
+    fn hold_here(&mut self, base: Arm) {
+        let limit = self.limit;
+        self.track.begin(limit, base);
+    }
+
+    /// No queue although calls are rejected: far below the knee, so there is nothing to try out.
+    fn grow(&mut self, sample: &Sample) -> bool {
+        let lately = Arm::of(&self.recent);
+        let pooled = self.track.samples >= 3 && self.recent.len() == super::law::RECENT;
+        let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
+        let clearly = self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
+        let free = clearly || (pooled && enough && self.waits_little(lately.little()));
+        if !sample.is_bound() || !free || self.now < self.track.grow_at {
+            return false;
+        }
+        self.track.grow_at = self.now + self.floor.latency().unwrap_or(0.0) / 3.0;
+        let factor = if clearly { 2.0 } else { 1.5 };
+        let to = (factor * self.limit + 1.0).min(1.2 * self.cap());
+        if to <= self.limit + 0.5 {
+            return false;
+        }
+        self.track.above_at = self.now;
+        self.set(to, self.headroom(sample.little()));
+        self.hold_here(Arm::default());
+        true
+    }
+
+    /// Conditions have changed: from the knee again, as far as it can be known.
+    fn start_over(&mut self, sample: &Sample) {
+        let before = self.track.visit.map_or(self.track.base, |(_, arm)| arm).goodput;
+        let reason = Reason::GoodputChanged { from_per_second: before, to_per_second: sample.goodput() };
+        self.capacity.is_now(self.capacity.lately());
+        self.forget_rest();
+        self.hold_here(Arm::default());
+        self.stage = Stage::Overload;
+        self.aim(self.knee(), reason);
+    }
+
+    fn maybe_visit(&mut self) {
+        let (base, hold) = (self.track.base, self.track.hold);
+        if self.may_cut() && self.track.counted >= 2 && self.cap() < 0.75 * self.limit {
+            return self.aim(self.knee(), self.allowed());
+        }
+        let little = base.little();
+        let late = self.patience.excess(base.late) > LATE && !self.waits_little(little);
+        let starved = self.waits_little(little);
+        let cheap = self.patience.excess(base.late) < 0.01 && little < 0.5 * self.budget();
+        let overdue = self.now - self.track.above_at > LONGEST_WITHOUT.max(20.0 * little) && !late;
+        let above = overdue || (!late && (starved || !self.track.below_next));
+        let wait = match () {
+            () if overdue => 2.0,
+            () if late || starved => 0.6 * hold,
+            () if cheap && above => hold,
+            () => 2.0 * hold,
+        };
+        if f64::from(self.track.counted) < wait {
+            return;
+        }
+        if above { self.visit_above(starved || overdue) } else { self.visit_below(late) }
+    }
+
+    fn visit_above(&mut self, far: bool) {
+        self.track.below_next = true;
+        self.track.above_at = self.now;
+        let factor = if far { (4.0 * self.track.noise()).exp().clamp(1.25, 2.0) } else { 1.25 };
+        let step = if self.limit < 8.0 { 2.0 } else { 1.0 };
+        let most = (1.5 * self.cap()).max(self.limit + step);
+        self.visit(Visit::Above, (factor * self.limit).max(self.limit + step).min(most));
+    }
+
+    fn visit_below(&mut self, late: bool) {
+        self.track.below_next = false;
+        let factor = if late { 0.7 } else { (-2.0 * self.track.noise()).exp().clamp(0.6, 0.8) };
+        self.visit(Visit::Below, (factor * self.limit).min(self.limit - 1.0));
+    }
+
+    fn visit(&mut self, visit: Visit, to: f64) {
+        let to = self.bounded(to).floor();
+        let moves = if visit == Visit::Above { to > self.limit } else { to < self.limit.floor() };
+        if !moves {
+            self.track.counted = 0;
+            return;
+        }
+        let above = visit == Visit::Above;
+        self.set(to, Reason::Trial { above, per_second: self.track.base.goodput });
+        self.track.visit = Some((visit, Arm::default()));
+    }
+
+    fn judge_above(&mut self, arm: &Arm) {
+        let base = self.track.base;
+        let error = arm.error(&base, self.track.variance);
+        let more = (arm.in_flight.max(1e-9) / base.in_flight.max(1e-9)).ln();
+        let gain = (arm.goodput.max(1e-9) / base.goodput.max(1e-9)).ln();
+        let follows = (arm.throughput.max(1e-9) / base.throughput.max(1e-9)).ln();
+        if gain + 1.5 * error < -0.1 {
+            self.go_back(arm);
+        } else if more > 0.1 && arm.samples >= 2.0 && gain > 0.0 && follows > 0.5 * more && follows - 1.5 * error > 0.3 * more {
+            // Throughput follows the limit: calls simply take this long.
+            self.floor.is_now(arm.little());
+            self.capacity.is_at_least(arm.throughput);
+            self.stay(arm, true);
+        } else if arm.is_telling() && gain - 0.8 * error > GAIN * more {
+            self.stay(arm, true);
+        } else if (arm.is_telling() && gain - GAIN * more < 0.5 * error) || arm.samples >= 8.0 {
+            self.go_back(arm);
+        }
+    }
+
+    fn judge_below(&mut self, arm: &Arm) {
+        let base = self.track.base;
+        let error = arm.error(&base, self.track.variance);
+        let loss = 1.0 - arm.goodput / base.goodput.max(1e-9);
+        let late = self.patience.excess(base.late) > LATE;
+        let fine = if late {
+            loss < 0.5 * error
+        } else {
+            (error < 0.05 || loss < -0.5 * error) && loss + 0.7 * error < WORTH
+        };
+        if arm.samples >= 3.0 && fine {
+            let again = late && self.patience.excess(arm.late) > LATE;
+            self.stay(arm, again);
+        } else if loss - 2.0 * error > WORTH || (arm.samples >= 3.0 && loss > 0.0) || arm.samples >= 6.0 {
+            self.go_back(arm);
+        }
+    }
+
+    /// The limit that was visited is better.
+    fn stay(&mut self, arm: &Arm, again: bool) {
+        let above = self.track.visit.is_some_and(|(visit, _)| visit == Visit::Above);
+        if above {
+            self.curve.allow(self.limit);
+            self.drops.allow(self.limit);
+        }
+        let per_second = arm.goodput;
+        self.reason = Reason::TrialKept { above, per_second, before_per_second: self.track.base.goodput };
+        self.hold_here(*arm);
+        self.track.hold = HOLD;
+        self.track.below_next = !above;
+        self.track.counted = if again { 4 } else { 0 };
+    }
+
+    fn go_back(&mut self, arm: &Arm) {
+        let above = self.track.visit.is_some_and(|(visit, _)| visit == Visit::Above);
+        let before = self.track.base.goodput;
+        let reason = Reason::TrialDropped { above, per_second: arm.goodput, before_per_second: before };
+        self.track.visit = None;
+        self.track.hold = (1.4 * self.track.hold).min(HOLD_MOST);
+        let limit = self.track.limit;
+        self.set(limit, reason);
+    }
+}
