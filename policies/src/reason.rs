@@ -238,7 +238,9 @@ impl Reason {
                 both
             }
             Self::InTime { per_second, seconds } => one("capacity", per_second, seconds, "per_second"),
-            Self::Knee { per_second, floor_seconds } => one("capacity", per_second, floor_seconds, "per_second"),
+            Self::Knee { per_second, floor_seconds } => {
+                one("capacity", per_second, floor_seconds, "per_second")
+            }
             Self::GoodputChanged { from_per_second, to_per_second } => {
                 one("goodput", to_per_second, from_per_second, "per_second")
             }
@@ -325,7 +327,10 @@ impl fmt::Display for Reason {
             }
             Self::TrialDropped { above, per_second, before_per_second } => {
                 let what = side(above);
-                write!(f, "{what} gave {per_second:.0} answers/s in time, {before_per_second:.0} before: back")
+                write!(
+                    f,
+                    "{what} gave {per_second:.0} answers/s in time, {before_per_second:.0} before: back"
+                )
             }
             Self::FloorMoved { before_seconds, now_seconds } => write!(
                 f,

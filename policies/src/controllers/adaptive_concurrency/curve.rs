@@ -60,7 +60,8 @@ impl Curve {
 
     fn look_for_a_ceiling(&mut self, sample: &Sample, noise: f64) {
         let rates = self.levels.iter().enumerate().filter(|(_, (_, seconds))| *seconds > ENOUGH);
-        let best = rates.map(|(at, (ended, seconds))| (at, ended / seconds)).max_by(|a, b| a.1.total_cmp(&b.1));
+        let best =
+            rates.map(|(at, (ended, seconds))| (at, ended / seconds)).max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((at, most)) = best else { return };
         let (calls, now) = (RATIO.powi(at as i32).round(), sample.throughput());
         let deviation = (most / sample.seconds).sqrt().max(noise * most);

@@ -9,6 +9,8 @@ use super::sample::Sample;
 
 /// Throughput that may be lost.
 const LOSS: f64 = 0.15;
+/// Certainty that a loss asks for, in standard errors: a wrong verdict keeps a queue for long.
+const SIGMAS: f64 = 1.5;
 /// Share of the lost throughput that must come back with the limit.
 const RETURN: f64 = 0.4;
 /// Samples after which the best guess has to do.
@@ -181,9 +183,15 @@ impl Cut {
         let better = deadline.is_some() && now.good > 0.0 && now.goodput() > 0.97 * self.from_goodput;
         let hopeless = deadline.is_some_and(|deadline| now.little() > DEADLINES * deadline);
         if better || hopeless || loss + 0.5 * error < LOSS || (overdue && loss < 0.2) {
-            Finding::Queue { throughput: now.throughput().max(if hopeless { 0.0 } else { 0.9 * self.from_throughput }) }
-        } else if loss - 0.5 * error > LOSS || overdue {
-            Finding::Floor { before: self.from.little(), latency: now.little(), throughput: self.from_throughput }
+            Finding::Queue {
+                throughput: now.throughput().max(if hopeless { 0.0 } else { 0.9 * self.from_throughput }),
+            }
+        } else if loss - SIGMAS * error > LOSS || overdue {
+            Finding::Floor {
+                before: self.from.little(),
+                latency: now.little(),
+                throughput: self.from_throughput,
+            }
         } else {
             Finding::Open
         }

@@ -130,7 +130,8 @@ impl DropCeiling {
         if sample.dropped < MANY || ratio <= SHARE {
             self.trial.note(at, ratio);
             if sample.is_bound() && sample.dropped == 0.0 {
-                self.ceiling *= if self.ceiling < SHALLOWEST * self.dropped_at { BACK_FAST } else { BACK_SLOW };
+                self.ceiling *=
+                    if self.ceiling < SHALLOWEST * self.dropped_at { BACK_FAST } else { BACK_SLOW };
             }
             return None;
         }

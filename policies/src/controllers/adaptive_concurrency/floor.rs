@@ -78,7 +78,8 @@ impl Floor {
     fn push(&mut self, latency: f64) {
         self.blocks.push_back((self.calm, latency));
         while self.blocks.len() > BLOCKS
-            || (self.blocks.len() > 1 && self.blocks.front().is_some_and(|(at, _)| self.calm - at > REMEMBERED))
+            || (self.blocks.len() > 1
+                && self.blocks.front().is_some_and(|(at, _)| self.calm - at > REMEMBERED))
         {
             self.blocks.pop_front();
         }

@@ -64,6 +64,8 @@ pub(super) struct Law {
     filled_at: f64,
     no_cut_until: f64,
     rest: f64,
+    /// The floor that was given up for a higher one, until that is confirmed by time.
+    doubt: Option<f64>,
     unrejected: u32,
     unsaturated: u32,
 }
@@ -89,6 +91,7 @@ impl Law {
             filled_at: 0.0,
             no_cut_until: 0.0,
             rest: FIRST_REST,
+            doubt: None,
             unrejected: 0,
             unsaturated: 0,
         }
@@ -120,8 +123,7 @@ impl Law {
 
     /// A little more than what keeps the service busy, by Little's law.
     pub(super) fn knee(&self) -> f64 {
-        let busy = self.capacity.known() * self.floor.latency().unwrap_or(0.0);
-        (KNEE * busy + KNEE_SPREAD * busy.sqrt()).max(2.0).min(self.cap())
+        knee(self.capacity.known(), self.floor.latency().unwrap_or(0.0)).min(self.cap())
     }
 
     /// Puts a limit in force, and starts over with looking at it.
@@ -145,7 +147,11 @@ impl Law {
         let load = self.load();
         self.leave_overload(load, saturated);
         if let Some(cut) = self.cut.take() {
-            if ours { self.look_at_cut(cut, sample) } else { self.cut = Some(cut) }
+            if ours {
+                self.look_at_cut(cut, sample)
+            } else {
+                self.cut = Some(cut)
+            }
             return;
         }
         match self.stage {
@@ -247,11 +253,11 @@ impl Law {
         let known = self.expected();
         let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * self.floor.latency().unwrap_or(0.0));
         let goal = (ROOM * known * budget + 8.0).min(usual.max(ROOM_LEAST)).min(self.ceiling());
-        if goal < self.limit {
+        if goal < 0.9 * self.limit {
             let peak = sample.peak as u64;
-            self.set(goal.max(0.97 * self.limit), Reason::AppLimited { peak });
-        } else {
-            self.aim(goal, self.allowed());
+            self.set(goal.max(0.95 * self.limit), Reason::AppLimited { peak });
+        } else if goal > 1.1 * self.limit {
+            self.set(goal, self.allowed());
         }
     }
 
@@ -298,12 +304,17 @@ impl Law {
             Finding::Queue { throughput } => {
                 self.rest = FIRST_REST;
                 self.capacity.is_now(throughput);
+                if let Some(floor) = self.doubt.take() {
+                    self.floor.is_now(floor);
+                }
                 let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
                 if goal < 0.95 * self.limit {
                     self.aim(goal, self.at_knee());
                 }
             }
-            Finding::Floor { before, latency, throughput } => self.give_back(cut, before, latency, throughput),
+            Finding::Floor { before, latency, throughput } => {
+                self.give_back(cut, before, latency, throughput)
+            }
             Finding::NoFloor { floor, throughput } => {
                 self.floor.is_now(floor);
                 self.capacity.is_now(throughput);
@@ -318,14 +329,29 @@ impl Law {
         let floor_before = self.floor.latency().unwrap_or(latency);
         self.capacity.is_at_least(throughput);
         self.floor.is_now(latency);
+        self.doubt = Some(self.doubt.map_or(floor_before, |older| older.min(floor_before)));
         self.no_cut_until = self.now + self.rest;
         self.rest = (2.0 * self.rest).min(LONGEST_REST);
         let busy = throughput * latency;
         let low = self.limit;
-        self.set(1.1 * busy + busy.sqrt(), Reason::FloorMoved { before_seconds: before, now_seconds: latency });
+        self.set(
+            1.1 * busy + busy.sqrt(),
+            Reason::FloorMoved { before_seconds: before, now_seconds: latency },
+        );
         if self.limit > 1.15 * low {
             self.cut = Some(cut.back(self.limit, floor_before));
         }
+    }
+
+    /// A higher floor was believed in for a while: put it to the test again. Says whether that begins now.
+    pub(super) fn test_floor(&mut self) -> bool {
+        let Some(floor) = self.doubt.filter(|_| self.may_cut()) else { return false };
+        let goal = self.bounded(knee(self.capacity.known(), floor));
+        if goal > 0.7 * self.limit {
+            return false;
+        }
+        self.aim(goal, Reason::Knee { per_second: self.capacity.known(), floor_seconds: floor });
+        self.cut.is_some()
     }
 
     /// Cuts may be tried again.
@@ -364,4 +390,9 @@ impl Law {
         self.track.begin(self.limit, Arm::default());
         true
     }
+}
+
+fn knee(capacity: f64, floor: f64) -> f64 {
+    let busy = capacity * floor;
+    (KNEE * busy + KNEE_SPREAD * busy.sqrt()).max(2.0)
 }

@@ -77,7 +77,8 @@ impl Patience {
     /// Takes a sample without overload.
     pub(super) fn see_calm(&mut self, sample: &Sample) {
         if sample.answered > 0.0 {
-            self.weight = (self.weight + sample.answered).min((10.0 * sample.throughput()).clamp(50.0, 2000.0));
+            self.weight =
+                (self.weight + sample.answered).min((10.0 * sample.throughput()).clamp(50.0, 2000.0));
             let gain = (sample.answered / self.weight).min(1.0);
             self.usual_late += (sample.late_ratio() - self.usual_late) * gain;
         }

@@ -20,6 +20,8 @@ const LATE: f64 = 0.04;
 /// Samples between two visits; grows while they find nothing.
 const HOLD: f64 = 5.0;
 const HOLD_MOST: f64 = 12.0;
+/// Mean calls in flight, as a share of the limit, below which calls are rejected in bursts only.
+const IN_BURSTS: f64 = 0.65;
 /// A limit that rejects visits a higher one at least this often, seconds.
 const LONGEST_WITHOUT: f64 = 5.0;
 
@@ -186,18 +188,24 @@ impl Law {
         self.track.begin(limit, base);
     }
 
-    /// No queue although calls are rejected: far below the knee, so there is nothing to try out.
+    /// Calls are rejected although none waits, or only in bursts: far below the knee, so there is nothing to try out.
     fn grow(&mut self, sample: &Sample) -> bool {
         let lately = Arm::of(&self.recent);
         let pooled = self.track.samples >= 3 && self.recent.len() == super::law::RECENT;
         let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
         let clearly = self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
         let free = clearly || (pooled && enough && self.waits_little(lately.little()));
-        if !sample.is_bound() || !free || self.now < self.track.grow_at {
+        let bursts =
+            pooled && lately.in_flight < IN_BURSTS * self.limit && self.patience.excess(lately.late) < 0.03;
+        if !sample.is_bound() || !(free || bursts) || self.now < self.track.grow_at {
             return false;
         }
         self.track.grow_at = self.now + self.floor.latency().unwrap_or(0.0) / 3.0;
-        let factor = if clearly { 2.0 } else { 1.5 };
+        let factor = match () {
+            () if clearly => 2.0,
+            () if free => 1.5,
+            () => 1.25,
+        };
         let to = (factor * self.limit + 1.0).min(1.2 * self.cap());
         if to <= self.limit + 0.5 {
             return false;
@@ -221,17 +229,25 @@ impl Law {
 
     fn maybe_visit(&mut self) {
         let (base, hold) = (self.track.base, self.track.hold);
-        if self.may_cut() && self.track.counted >= 2 && self.cap() < 0.75 * self.limit {
+        let little = base.little();
+        let starved = self.waits_little(little);
+        let late = self.patience.excess(base.late) > LATE && !starved;
+        if self.track.counted < 2 {
+            return;
+        }
+        // First, so that nothing below can keep it from happening.
+        if !late && self.now - self.track.above_at > LONGEST_WITHOUT.max(20.0 * little) {
+            return self.visit_above(starved);
+        }
+        if self.test_floor() {
+            return;
+        }
+        if self.may_cut() && self.bounded(self.cap()) < 0.75 * self.limit {
             return self.aim(self.knee(), self.allowed());
         }
-        let little = base.little();
-        let late = self.patience.excess(base.late) > LATE && !self.waits_little(little);
-        let starved = self.waits_little(little);
+        let above = !late && (starved || !self.track.below_next);
         let cheap = self.patience.excess(base.late) < 0.01 && little < 0.5 * self.budget();
-        let overdue = self.now - self.track.above_at > LONGEST_WITHOUT.max(20.0 * little) && !late;
-        let above = overdue || (!late && (starved || !self.track.below_next));
         let wait = match () {
-            () if overdue => 2.0,
             () if late || starved => 0.6 * hold,
             () if cheap && above => hold,
             () => 2.0 * hold,
@@ -239,7 +255,7 @@ impl Law {
         if f64::from(self.track.counted) < wait {
             return;
         }
-        if above { self.visit_above(starved || overdue) } else { self.visit_below(late) }
+        if above { self.visit_above(starved) } else { self.visit_below(late) }
     }
 
     fn visit_above(&mut self, far: bool) {
@@ -277,7 +293,12 @@ impl Law {
         let follows = (arm.throughput.max(1e-9) / base.throughput.max(1e-9)).ln();
         if gain + 1.5 * error < -0.1 {
             self.go_back(arm);
-        } else if more > 0.1 && arm.samples >= 2.0 && gain > 0.0 && follows > 0.5 * more && follows - 1.5 * error > 0.3 * more {
+        } else if more > 0.1
+            && arm.samples >= 2.0
+            && gain > 0.0
+            && follows > 0.5 * more
+            && follows - 1.5 * error > 0.3 * more
+        {
             // Throughput follows the limit: calls simply take this long.
             self.floor.is_now(arm.little());
             self.capacity.is_at_least(arm.throughput);
