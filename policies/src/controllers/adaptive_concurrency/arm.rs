@@ -50,7 +50,7 @@ impl Arm {
 
     /// Relative standard error of the difference between two limits; `noise`: relative variance of a sample.
     pub(super) fn error(&self, other: &Self, noise: f64) -> f64 {
-        let variance = |arm: &Self| (noise / arm.samples.max(0.3)).max(0.5 / arm.ended.max(1.0));
+        let variance = |arm: &Self| (noise / arm.samples.max(0.3)).max(0.15 / arm.ended.max(1.0));
         (variance(self) + variance(other)).sqrt()
     }
 }

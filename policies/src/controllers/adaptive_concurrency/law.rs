@@ -33,6 +33,8 @@ const PEAK_MEMORY: f64 = 30.0;
 /// After a wrong cut no other one for this long, twice as long each time.
 const FIRST_REST: f64 = 5.0;
 const LONGEST_REST: f64 = 30.0;
+/// Samples in a row at a limit that is not ours, after which it is taken for ours.
+const FOREIGN: u32 = 5;
 /// Samples kept to compare with.
 pub(super) const RECENT: usize = 3;
 
@@ -66,6 +68,8 @@ pub(super) struct Law {
     rest: f64,
     /// The floor that was given up for a higher one, until that is confirmed by time.
     doubt: Option<f64>,
+    /// Samples in a row at another limit than the one wanted.
+    foreign: u32,
     unrejected: u32,
     unsaturated: u32,
 }
@@ -92,6 +96,7 @@ impl Law {
             no_cut_until: 0.0,
             rest: FIRST_REST,
             doubt: None,
+            foreign: 0,
             unrejected: 0,
             unsaturated: 0,
         }
@@ -128,18 +133,18 @@ impl Law {
 
     /// Puts a limit in force, and starts over with looking at it.
     pub(super) fn set(&mut self, limit: f64, reason: Reason) {
-        let limit = self.bounded(limit);
-        if limit.floor() != self.limit.floor() {
+        let limit = self.bounded(limit.round());
+        if limit != self.limit {
             self.reason = reason;
             self.track.restart();
+            self.limit = limit;
         }
-        self.limit = limit;
     }
 
     /// Takes a sample, `passed` seconds after the last one.
     pub(super) fn step(&mut self, sample: &Sample, passed: f64) {
         self.now += passed;
-        let ours = sample.limit.is_some_and(|limit| limit.floor() == self.limit.floor());
+        let ours = self.is_ours(sample);
         let saturated = self.learn(sample, ours);
         if self.answer_drops(sample) {
             return;
@@ -160,6 +165,23 @@ impl Law {
             Stage::Overload if ours => self.track(sample),
             Stage::Overload => {}
         }
+    }
+
+    /// Whether a sample was made at the limit that is wanted. A guard or a person may hold another one; then that one is
+    /// what there is to go on from.
+    fn is_ours(&mut self, sample: &Sample) -> bool {
+        let Some(in_force) = sample.limit else { return false };
+        if in_force.floor() == self.limit.floor() {
+            self.foreign = 0;
+            return true;
+        }
+        self.foreign += 1;
+        if self.foreign >= FOREIGN {
+            (self.foreign, self.limit, self.cut) = (0, self.bounded(in_force), None);
+            self.track.restart();
+            self.track.begin(self.limit, Arm::default());
+        }
+        false
     }
 
     /// Offered over capacity; 0 while the latter is not known.

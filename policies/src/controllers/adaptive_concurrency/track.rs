@@ -323,7 +323,7 @@ impl Law {
         if arm.samples >= 3.0 && fine {
             let again = late && self.patience.excess(arm.late) > LATE;
             self.stay(arm, again);
-        } else if loss - 2.0 * error > WORTH || (arm.samples >= 3.0 && loss > 0.0) || arm.samples >= 6.0 {
+        } else if loss - 2.0 * error > WORTH || (arm.samples >= 3.0 && loss > WORTH) || arm.samples >= 6.0 {
             self.go_back(arm);
         }
     }
