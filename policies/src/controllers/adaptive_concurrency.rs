@@ -23,8 +23,7 @@
 //! | `latency_budget` | 0 ms | 0 to 60 s | a full limit may cause at least this latency | |
 //!
 //! Inputs: the limiter's counters (times in seconds). Output: the limit, in calls, from `min` to `max`. Failure modes: a
-//! stalled process, a cap by another policy or counters that do not come: hold. Too few calls: samples get longer, up to
-//! half a second. Whatever it believes, a limit that rejects calls tries a higher one every few seconds. Sources: Little's
+//! stalled process, a cap by another policy or counters that do not come: hold. Too few calls: samples get longer. Whatever it believes, a limit that rejects calls tries a higher one every few seconds. Sources: Little's
 //! law; capacity and floor as in BBR congestion control; comparing limits by goodput and verifying cuts are ours, the
 //! scoreboard says what they are worth.
 
@@ -99,7 +98,7 @@ impl Known {
     }
 
     fn step(&mut self, seen: &Seen<'_>, totals: &std::sync::Arc<crate::totals::Totals>) -> Proposal {
-        let observed = self.meter.observe(totals, self.law.expected());
+        let observed = self.meter.observe(totals, self.law.expected(), self.law.latency());
         if std::mem::take(&mut self.edited) {
             return self.want(Action::Hold, Reason::Bounds);
         }

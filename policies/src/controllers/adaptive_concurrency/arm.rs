@@ -4,6 +4,8 @@ use super::sample::Sample;
 
 /// Samples that a mean remembers.
 const MEMORY: f64 = 10.0;
+/// Samples that are left of it after a visit elsewhere.
+const FADED: f64 = 3.0;
 
 /// The results of one limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -36,6 +38,12 @@ impl Arm {
         mean(&mut self.throughput, sample.throughput());
         mean(&mut self.in_flight, sample.in_flight());
         mean(&mut self.late, sample.late_ratio());
+    }
+
+    /// Something else was looked at meanwhile: what was known of this counts for less.
+    pub(super) fn fade(&mut self) {
+        let kept = (FADED / self.samples.max(FADED)).min(1.0);
+        (self.samples, self.ended) = (self.samples * kept, self.ended * kept);
     }
 
     /// Latency by Little's law.

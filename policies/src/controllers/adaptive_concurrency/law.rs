@@ -20,9 +20,9 @@ use crate::reason::Reason;
 /// Overload begins where this much more is offered than can be done.
 const OVERLOAD: f64 = 1.10;
 /// The knee: busy calls times this ...
-const KNEE: f64 = 1.5;
+const KNEE: f64 = 1.25;
 /// ... and so many standard deviations of them, so that workers are kept busy between arrivals.
-const KNEE_SPREAD: f64 = 2.0;
+const KNEE_SPREAD: f64 = 1.75;
 /// Without overload: this many times what is usual.
 const ROOM: f64 = 1.5;
 const ROOM_PEAKS: f64 = 3.0;
@@ -105,6 +105,11 @@ impl Law {
     /// Calls that end per second, as far as known: how long a sample has to be.
     pub(super) fn expected(&self) -> f64 {
         self.capacity.known().max(self.capacity.peak())
+    }
+
+    /// How long calls take, lately; 0 while none has ended.
+    pub(super) fn latency(&self) -> f64 {
+        self.recent.iter().rev().map(Sample::latency).find(|latency| *latency > 0.0).unwrap_or(0.0)
     }
 
     /// What is in force when `limit` is wanted.

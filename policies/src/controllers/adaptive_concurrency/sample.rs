@@ -1,7 +1,8 @@
 //! Turns a stream of totals into samples that a decision can rest on.
 //!
 //! A sample is what happened between two reports, or several: below [`CALLS`] ends of calls its numbers would be chance,
-//! so quiet services are looked at in longer stretches, half a second at most. A sample in which the limit changed says
+//! so quiet services are looked at in longer stretches: half a second, or as long as
+//! a call takes. A sample in which the limit changed says
 //! nothing about either limit, so pooling starts again there.
 
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use crate::window::Window;
 
 /// Ends of calls that a sample should hold ...
 const CALLS: f64 = 20.0;
-/// ... unless that takes longer than this, seconds.
-const LONGEST: f64 = 0.5;
+/// ... unless that takes longer than this, seconds, or than a call takes; of which this counts at most.
+const LONG: f64 = 0.5;
+const LONGEST: f64 = 5.0;
 
 /// What happened in a stretch of time. Rates are calls per second, times seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -154,8 +156,8 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Takes a report; `expected` is how many calls are known to end per second.
-    pub(super) fn observe(&mut self, totals: &Arc<Totals>, expected: f64) -> Observed {
+    /// Takes a report; `expected` is how many calls are known to end per second, `latency` how long they take.
+    pub(super) fn observe(&mut self, totals: &Arc<Totals>, expected: f64, latency: f64) -> Observed {
         let Some(earlier) = self.newest.replace(Arc::clone(totals)) else { return Observed::Nothing };
         if earlier.at_nanos == totals.at_nanos {
             return Observed::Nothing;
@@ -177,7 +179,7 @@ impl Meter {
             Some(pool) => pool.joined(sample),
             None => sample,
         };
-        let enough = (CALLS / expected.max(pooled.throughput()).max(1e-9)).min(LONGEST);
+        let enough = (CALLS / expected.max(pooled.throughput()).max(1e-9)).min(latency.clamp(LONG, LONGEST));
         if pooled.seconds < 0.999 * enough {
             self.pool = Some(pooled);
             return Observed::Pooling { calls: pooled.ended as u64 };

@@ -22,6 +22,8 @@ const HOLD: f64 = 5.0;
 const HOLD_MOST: f64 = 12.0;
 /// Mean calls in flight, as a share of the limit, below which calls are rejected in bursts only.
 const IN_BURSTS: f64 = 0.65;
+/// How long a lower limit that did as well is not doubted, seconds.
+const PROVED: f64 = 10.0;
 /// A limit that rejects visits a higher one at least this often, seconds.
 const LONGEST_WITHOUT: f64 = 5.0;
 
@@ -48,6 +50,8 @@ pub(super) struct Track {
     below_next: bool,
     above_at: f64,
     grow_at: f64,
+    /// A trial has shown that this limit is enough; that holds for a while.
+    proved_until: f64,
 }
 
 impl Default for Track {
@@ -66,6 +70,7 @@ impl Default for Track {
             below_next: false,
             above_at: 0.0,
             grow_at: 0.0,
+            proved_until: 0.0,
         }
     }
 }
@@ -83,7 +88,7 @@ impl Track {
 
     /// An overload begins: what noise to expect.
     pub(super) fn expect(&mut self, capacity: f64) {
-        self.variance = 1.5 / (0.1 * capacity).max(1.0);
+        self.variance = 1.5 / (0.1 * capacity).max(20.0);
         self.hold = HOLD;
     }
 
@@ -116,7 +121,9 @@ impl Track {
     fn learn_noise(&mut self, sample: &Sample, capacity: f64) {
         if let Some(before) = self.before.replace(sample.goodput()) {
             let jump = (sample.goodput() - before) / capacity.max(1e-9);
-            self.variance += 0.1 * (0.5 * jump * jump - self.variance);
+            // A jump of conditions is no noise: it counts for three standard deviations at most.
+            let square = (jump * jump).min(2.0 * 9.0 * self.variance);
+            self.variance += 0.1 * (0.5 * square - self.variance);
         }
         self.variance = self.variance.max(0.02 / (capacity * sample.seconds).max(1.0));
     }
@@ -127,7 +134,7 @@ impl Track {
         if arm.samples < 1.0 || arm.goodput <= 0.0 {
             return Difference::None;
         }
-        let off = sample.goodput() / arm.goodput - 1.0;
+        let off = (sample.goodput().max(1e-3) / arm.goodput).ln();
         let threshold = DIFFERENT.max(3.0 * (self.variance * (1.0 + 1.0 / arm.samples)).sqrt());
         if off.abs() <= threshold {
             self.different = 0;
@@ -194,7 +201,8 @@ impl Law {
         let pooled = self.track.samples >= 3 && self.recent.len() == super::law::RECENT;
         let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
         let clearly = self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
-        let free = clearly || (pooled && enough && self.waits_little(lately.little()));
+        let proved = self.now < self.track.proved_until;
+        let free = clearly || (pooled && enough && !proved && self.waits_little(lately.little()));
         let bursts =
             pooled && lately.in_flight < IN_BURSTS * self.limit && self.patience.excess(lately.late) < 0.03;
         if !sample.is_bound() || !(free || bursts) || self.now < self.track.grow_at {
@@ -232,7 +240,7 @@ impl Law {
         let little = base.little();
         let starved = self.waits_little(little);
         let late = self.patience.excess(base.late) > LATE && !starved;
-        if self.track.counted < 2 {
+        if self.track.counted < 3 {
             return;
         }
         // First, so that nothing below can keep it from happening.
@@ -261,7 +269,7 @@ impl Law {
     fn visit_above(&mut self, far: bool) {
         self.track.below_next = true;
         self.track.above_at = self.now;
-        let factor = if far { (4.0 * self.track.noise()).exp().clamp(1.25, 2.0) } else { 1.25 };
+        let factor = if far { (4.0 * self.track.noise()).exp().clamp(1.25, 2.0) } else { 1.2 };
         let step = if self.limit < 8.0 { 2.0 } else { 1.0 };
         let most = (1.5 * self.cap()).max(self.limit + step);
         self.visit(Visit::Above, (factor * self.limit).max(self.limit + step).min(most));
@@ -334,6 +342,8 @@ impl Law {
         if above {
             self.curve.allow(self.limit);
             self.drops.allow(self.limit);
+        } else {
+            self.track.proved_until = self.now + PROVED;
         }
         let per_second = arm.goodput;
         self.reason = Reason::TrialKept { above, per_second, before_per_second: self.track.base.goodput };
@@ -348,6 +358,7 @@ impl Law {
         let before = self.track.base.goodput;
         let reason = Reason::TrialDropped { above, per_second: arm.goodput, before_per_second: before };
         self.track.visit = None;
+        self.track.base.fade();
         self.track.hold = (1.4 * self.track.hold).min(HOLD_MOST);
         let limit = self.track.limit;
         self.set(limit, reason);
