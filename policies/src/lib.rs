@@ -17,6 +17,7 @@ pub mod knob;
 pub mod lease;
 pub mod policy;
 pub mod reason;
+pub mod reflex;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
