@@ -7,6 +7,7 @@
 //! Reading order: [`snapshot`] (what is known at one instant) -> [`policy`] (what one policy wants, and why) ->
 //! [`arbiter`] (the most restrictive wish wins) -> [`guard`] (how fast a knob may move) -> [`engine`] (one step for all).
 
+pub mod admission;
 pub mod arbiter;
 pub mod controllers;
 pub mod decision;

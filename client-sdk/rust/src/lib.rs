@@ -93,7 +93,7 @@ pub use self::{
     health::Health,
     knob::{KnobBuilder, NumericKnob},
     layer::{LimitFuture, LimitLayer, LimitService, RequestHead, ResponseHead},
-    limiter::{Limiter, LimiterBuilder},
+    limiter::{Limiter, LimiterBuilder, Reflex, ReflexCause},
     outcome::Outcome,
     permit::Permit,
     priority::Priority,

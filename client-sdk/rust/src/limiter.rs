@@ -12,16 +12,19 @@ mod gauge;
 mod histogram;
 mod limits;
 mod slices;
+mod steering;
 mod waiters;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::Knob;
+pub use setpoint_policies::reflex::Cause as ReflexCause;
+use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
-use setpoint_proto::message::Why;
 
 use crate::actuator::{Actuator, Inner};
 use crate::breaker::{self, Breaker};
@@ -38,6 +41,7 @@ use counters::{Counters, Release};
 use gauge::Gauge;
 use limits::Limits;
 use slices::Slices;
+use steering::Steering;
 use waiters::Waiters;
 
 pub use builder::LimiterBuilder;
@@ -58,9 +62,19 @@ pub(crate) struct Core {
     /// A success that takes longer is late, nanoseconds.
     deadline: u64,
     slot: Slot,
+    steering: Mutex<Steering>,
     slices: Mutex<Slices>,
     /// How often a place becomes free, as a period in nanoseconds.
     place_every: AtomicU64,
+}
+
+/// What a limiter's reflex has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reflex {
+    /// How often it has cut the limit since the start.
+    pub cuts: u64,
+    /// Why it holds the limit down now; `None`: it does not.
+    pub holds: Option<ReflexCause>,
 }
 
 /// The advice to rejected callers while no call has ended yet.
@@ -97,6 +111,13 @@ impl Limiter {
         self.0.gauge.in_flight()
     }
 
+    /// What the limiter's own reflex has done: it cuts the limit for a short while when calls in flight get far too old or
+    /// end in overload, between two pushes and without a sidecar.
+    pub fn reflex(&self) -> Reflex {
+        let steering = locked(&self.0.steering);
+        Reflex { cuts: steering.cuts(), holds: steering.cut().map(|cut| cut.cause) }
+    }
+
     /// How many successes took how long, since the start: the shortest latency of each bucket and the count.
     pub fn latency_counts(&self) -> Vec<(Duration, u64)> {
         (0..).map(histogram::floor).zip(self.0.counters.histogram()).collect()
@@ -110,6 +131,8 @@ impl Limiter {
     /// Holds the limit at a value (within the bounds), whatever is pushed, until [`Limiter::unpin`]. Returns the limit now
     /// in force; what is not a number changes nothing.
     pub fn pin(&self, limit: f64) -> f64 {
+        let now = Timestamp::from_nanos(self.0.clock.now());
+        self.0.steer(|steering| steering.owner_spoke(now));
         if let Err(problem) = self.0.slot.pin(Some(Value::Concurrency(limit)), |value| self.0.put(value)) {
             tracing::error!(knob = %self.0.slot.knob().name, problem, "pin refused");
         }
@@ -133,6 +156,7 @@ impl Limiter {
             breaker: breaker.core(),
             clock: inner.clock.clone(),
             deadline: knob.deadline.map_or(u64::MAX, nanos),
+            steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
             place_every: AtomicU64::new(nanos(FIRST_ADVICE)),
@@ -194,42 +218,42 @@ impl Core {
     }
 
     fn put(&self, value: Option<Value>) {
-        match value {
-            Some(value) => self.limits.set(value.scalar()),
-            None => self.limits.open(self.slot.knob().baseline),
-        }
-        if self.limits.awaited() {
+        self.steer(|steering| steering.ask(value.map(|value| value.scalar())));
+    }
+
+    /// Changes what the limit is made of, and puts in force what comes out.
+    fn steer<R>(&self, edit: impl FnOnce(&mut Steering) -> R) -> R {
+        let mut steering = locked(&self.steering);
+        let result = edit(&mut steering);
+        let changed = steering.put_in_force(&self.limits, self.slot.knob().baseline);
+        drop(steering);
+        if changed && self.limits.awaited() {
             self.waiters.wake();
         }
-    }
-}
-
-impl Actuator for Limiter {
-    fn knob(&self) -> Arc<Knob> {
-        self.0.slot.knob().clone()
+        result
     }
 
-    fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
-        self.0.slot.push(value, |value| self.0.put(value))?;
-        Ok(self.in_force())
+    /// Lets the reflex look. True while it should look again soon.
+    fn watch(&self, at_nanos: u64) -> bool {
+        if self.slot.pinned().is_some() {
+            return false;
+        }
+        let totals = self.counted(at_nanos, 0);
+        let knob = self.slot.knob();
+        let (before, after) = self.steer(|steering| steering.watch(&totals, knob));
+        if before.map(|cut| cut.cap) != after.map(|cut| cut.cap) {
+            tracing::info!(
+                knob = %knob.name, from = before.map(|cut| cut.cap), to = after.map(|cut| cut.cap),
+                reason = after.or(before).map(|cut| cut.cause.name()), "the reflex moved its bound"
+            );
+        }
+        after.is_some() || totals.in_flight() > 0
     }
 
-    fn in_force(&self) -> Value {
-        Value::Concurrency(self.limit())
-    }
-
-    fn pinned(&self) -> Option<Value> {
-        self.0.slot.pinned()
-    }
-
-    fn enforce(&self, on: bool) {
-        self.0.slot.enforce(on, |value| self.0.put(value));
-    }
-
-    fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
-        let core = self.0;
-        let (released, admitted) = core.counters.snapshot();
-        Some(Totals {
+    /// The counters alone: nothing is taken back to zero by reading them.
+    fn counted(&self, at_nanos: u64, stall_nanos: u64) -> Totals {
+        let (released, admitted) = self.counters.snapshot();
+        Totals {
             at_nanos,
             stall_nanos,
             arrived: admitted.rejected.iter().fold(admitted.admitted, |sum, n| sum.wrapping_add(*n)),
@@ -245,11 +269,44 @@ impl Actuator for Limiter {
             latency_sum: released.latency_sum,
             success_latency_sum: released.success_latency_sum,
             success_latency_sq_sum: released.success_latency_sq_sum,
+            ..Totals::default()
+        }
+    }
+}
+
+impl Actuator for Limiter {
+    fn slot(&self) -> &Slot {
+        &self.0.slot
+    }
+
+    fn put(&self, value: Option<Value>) {
+        self.0.put(value);
+    }
+
+    fn admit(&self, admission: Option<Admission>) {
+        let now = Timestamp::from_nanos(self.0.clock.now());
+        self.0.steer(|steering| steering.admit(admission, now));
+    }
+
+    fn shares(&self) -> Option<Shares> {
+        locked(&self.0.steering).pushed_shares()
+    }
+
+    fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
+        let core = self.0;
+        let (cuts, cut) = {
+            let steering = locked(&core.steering);
+            (steering.cuts(), steering.cut())
+        };
+        Some(Totals {
             in_flight_peak: core.gauge.take_peak(),
             consecutive_failures: core.breaker.failures_in_a_row(),
             limit_in_force: core.limits.limit(),
             limited: core.gauge.take_limited(),
+            reflexes: cuts,
+            reflex: cut.map(|cut| cut.cause),
             slices: locked(&core.slices).newest(),
+            ..core.counted(at_nanos, stall_nanos)
         })
     }
 
@@ -258,6 +315,12 @@ impl Actuator for Limiter {
         if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {
             self.0.place_every.store(nanos(place_every), Ordering::Relaxed);
         }
+        let counted = self.0.counted(at_nanos, 0);
+        locked(&self.0.steering).learn(&counted);
+    }
+
+    fn watch(&self, at_nanos: u64) -> bool {
+        self.0.watch(at_nanos)
     }
 }
 

@@ -39,6 +39,13 @@ impl Limits {
         f64::from_bits(self.limit_bits.load(Ordering::Relaxed))
     }
 
+    /// Shares the limit that is put in force next in this way.
+    pub fn set_shares(&self, shares: [f64; PRIORITIES]) {
+        for (bits, share) in self.share_bits.iter().zip(shares) {
+            bits.store(share.to_bits(), Ordering::Relaxed);
+        }
+    }
+
     /// Puts a limit in force.
     pub fn set(&self, limit: f64) {
         self.put(limit, |share| cap_of(limit, share));

@@ -237,6 +237,7 @@ fn push(frame: &Frame, setpoint: &Setpoint, now: Timestamp) -> Push {
         channel: frame.channel,
         version: frame.version,
         wanted: setpoint.value,
+        admission: setpoint.admission,
         lease: LeaseClock::start(setpoint.lease, now),
         why: setpoint.why.clone(),
     }

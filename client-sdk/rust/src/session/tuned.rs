@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::Knob;
 use setpoint_policies::lease::{OnExpiry, Phase};
 use setpoint_policies::time::Timestamp;
@@ -27,6 +28,7 @@ pub(super) struct Push {
     pub(super) channel: Channel,
     pub(super) version: Version,
     pub(super) wanted: Value,
+    pub(super) admission: Admission,
     pub(super) lease: LeaseClock,
     pub(super) why: Arc<Why>,
 }
@@ -51,6 +53,8 @@ pub(super) struct Tuned {
     asked: Value,
     /// What it read back then.
     read_back: Value,
+    /// The sidecar's word that the actuator was told of last, while it counts.
+    word: Option<(Value, Admission)>,
     /// What it took last under a lease: a decay starts here.
     leased: Value,
     /// What it refused last, and why; not tried again.
@@ -72,6 +76,7 @@ impl Tuned {
             push: None,
             asked: baseline,
             read_back,
+            word: None,
             leased: baseline,
             refused: None,
             moved: None,
@@ -149,6 +154,7 @@ impl Tuned {
     /// To the baseline at once: nobody will look after this knob any more.
     pub(super) fn abandon(&mut self, now: Timestamp) {
         self.push = None;
+        self.tell(None);
         if let Err(why) = self.put(self.knob.baseline_value(), &RELEASED, false, now) {
             tracing::error!(knob = %self.knob.name, why, "the baseline was refused");
         }
@@ -173,6 +179,7 @@ impl Tuned {
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
         let verdict = match self.goal(judge_at) {
             Goal::Leased(push) => {
+                self.tell(Some((push.wanted, push.admission)));
                 let verdict = self.approach(self.fitted(&push.wanted), &push.why, newly, now);
                 self.leased = self.asked;
                 match verdict {
@@ -182,8 +189,12 @@ impl Tuned {
                     verdict => verdict,
                 }
             }
-            Goal::Released => self.approach(self.knob.baseline_value(), &RELEASED, newly, now),
+            Goal::Released => {
+                self.tell(None);
+                self.approach(self.knob.baseline_value(), &RELEASED, newly, now)
+            }
             Goal::Expired(value) => {
+                self.tell(None);
                 self.walking = false;
                 self.put(value, &LEASE_OVER, newly, now)
                     .map_or_else(Verdict::Rejected, |()| self.verdict.clone())
@@ -198,10 +209,21 @@ impl Tuned {
     pub(super) fn roll_back(&mut self, before: Self) {
         let moved_on = self.asked != before.asked;
         let refused = self.refused.take();
+        let word = self.word;
         *self = before;
+        let before = std::mem::replace(&mut self.word, word);
+        self.tell(before);
         self.refused = refused.or(self.refused.take());
         if moved_on && let Err(why) = apply(&*self.actuator, &self.asked, &ROLLED_BACK) {
             tracing::error!(knob = %self.knob.name, why, "the value before an atomic frame was refused");
+        }
+    }
+
+    /// Tells the actuator of the sidecar's word, when there is a new one or the last one counts no more.
+    fn tell(&mut self, word: Option<(Value, Admission)>) {
+        if self.word != word {
+            self.word = word;
+            self.actuator.admit(word.map(|(_, admission)| admission));
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::lease::Lease;
 use setpoint_policies::value::Value;
@@ -247,6 +248,7 @@ impl Talk {
         let setpoint = |&(knob, value): &(&str, Value)| Setpoint {
             knob: KnobName::try_new(knob).unwrap(),
             value,
+            admission: Admission::default(),
             lease: Lease::default(),
             why: Arc::default(),
             decision_id: seq,
