@@ -12,6 +12,7 @@ mod gauge;
 mod histogram;
 mod limits;
 mod slices;
+mod waiters;
 
 use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
@@ -37,6 +38,7 @@ use counters::{Counters, Release};
 use gauge::Gauge;
 use limits::Limits;
 use slices::Slices;
+use waiters::Waiters;
 
 pub use builder::LimiterBuilder;
 
@@ -50,6 +52,7 @@ pub(crate) struct Core {
     limits: Padded<Limits>,
     gauge: Padded<Gauge>,
     counters: Counters,
+    waiters: Waiters,
     breaker: &'static breaker::Core,
     clock: Clock,
     /// A success that takes longer is late, nanoseconds.
@@ -126,6 +129,7 @@ impl Limiter {
             limits: Padded(Limits::new(knob.baseline, asked.shares)),
             gauge: Padded::default(),
             counters: Counters::new(cores),
+            waiters: Waiters::default(),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
             deadline: asked.deadline.map_or(u64::MAX, nanos),
@@ -154,7 +158,29 @@ impl Core {
         let at = self.clock.now().max(admitted_at);
         self.counters.release(Release { outcome, admitted_at, at, deadline: self.deadline });
         self.gauge.leave();
+        if self.limits.awaited() {
+            self.waiters.wake();
+        }
         at
+    }
+
+    /// Says that one more caller waits for a place; see [`waiters`]. It must try once more before it sleeps.
+    #[allow(dead_code, reason = "for the queue")]
+    pub fn begin_wait(&self) {
+        self.limits.begin_wait();
+        self.gauge.synchronize();
+    }
+
+    /// Takes one [`Core::begin_wait`] back.
+    #[allow(dead_code, reason = "for the queue")]
+    pub fn end_wait(&self) {
+        self.limits.end_wait();
+    }
+
+    /// Who is told when a place becomes free.
+    #[allow(dead_code, reason = "for the queue")]
+    pub const fn waiters(&self) -> &Waiters {
+        &self.waiters
     }
 
     #[cold]
@@ -171,6 +197,9 @@ impl Core {
         match value {
             Some(value) => self.limits.set(value.scalar()),
             None => self.limits.open(self.slot.knob().baseline),
+        }
+        if self.limits.awaited() {
+            self.waiters.wake();
         }
     }
 }

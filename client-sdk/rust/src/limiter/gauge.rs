@@ -46,7 +46,13 @@ impl Gauge {
     /// Gives a place back that [`Gauge::try_enter`] took.
     #[inline]
     pub fn leave(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Release);
+        // Acquire as well: it sees that somebody waits, if that was said before (see `waiters`).
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Orders what this thread wrote before every later [`Gauge::leave`], and shows it every earlier one.
+    pub fn synchronize(&self) {
+        self.in_flight.fetch_add(0, Ordering::AcqRel);
     }
 
     /// Calls in flight now.
@@ -100,6 +106,27 @@ mod loom_tests {
             assert_eq!(gauge.in_flight(), 0);
             assert_eq!(gauge.take_peak(), 1);
             assert!(gauge.take_limited());
+        });
+    }
+
+    #[test]
+    fn loom_a_caller_that_waits_is_never_forgotten() {
+        explore(|| {
+            let gauge = Arc::new(Gauge::default());
+            let awaited = Arc::new(AtomicBool::new(false));
+            assert!(gauge.try_enter(1));
+            let leaver = {
+                let (gauge, awaited) = (gauge.clone(), awaited.clone());
+                loom::thread::spawn(move || {
+                    gauge.leave();
+                    awaited.load(Ordering::Relaxed)
+                })
+            };
+            awaited.store(true, Ordering::Relaxed);
+            gauge.synchronize();
+            let entered = gauge.try_enter(1);
+            let woken = leaver.join().expect("no panic");
+            assert!(entered || woken, "it sleeps for ever");
         });
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Limits {
     limit_bits: AtomicU64,
     /// Bits of the share of the limit that each priority may use.
     share_bits: [AtomicU64; PRIORITIES],
+    /// Callers that wait for a place.
+    waiting: AtomicU64,
 }
 
 impl Limits {
@@ -20,6 +22,7 @@ impl Limits {
             caps: std::array::from_fn(|_| AtomicU64::new(0)),
             limit_bits: AtomicU64::new(0),
             share_bits: shares.map(|share| AtomicU64::new(share.to_bits())),
+            waiting: AtomicU64::new(0),
         };
         limits.set(limit);
         limits
@@ -44,6 +47,22 @@ impl Limits {
     /// Admits everything; the baseline is what is read back, since nothing that was pushed is in force.
     pub fn open(&self, baseline: f64) {
         self.put(baseline, |_| u64::MAX);
+    }
+
+    /// Whether anybody waits for a place.
+    #[inline]
+    pub fn awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
+    /// One more caller waits.
+    pub fn begin_wait(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One caller less waits.
+    pub fn end_wait(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn put(&self, limit: f64, cap_of: impl Fn(f64) -> u64) {
