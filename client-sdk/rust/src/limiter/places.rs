@@ -121,6 +121,9 @@ impl Places {
                 self.gauge.leave(held - kept);
             }
             shard.held.store(kept, Ordering::Relaxed);
+            drop(shard);
+            // Whoever waits and does not see this place is seen next.
+            barrier::light();
         } else {
             let spare = if held == 0 { 0 } else { shard.held.swap(0, Ordering::AcqRel) };
             drop(shard);
