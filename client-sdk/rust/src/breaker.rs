@@ -19,6 +19,7 @@ use setpoint_policies::value::{Breaker as BreakerSetpoint, Value};
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::Clock;
 use crate::declare::Declaration;
+use crate::limiter::Place;
 use crate::outcome::Outcome;
 use crate::permit::Permit;
 use crate::rejected::{RejectReason, Rejected};
@@ -62,7 +63,7 @@ impl Breaker {
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, Rejected> {
         let pass = self.0.admit()?;
-        Ok(Permit::new(None, self.0, pass, 0))
+        Ok(Permit::new(None, self.0, pass, Place::NONE))
     }
 
     /// The state now. An open breaker whose wait is over stays open until a call comes.
@@ -126,9 +127,10 @@ impl Core {
         })
     }
 
+    /// `at`: when the call ended, if the clock was looked at.
     #[inline]
-    pub fn settle(&self, pass: Pass, outcome: Outcome, at: u64) {
-        self.machine.settle(pass, outcome, at);
+    pub fn settle(&self, pass: Pass, outcome: Outcome, at: Option<u64>) {
+        self.machine.settle(pass, outcome, || at.unwrap_or_else(|| self.clock.now()));
     }
 
     pub fn give_back(&self, pass: Pass) {
@@ -137,10 +139,6 @@ impl Core {
 
     pub fn failures_in_a_row(&self) -> u64 {
         self.machine.failures_in_a_row()
-    }
-
-    pub const fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     fn put(&self, value: Option<Value>) {

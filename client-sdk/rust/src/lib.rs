@@ -67,6 +67,7 @@
 //! baselines. Your bounds hold whatever is pushed.
 
 mod actuator;
+mod barrier;
 mod breaker;
 mod builder;
 mod clock;

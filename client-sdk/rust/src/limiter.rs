@@ -1,7 +1,8 @@
 //! Concurrency limiters: how many calls may be in flight at once, and what became of them.
 //!
-//! On the request path there are three things: the limit (read), the calls in flight (one compare-and-swap), and the
-//! counters (a shard per thread). Everything else is worked out by the session's thread from the counters.
+//! On the request path there are three things: the limit (read), the places that are taken (one compare-and-swap, or none
+//! where the limit is large: `places`), and the counters (a shard per thread). Everything else is worked out by the session's
+//! thread from the counters.
 //!
 //! The words that a permit points to live as long as the process: handles are plain copies and a permit holds a plain
 //! reference, where counting references would cost as much as the admission itself. Their number is bounded.
@@ -11,6 +12,10 @@ mod counters;
 mod gauge;
 mod histogram;
 mod limits;
+mod places;
+mod pulse;
+mod seat;
+mod shard;
 mod slices;
 mod steering;
 mod waiters;
@@ -27,7 +32,7 @@ use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 
 use crate::actuator::{Actuator, Inner};
-use crate::breaker::{self, Breaker};
+use crate::breaker::{self, Breaker, Pass};
 use crate::clock::{Clock, nanos};
 use crate::declare::Declaration;
 use crate::outcome::Outcome;
@@ -35,11 +40,11 @@ use crate::permit::Permit;
 use crate::priority::Priority;
 use crate::rejected::{RejectReason, Rejected, retry_after};
 use crate::slot::Slot;
-use crate::sync::{AtomicU64, Ordering, Padded, locked};
+use crate::sync::{AtomicU64, Ordering, locked};
 use builder::{Asked, declaration};
-use counters::{Counters, Release};
-use gauge::Gauge;
-use limits::Limits;
+use places::Places;
+use seat::Seat;
+use shard::Release;
 use slices::Slices;
 use steering::Steering;
 use waiters::Waiters;
@@ -53,14 +58,14 @@ pub struct Limiter(&'static Core);
 /// What a limiter consists of. The parts that are written on the request path have cache lines of their own.
 #[derive(Debug)]
 pub(crate) struct Core {
-    limits: Padded<Limits>,
-    gauge: Padded<Gauge>,
-    counters: Counters,
+    places: Places,
     waiters: Waiters,
     breaker: &'static breaker::Core,
     clock: Clock,
     /// A success that takes longer is late, nanoseconds.
     deadline: u64,
+    /// One call in so many looks at the clock.
+    clock_every: u64,
     slot: Slot,
     steering: Mutex<Steering>,
     slices: Mutex<Slices>,
@@ -83,32 +88,45 @@ const FIRST_ADVICE: Duration = Duration::from_millis(100);
 impl Limiter {
     /// Admits a call or rejects it at once. It never waits, locks or allocates.
     ///
+    /// Two readings of the clock and about as much again, 1.4 times them in all where the limit is large; a rejection costs
+    /// less than one reading. See [the table](crate#what-does-it-cost).
+    ///
     /// # Errors
     /// [`Rejected`]: the limit is reached, or the breaker of the same name is not closed.
     #[inline]
     pub fn try_acquire(&self, priority: Priority) -> Result<Permit, Rejected> {
+        self.try_acquire_many(priority, 1)
+    }
+
+    /// The same for a call that is as heavy as several: it takes so many places (0 counts as 1) until it ends, and is counted
+    /// as one call. One that is heavier than the limit takes all of it: it runs alone, rather than never.
+    ///
+    /// # Errors
+    /// [`Rejected`]: there are not enough places, or the breaker of the same name is not closed.
+    #[inline]
+    pub fn try_acquire_many(&self, priority: Priority, places: u32) -> Result<Permit, Rejected> {
         let core = self.0;
         let Some(class) = priority.class() else {
             return Ok(Permit::exempt());
         };
-        let pass = core.breaker.admit().inspect_err(|_| _ = core.counters.reject(class))?;
-        if !core.gauge.try_enter(core.limits.cap(class)) {
-            core.breaker.give_back(pass);
-            return Err(core.full(class));
+        let pass = match core.breaker.admit() {
+            Ok(pass) => pass,
+            Err(rejected) => return Err(core.shut(class, rejected)),
+        };
+        match core.admit(class, u64::from(places.max(1))) {
+            Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
+            None => Err(core.full(class, pass)),
         }
-        let now = core.clock.now();
-        core.counters.admit(now);
-        Ok(Permit::new(Some(core), core.breaker, pass, now))
     }
 
     /// The limit in force. What is admitted is this rounded down, but at least 1 call unless the limit is below 1.
     pub fn limit(&self) -> f64 {
-        self.0.limits.limit()
+        self.0.places.limits().limit()
     }
 
-    /// Calls in flight now.
+    /// Places that calls in flight take now: one each, but for those of [`Limiter::try_acquire_many`].
     pub fn in_flight(&self) -> u64 {
-        self.0.gauge.in_flight()
+        self.0.places.in_flight()
     }
 
     /// What the limiter's own reflex has done: it cuts the limit for a short while when calls in flight get far too old or
@@ -120,7 +138,7 @@ impl Limiter {
 
     /// How many successes took how long, since the start: the shortest latency of each bucket and the count.
     pub fn latency_counts(&self) -> Vec<(Duration, u64)> {
-        (0..).map(histogram::floor).zip(self.0.counters.histogram()).collect()
+        (0..).map(histogram::floor).zip(self.0.places.reader().histogram()).collect()
     }
 
     /// The breaker that this limiter asks.
@@ -149,13 +167,12 @@ impl Limiter {
     fn leak(inner: &Inner, knob: Knob, breaker: Breaker, asked: &Asked) -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         Self(Box::leak(Box::new(Core {
-            limits: Padded(Limits::new(knob.baseline, asked.shares)),
-            gauge: Padded::default(),
-            counters: Counters::new(cores),
+            places: Places::new(cores, knob.baseline, asked.shares),
             waiters: Waiters::default(),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
             deadline: knob.deadline.map_or(u64::MAX, nanos),
+            clock_every: u64::from(asked.clock_every),
             steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
@@ -174,31 +191,80 @@ impl Limiter {
     }
 }
 
+/// What a call in flight holds of its limiter.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// How many.
+    places: u64,
+    /// When, nanoseconds.
+    at: u64,
+    /// Whether that was read from the clock.
+    timed: bool,
+}
+
+impl Place {
+    /// Of a call that no limiter knows of.
+    pub const NONE: Self = Self { places: 0, at: 0, timed: true };
+}
+
 impl Core {
-    /// Counts the end of a call and frees its place. Returns the time.
     #[inline]
-    pub fn release(&self, admitted_at: u64, outcome: Outcome) -> u64 {
+    fn admit(&self, class: usize, places: u64) -> Option<Place> {
+        let entered = self.places.enter(Seat::mine(), class, places, |shard| {
+            let (at, timed) = if self.clock_every == 1 {
+                (self.clock.now(), true)
+            } else {
+                let slice = self.places.limits().slice();
+                shard.pulse.admission(slice, self.clock_every, || self.clock.now())
+            };
+            shard.admit(at);
+            (at, timed)
+        });
+        entered.map(|((at, timed), places)| Place { places, at, timed })
+    }
+
+    /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
+    #[inline]
+    pub fn release(&self, place: Place, outcome: Outcome) -> Option<u64> {
+        let Place { places, at: admitted_at, timed } = place;
         // Another core's counter can be a little behind.
-        let at = self.clock.now().max(admitted_at);
-        self.counters.release(Release { outcome, admitted_at, at, deadline: self.deadline });
-        self.gauge.leave();
-        if self.limits.awaited() {
+        let now = timed.then(|| self.clock.now().max(admitted_at));
+        self.places.leave(Seat::mine(), places, |shard| {
+            let (at, latency) = match now {
+                Some(at) => (at, at - admitted_at),
+                None => {
+                    shard.pulse.released(self.slice(), self.clock_every, admitted_at, || self.clock.now())
+                }
+            };
+            if timed && self.clock_every != 1 {
+                shard.pulse.saw(self.slice(), self.clock_every, at);
+                if outcome == Outcome::Success {
+                    shard.pulse.timed(latency);
+                }
+            }
+            shard.release(Release { outcome, admitted_at, at, latency, deadline: self.deadline });
+        });
+        if self.places.limits().awaited() {
             self.waiters.wake();
         }
-        at
+        now
+    }
+
+    #[inline]
+    fn slice(&self) -> u64 {
+        self.places.limits().slice()
     }
 
     /// Says that one more caller waits for a place; see [`waiters`]. It must try once more before it sleeps.
     #[allow(dead_code, reason = "for the queue")]
     pub fn begin_wait(&self) {
-        self.limits.begin_wait();
-        self.gauge.synchronize();
+        self.places.begin_wait();
     }
 
     /// Takes one [`Core::begin_wait`] back.
     #[allow(dead_code, reason = "for the queue")]
     pub fn end_wait(&self) {
-        self.limits.end_wait();
+        self.places.limits().end_wait();
     }
 
     /// Who is told when a place becomes free.
@@ -208,13 +274,21 @@ impl Core {
     }
 
     #[cold]
-    fn full(&'static self, class: usize) -> Rejected {
-        let lot = self.counters.reject(class);
+    fn full(&'static self, class: usize, pass: Pass) -> Rejected {
+        self.breaker.give_back(pass);
+        let lot = self.places.reject(Seat::mine(), class);
         Rejected {
             limit: self.slot.knob().name.as_str(),
             reason: RejectReason::ConcurrencyLimit,
             retry_after: retry_after(self.place_every.load(Ordering::Relaxed), lot),
         }
+    }
+
+    /// Counts a rejection by the breaker.
+    #[cold]
+    fn shut(&self, class: usize, rejected: Rejected) -> Rejected {
+        self.places.reject(Seat::mine(), class);
+        rejected
     }
 
     fn put(&self, value: Option<Value>) {
@@ -225,9 +299,9 @@ impl Core {
     fn steer<R>(&self, edit: impl FnOnce(&mut Steering) -> R) -> R {
         let mut steering = locked(&self.steering);
         let result = edit(&mut steering);
-        let changed = steering.put_in_force(&self.limits, self.slot.knob().baseline);
+        let changed = steering.put_in_force(&self.places, self.slot.knob().baseline);
         drop(steering);
-        if changed && self.limits.awaited() {
+        if changed && self.places.limits().awaited() {
             self.waiters.wake();
         }
         result
@@ -252,7 +326,7 @@ impl Core {
 
     /// The counters alone: nothing is taken back to zero by reading them.
     fn counted(&self, at_nanos: u64, stall_nanos: u64) -> Totals {
-        let (released, admitted) = self.counters.snapshot();
+        let (released, admitted) = self.places.reader().snapshot();
         Totals {
             at_nanos,
             stall_nanos,
@@ -299,10 +373,10 @@ impl Actuator for Limiter {
             (steering.cuts(), steering.cut())
         };
         Some(Totals {
-            in_flight_peak: core.gauge.take_peak(),
+            in_flight_peak: core.places.take_peak(),
             consecutive_failures: core.breaker.failures_in_a_row(),
-            limit_in_force: core.limits.limit(),
-            limited: core.gauge.take_limited(),
+            limit_in_force: core.places.limits().limit(),
+            limited: core.places.gauge().take_limited(),
             reflexes: cuts,
             reflex: cut.map(|cut| cut.cause),
             slices: locked(&core.slices).newest(),
@@ -311,7 +385,8 @@ impl Actuator for Limiter {
     }
 
     fn close_slice(&self, at_nanos: u64) {
-        let released = self.0.counters.released();
+        self.0.places.close_slice();
+        let released = self.0.places.reader().released();
         if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {
             self.0.place_every.store(nanos(place_every), Ordering::Relaxed);
         }

@@ -1,7 +1,7 @@
 //! The right to one call.
 
 use crate::breaker::{self, Pass};
-use crate::limiter;
+use crate::limiter::{self, Place};
 use crate::outcome::Outcome;
 
 /// The right to one call. It ends with [`Permit::finish`], or when it is dropped: then the call counts as cancelled
@@ -19,7 +19,7 @@ struct Call {
     limiter: Option<&'static limiter::Core>,
     breaker: &'static breaker::Core,
     pass: Pass,
-    admitted_at: u64,
+    place: Place,
 }
 
 impl Permit {
@@ -33,9 +33,9 @@ impl Permit {
         limiter: Option<&'static limiter::Core>,
         breaker: &'static breaker::Core,
         pass: Pass,
-        admitted_at: u64,
+        place: Place,
     ) -> Self {
-        Self(Some(Call { limiter, breaker, pass, admitted_at }))
+        Self(Some(Call { limiter, breaker, pass, place }))
     }
 
     /// Ends the call. Never blocks, never allocates.
@@ -58,10 +58,7 @@ impl Drop for Permit {
 impl Call {
     #[inline]
     fn end(self, outcome: Outcome) {
-        let at = match self.limiter {
-            Some(limiter) => limiter.release(self.admitted_at, outcome),
-            None => self.breaker.clock().now(),
-        };
+        let at = self.limiter.and_then(|limiter| limiter.release(self.place, outcome));
         self.breaker.settle(self.pass, outcome, at);
     }
 }

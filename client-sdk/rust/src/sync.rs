@@ -3,12 +3,19 @@
 //! Words that different threads write lie 128 bytes apart ([`Padded`]): x86 fetches cache lines in pairs.
 
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 #[cfg(setpoint_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use loom::sync::{
+    Mutex as ModelledMutex, MutexGuard as ModelledGuard,
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+};
+use std::sync::{Mutex, MutexGuard};
 #[cfg(not(setpoint_loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use std::sync::{
+    Mutex as ModelledMutex, MutexGuard as ModelledGuard,
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+};
 
 /// A value on cache lines of its own.
 #[repr(align(128))]
@@ -30,6 +37,11 @@ pub(crate) use std::thread::yield_now;
 
 /// Locks a mutex off the request path; a panic of an earlier holder left nothing half done in any of them.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for a mutex that the memory-model tests know of.
+pub(crate) fn locked_modelled<T>(mutex: &ModelledMutex<T>) -> ModelledGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

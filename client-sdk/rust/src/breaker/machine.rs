@@ -102,9 +102,9 @@ impl Machine {
         self.admit_some(word, now_nanos() / 1_000_000)
     }
 
-    /// Takes the result of a call that was let through.
+    /// Takes the result of a call that was let through. The clock is read only where something depends on it.
     #[inline]
-    pub fn settle(&self, pass: Pass, outcome: Outcome, now_nanos: u64) {
+    pub fn settle(&self, pass: Pass, outcome: Outcome, now_nanos: impl FnOnce() -> u64) {
         match outcome {
             Outcome::Success if self.in_a_row.load(Ordering::Relaxed) != 0 => {
                 self.in_a_row.store(0, Ordering::Relaxed);
@@ -117,9 +117,12 @@ impl Machine {
             return;
         }
         match (word.state, Probe::unpack(pass.probe)) {
-            (State::Closed, _) => self.settle_closed(word, outcome, now_nanos / 1_000_000),
+            (State::Closed, _) if outcome == Outcome::Success => self.clear(word.generation),
+            (State::Closed, _) if outcome == Outcome::Failure => {
+                self.failed_closed(word, now_nanos() / 1_000_000)
+            }
             (State::HalfOpen | State::PushedHalfOpen, Some(probe)) => {
-                self.settle_probe(word, probe, outcome, now_nanos / 1_000_000);
+                self.settle_probe(word, probe, outcome, now_nanos() / 1_000_000);
             }
             _ => {}
         }
@@ -193,17 +196,15 @@ impl Machine {
         }
     }
 
-    fn settle_closed(&self, word: Word, outcome: Outcome, now_ms: u64) {
+    #[cold]
+    fn failed_closed(&self, word: Word, now_ms: u64) {
         let failures = self.failures.load(Ordering::Relaxed);
-        match outcome {
-            Outcome::Success => self.clear(word.generation),
-            Outcome::Failure if failures > 0 && self.count(word) >= failures => {
-                self.open(word, self.wait.forgiven_doublings(now_ms), now_ms);
-            }
-            _ => {}
+        if failures > 0 && self.count(word) >= failures {
+            self.open(word, self.wait.forgiven_doublings(now_ms), now_ms);
         }
     }
 
+    #[cold]
     fn settle_probe(&self, word: Word, probe: Probe, outcome: Outcome, now_ms: u64) {
         if !self.probes.give_back(probe) || word.state != State::HalfOpen {
             return;

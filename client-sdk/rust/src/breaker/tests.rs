@@ -29,7 +29,7 @@ impl Rig {
     }
 
     fn settle(&self, pass: Pass, outcome: Outcome) {
-        self.machine.settle(pass, outcome, self.now);
+        self.machine.settle(pass, outcome, || self.now);
     }
 
     fn call(&self, outcome: Outcome) {
@@ -242,7 +242,7 @@ fn an_unarmed_breaker_never_trips_by_itself() {
     let machine = Machine::new(3);
     for _ in 0..100 {
         let pass = machine.admit(|| 0).unwrap();
-        machine.settle(pass, Outcome::Failure, 0);
+        machine.settle(pass, Outcome::Failure, || 0);
     }
     assert_eq!((machine.state(), machine.failures_in_a_row()), (State::Closed, 100));
 }

@@ -14,6 +14,32 @@ pub(crate) struct Limits {
     share_bits: [AtomicU64; PRIORITIES],
     /// Callers that wait for a place.
     waiting: AtomicU64,
+    regime: AtomicU64,
+    /// Slices of 50 ms since the start.
+    slice: AtomicU64,
+}
+
+/// How places are taken now; see [`super::places`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Regime(u64);
+
+impl Regime {
+    /// Each from the gauge.
+    pub const EXACT: Self = Self(0);
+    /// From what the thread holds spare.
+    pub const SPARE: Self = Self(1);
+    const HELD_OFF: u64 = 2;
+
+    /// The same, with threads held off from their own shards.
+    pub const fn holding_off(self) -> Self {
+        Self(self.0 | Self::HELD_OFF)
+    }
+
+    /// Whether threads are to keep off their own shards.
+    #[inline]
+    pub const fn held_off(self) -> bool {
+        self.0 >= Self::HELD_OFF
+    }
 }
 
 impl Limits {
@@ -23,6 +49,8 @@ impl Limits {
             limit_bits: AtomicU64::new(0),
             share_bits: shares.map(|share| AtomicU64::new(share.to_bits())),
             waiting: AtomicU64::new(0),
+            regime: AtomicU64::new(Regime::EXACT.0),
+            slice: AtomicU64::new(0),
         };
         limits.set(limit);
         limits
@@ -54,6 +82,34 @@ impl Limits {
     /// Admits everything; the baseline is what is read back, since nothing that was pushed is in force.
     pub fn open(&self, baseline: f64) {
         self.put(baseline, |_| u64::MAX);
+    }
+
+    /// How places are taken now.
+    #[inline]
+    pub fn regime(&self) -> Regime {
+        // Acquire: with the regime comes what was done to a thread's spare places before it.
+        Regime(self.regime.load(Ordering::Acquire))
+    }
+
+    /// For whoever holds [`super::places::Places`]'s lock.
+    pub fn set_regime(&self, regime: Regime) {
+        self.regime.store(regime.0, Ordering::Release);
+    }
+
+    /// The number of this slice of 50 ms.
+    #[inline]
+    pub fn slice(&self) -> u64 {
+        self.slice.load(Ordering::Relaxed)
+    }
+
+    /// Begins the next slice.
+    pub fn close_slice(&self) {
+        self.slice.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// That of the priority with the largest share.
+    pub fn largest_cap(&self) -> u64 {
+        self.caps.iter().map(|cap| cap.load(Ordering::Relaxed)).max().unwrap_or(0)
     }
 
     /// Whether anybody waits for a place.

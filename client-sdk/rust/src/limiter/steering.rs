@@ -12,7 +12,7 @@ use setpoint_policies::reflex::{Allowed, Cut, LocalBaseline, Reflex};
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::{PRIORITIES, Totals};
 
-use super::limits::Limits;
+use super::places::Places;
 
 /// Everything that decides about the limit.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Steering {
     }
 
     /// Brings the request path up to date. True when that changed anything.
-    pub fn put_in_force(&mut self, limits: &Limits, baseline: f64) -> bool {
+    pub fn put_in_force(&mut self, places: &Places, baseline: f64) -> bool {
         let cap = self.cut().map_or(f64::INFINITY, |cut| cut.cap);
         let shares = self.pushed_shares().map_or(self.own_shares, |shares| *shares.as_array());
         let given = Given { limit: self.asked.map(|limit| limit.min(cap)), shares };
@@ -109,11 +109,13 @@ impl Steering {
             return false;
         }
         self.given = given;
-        limits.set_shares(given.shares);
-        match given.limit {
-            Some(limit) => limits.set(limit),
-            None => limits.open(baseline),
-        }
+        places.change(|limits| {
+            limits.set_shares(given.shares);
+            match given.limit {
+                Some(limit) => limits.set(limit),
+                None => limits.open(baseline),
+            }
+        });
         true
     }
 }

@@ -177,9 +177,13 @@ impl Tuned {
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
     /// push was just taken. True when the verdict has changed.
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
-        let verdict = match self.goal(judge_at) {
+        let goal = self.goal(judge_at);
+        let word = match &goal {
+            Goal::Leased(push) => Some((push.wanted, push.admission)),
+            Goal::Released | Goal::Expired(_) => None,
+        };
+        let verdict = match goal {
             Goal::Leased(push) => {
-                self.tell(Some((push.wanted, push.admission)));
                 let verdict = self.approach(self.fitted(&push.wanted), &push.why, newly, now);
                 self.leased = self.asked;
                 match verdict {
@@ -189,17 +193,15 @@ impl Tuned {
                     verdict => verdict,
                 }
             }
-            Goal::Released => {
-                self.tell(None);
-                self.approach(self.knob.baseline_value(), &RELEASED, newly, now)
-            }
+            Goal::Released => self.approach(self.knob.baseline_value(), &RELEASED, newly, now),
             Goal::Expired(value) => {
-                self.tell(None);
                 self.walking = false;
                 self.put(value, &LEASE_OVER, newly, now)
                     .map_or_else(Verdict::Rejected, |()| self.verdict.clone())
             }
         };
+        // After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
+        self.tell(word);
         let verdict = if self.actuator.pinned().is_some() { Verdict::LocalOverride } else { verdict };
         let before = std::mem::replace(&mut self.verdict, verdict);
         before != self.verdict

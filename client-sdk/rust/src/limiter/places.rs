@@ -1,0 +1,360 @@
+//! The places of a limiter: who may take one, and how that costs as little as it can.
+//!
+//! One word, the gauge, says how many places are taken. It never exceeds the limit by an admission, because a place is taken
+//! by a compare-and-swap against the limit. That is the *exact* regime, and the one that a limiter starts in. Two such
+//! operations on a word that every core wants are most of the cost when many threads share a limiter.
+//!
+//! So a limiter whose limit is large for its threads ([`FEWEST_BATCHES`]) goes over to *spare places*: each thread keeps a few
+//! that are taken from the gauge and used by nobody, and a call uses and gives back those, with plain loads and stores. What
+//! is in flight is then at most what is taken, and that is at most the limit: the bound holds in both regimes and in between.
+//!
+//! What could go wrong with spare places is that they lie idle with one thread while another one is rejected. It does not,
+//! because nobody is rejected on their account: as soon as the gauge is within an eighth of the limit, or a new limit is
+//! small, or somebody waits, the thread that notices moves the limiter to the exact regime and takes back what all others
+//! hold, idle or not, before it answers. For that it must know that no thread is using its spare places at that moment,
+//! without those threads paying for it: it changes the regime, has the kernel put a barrier into every running thread of the
+//! process (`membarrier`, a few microseconds, at most ten times a second), and then passes over those few that are inside
+//! their shard; they find the new regime with their next call, and give back what they hold themselves.
+//!
+//! | from | to | when | by |
+//! |---|---|---|---|
+//! | exact | spare | limit large, at most 3/4 taken, nobody waits, not moved back in the last slice | session, each 50 ms |
+//! | spare | exact | 7/8 taken; a limit that is not large; somebody waits | whoever notices |
+//!
+//! Where the kernel has no such barrier, and for threads beyond [`super::seat::SEATS`], all of it stays exact and the shards
+//! are claimed with a compare-and-swap.
+
+use setpoint_policies::totals::PRIORITIES;
+
+use super::gauge::Gauge;
+use super::limits::{Limits, Regime};
+use super::seat::Seat;
+use super::shard::{Claim, Shard};
+use crate::barrier;
+use crate::sync::{ModelledGuard, ModelledMutex, Ordering, Padded, locked_modelled, yield_now};
+
+/// Most spare places of a thread. It takes and gives back half of them at a time.
+pub(super) const BATCH: u64 = 16;
+/// Limits of at least so many batches for each thread are large.
+const FEWEST_BATCHES: u64 = 8;
+/// Shards that no thread owns.
+const COMMON: usize = 4;
+/// Readings of a shard that is being written to before its owner is held off.
+const ATTEMPTS: usize = if cfg!(setpoint_loom) { 1 } else { 64 };
+/// Looks at a shard that is being written to before it is passed over, about a microsecond.
+const PATIENCE: usize = if cfg!(setpoint_loom) { 1 } else { 64 };
+
+/// The places, and the counters of each thread.
+#[derive(Debug)]
+pub(crate) struct Places {
+    limits: Padded<Limits>,
+    gauge: Padded<Gauge>,
+    /// By seat. The thread that sits there is the only one that writes.
+    own: Box<[Padded<Shard>]>,
+    /// For everybody else.
+    common: Box<[Padded<Shard>]>,
+    /// Held by whoever reads the shards or changes the regime, never on the way of a request.
+    upkeep: ModelledMutex<()>,
+}
+
+impl Places {
+    /// For threads on so many cores.
+    pub fn new(cores: usize, limit: f64, shares: [f64; PRIORITIES]) -> Self {
+        // Some more than cores: a thread that is alive but idle keeps its seat.
+        let seats = if barrier::available() { cores + COMMON } else { 0 };
+        Self::with_shards(seats, COMMON.max(cores - cores.min(seats)), limit, shares)
+    }
+
+    fn with_shards(own: usize, common: usize, limit: f64, shares: [f64; PRIORITIES]) -> Self {
+        let shards = |count| (0..count).map(|_| Padded(Shard::new())).collect();
+        Self {
+            limits: Padded(Limits::new(limit, shares)),
+            gauge: Padded::default(),
+            own: shards(own),
+            common: shards(common),
+            upkeep: ModelledMutex::new(()),
+        }
+    }
+
+    #[inline]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    #[inline]
+    pub fn gauge(&self) -> &Gauge {
+        &self.gauge
+    }
+
+    /// Takes so many places (no more than there are) for one call and counts it. Returns what `count` does, with the
+    /// places taken; `None` when there are not enough.
+    #[inline]
+    pub fn enter<T>(
+        &self,
+        seat: Seat,
+        class: usize,
+        places: u64,
+        count: impl FnOnce(&Claim<'_>) -> T,
+    ) -> Option<(T, u64)> {
+        let cap = self.limits.cap(class);
+        let places = places.min(cap);
+        // Before anything is written: a rejection costs little more than this look.
+        if self.gauge.has_room(places, cap) {
+            let (shard, regime) = self.claim(seat);
+            if self.take(&shard, regime, places, cap) {
+                return Some((count(&shard), places));
+            }
+        }
+        self.enter_exact(seat, class, places, count)
+    }
+
+    /// Gives the places of one call back and counts its end.
+    #[inline]
+    pub fn leave(&self, seat: Seat, places: u64, count: impl FnOnce(&Claim<'_>)) {
+        let (shard, regime) = self.claim(seat);
+        count(&shard);
+        let held = shard.held.load(Ordering::Relaxed);
+        if regime == Regime::SPARE {
+            let held = held + places;
+            let kept = if held > BATCH { BATCH / 2 } else { held };
+            if held > kept {
+                self.gauge.leave(held - kept);
+            }
+            shard.held.store(kept, Ordering::Relaxed);
+            drop(shard);
+            // Whoever waits and does not see this place is seen next.
+            barrier::light();
+        } else {
+            let spare = if held == 0 { 0 } else { shard.held.swap(0, Ordering::AcqRel) };
+            drop(shard);
+            self.gauge.leave(places + spare);
+        }
+    }
+
+    /// Counts a rejection. Returns a number that hardly ever comes twice, to draw lots from.
+    #[inline]
+    pub fn reject(&self, seat: Seat, class: usize) -> u64 {
+        let before = match self.own.get(seat.0) {
+            Some(own) => {
+                let before = own.rejected[class].load(Ordering::Relaxed);
+                own.rejected[class].store(before.wrapping_add(1), Ordering::Relaxed);
+                before
+            }
+            None => self.common[seat.0 % self.common.len()].rejected[class].fetch_add(1, Ordering::Relaxed),
+        };
+        before ^ ((seat.0 as u64) << 48)
+    }
+
+    /// Takes places, from the thread's own or from the gauge.
+    #[inline]
+    fn take(&self, shard: &Shard, regime: Regime, places: u64, cap: u64) -> bool {
+        if regime != Regime::SPARE {
+            return self.gauge.try_enter(places, cap);
+        }
+        let held = shard.held.load(Ordering::Relaxed);
+        if held >= places {
+            shard.held.store(held - places, Ordering::Relaxed);
+            return true;
+        }
+        let missing = places - held;
+        let taken = self.gauge.try_take(missing + BATCH / 2, cap - cap / 8).is_some();
+        if taken {
+            shard.held.store(BATCH / 2, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Near the limit, or at it: spare places are needed, and a place comes from the gauge or not at all.
+    #[cold]
+    fn enter_exact<T>(
+        &self,
+        seat: Seat,
+        class: usize,
+        places: u64,
+        count: impl FnOnce(&Claim<'_>) -> T,
+    ) -> Option<(T, u64)> {
+        self.tighten();
+        if !self.gauge.try_enter(places, self.limits.cap(class)) {
+            self.gauge.note_limited();
+            return None;
+        }
+        let (shard, _) = self.claim(seat);
+        Some((count(&shard), places))
+    }
+
+    /// The shard that this thread may write now, and the regime that it must go by while it does.
+    #[inline]
+    fn claim(&self, seat: Seat) -> (Claim<'_>, Regime) {
+        if let Some(own) = self.own.get(seat.0) {
+            let claim = own.begin();
+            let regime = self.limits.regime();
+            if !regime.held_off() {
+                return (claim, regime);
+            }
+        }
+        (self.claim_common(seat), Regime::EXACT)
+    }
+
+    fn claim_common(&self, seat: Seat) -> Claim<'_> {
+        loop {
+            for index in 0..self.common.len() {
+                if let Some(claim) = self.common[(seat.0 + index) % self.common.len()].try_claim() {
+                    return claim;
+                }
+            }
+            yield_now();
+        }
+    }
+}
+
+/// Off the way of a request.
+impl Places {
+    /// Calls in flight now; with spare places about, as near as can be seen from outside.
+    pub fn in_flight(&self) -> u64 {
+        let spare = self.spare();
+        self.gauge.taken().saturating_sub(spare)
+    }
+
+    /// The most that were in flight at once since the last call; up to an eighth of the limit more where there were spare
+    /// places in between.
+    pub fn take_peak(&self) -> u64 {
+        let spare = self.spare();
+        self.gauge.take_peak().saturating_sub(spare).max(self.in_flight())
+    }
+
+    fn spare(&self) -> u64 {
+        self.own.iter().map(|shard| shard.held.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Chooses the regime for the next slice.
+    pub fn close_slice(&self) {
+        self.limits.close_slice();
+        let _alone = locked_modelled(&self.upkeep);
+        let rested = !self.gauge.take_tightened();
+        match self.limits.regime() {
+            Regime::SPARE if self.is_large() => {}
+            Regime::SPARE => self.drain(),
+            _ if rested && self.is_large() && self.is_roomy() => self.limits.set_regime(Regime::SPARE),
+            // What threads held that were inside their shard at the time, and have not come back since.
+            _ => self.take_back(),
+        }
+    }
+
+    /// Puts a limit in force; see [`Limits::set`].
+    pub fn change(&self, put: impl FnOnce(&Limits)) {
+        put(&self.limits);
+        let _alone = locked_modelled(&self.upkeep);
+        if !self.is_large() {
+            self.drain();
+        }
+    }
+
+    /// Says that one more caller waits for a place; see [`super::waiters`].
+    pub fn begin_wait(&self) {
+        self.limits.begin_wait();
+        self.gauge.synchronize();
+        if self.limits.largest_cap() >= FEWEST_BATCHES * BATCH {
+            let _alone = locked_modelled(&self.upkeep);
+            self.drain();
+        }
+    }
+
+    /// The right to read all shards.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { places: self, _alone: locked_modelled(&self.upkeep) }
+    }
+
+    fn is_large(&self) -> bool {
+        let threads = self.own.iter().filter(|shard| shard.used()).count() as u64;
+        self.limits.largest_cap() >= FEWEST_BATCHES * BATCH * threads.max(1)
+    }
+
+    fn is_roomy(&self) -> bool {
+        // Whoever began to wait before this is seen, whoever does later sees that the limit is large.
+        self.gauge.synchronize();
+        let largest = self.limits.largest_cap();
+        self.gauge.has_room(0, largest - largest / 4) && !self.limits.awaited()
+    }
+
+    /// Goes over to the exact regime, unless somebody else is about to.
+    fn tighten(&self) {
+        if self.limits.regime() == Regime::EXACT {
+            return;
+        }
+        if let Ok(_alone) = self.upkeep.try_lock() {
+            self.gauge.note_tightened();
+            self.drain();
+        }
+    }
+
+    /// Goes over to the exact regime and takes the spare places back.
+    fn drain(&self) {
+        if self.limits.regime() == Regime::SPARE {
+            self.limits.set_regime(Regime::EXACT);
+            // Failing that, the timer of the next slice will have gone through every processor.
+            if barrier::heavy() {
+                self.take_back();
+            }
+        }
+    }
+
+    /// In the exact regime: takes back what is held by threads that are not inside their shard.
+    fn take_back(&self) {
+        for shard in &self.own {
+            // Whoever comes inside from now on sees the regime and does not use what it holds.
+            if shard.held.load(Ordering::Relaxed) != 0 && shard.comes_to_rest(PATIENCE) {
+                self.gauge.leave_unused(shard.held.swap(0, Ordering::AcqRel));
+            }
+        }
+    }
+}
+
+/// The right to read all shards; nobody changes the regime meanwhile.
+pub(crate) struct Reader<'a> {
+    places: &'a Places,
+    _alone: ModelledGuard<'a, ()>,
+}
+
+impl Reader<'_> {
+    /// Shows each shard at rest to `see`, and what it made of it to `add`.
+    pub fn visit<T>(&self, see: impl Fn(&Shard) -> T, mut add: impl FnMut(T)) {
+        for shard in &self.places.own {
+            let seen = (0..ATTEMPTS).find_map(|_| shard.read(&see));
+            add(seen.unwrap_or_else(|| self.held_off(shard, &see)));
+        }
+        for shard in &self.places.common {
+            let claim = loop {
+                match shard.try_claim() {
+                    Some(claim) => break claim,
+                    None => yield_now(),
+                }
+            };
+            add(see(&claim));
+        }
+    }
+
+    /// The owner writes without a pause: it is held off (it counts in a common shard) for as long as this takes.
+    #[cold]
+    fn held_off<T>(&self, shard: &Shard, see: impl Fn(&Shard) -> T) -> T {
+        let limits = &self.places.limits;
+        let regime = limits.regime();
+        limits.set_regime(regime.holding_off());
+        // Failing that, the owner sees it as soon as its processor does, far sooner than this thread is back.
+        if !barrier::heavy() {
+            yield_now();
+        }
+        // It comes and goes without writing once it has seen that, so one look at rest is enough.
+        while !shard.at_rest() {
+            yield_now();
+        }
+        let seen = see(shard);
+        limits.set_regime(regime);
+        seen
+    }
+}
+
+#[cfg(all(test, not(setpoint_loom)))]
+mod tests;
+
+#[cfg(all(test, setpoint_loom))]
+mod loom_tests;
