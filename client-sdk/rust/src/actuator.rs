@@ -78,6 +78,9 @@ pub(crate) trait Actuator: Send + Sync {
     fn watch(&self, _at_nanos: u64) -> bool {
         false
     }
+
+    /// The session thread is about to end: nobody will watch.
+    fn close(&self) {}
 }
 
 /// Something registered, with its type, so that a second registration can hand out the same one.

@@ -94,7 +94,7 @@ pub use self::{
     health::Health,
     knob::{KnobBuilder, NumericKnob},
     layer::{LimitFuture, LimitLayer, LimitService, RequestHead, ResponseHead},
-    limiter::{Limiter, LimiterBuilder, Reflex, ReflexCause},
+    limiter::{Acquire, Limiter, LimiterBuilder, Reflex, ReflexCause},
     outcome::Outcome,
     permit::Permit,
     priority::Priority,

@@ -7,6 +7,7 @@
 //! The words that a permit points to live as long as the process: handles are plain copies and a permit holds a plain
 //! reference, where counting references would cost as much as the admission itself. Their number is bounded.
 
+mod acquire;
 mod builder;
 mod counters;
 mod gauge;
@@ -14,11 +15,11 @@ mod histogram;
 mod limits;
 mod places;
 mod pulse;
+mod queue;
 mod seat;
 mod shard;
 mod slices;
 mod steering;
-mod waiters;
 
 use std::sync::Mutex;
 use std::thread::available_parallelism;
@@ -43,12 +44,13 @@ use crate::slot::Slot;
 use crate::sync::{AtomicU64, Ordering, locked};
 use builder::{Asked, declaration};
 use places::Places;
+use queue::{Queue, Seen};
 use seat::Seat;
 use shard::Release;
 use slices::Slices;
 use steering::Steering;
-use waiters::Waiters;
 
+pub use acquire::Acquire;
 pub use builder::LimiterBuilder;
 
 /// A concurrency limiter, knob `limit.NAME`. Copies are the same limiter, which lives as long as the process.
@@ -59,7 +61,8 @@ pub struct Limiter(&'static Core);
 #[derive(Debug)]
 pub(crate) struct Core {
     places: Places,
-    waiters: Waiters,
+    /// Where callers wait, if they may.
+    queue: Option<Queue<&'static Self>>,
     breaker: &'static breaker::Core,
     clock: Clock,
     /// A success that takes longer is late, nanoseconds.
@@ -168,7 +171,7 @@ impl Limiter {
         let cores = available_parallelism().map_or(1, usize::from);
         Self(Box::leak(Box::new(Core {
             places: Places::new(cores, knob.baseline, asked.shares),
-            waiters: Waiters::default(),
+            queue: (asked.queue > 0).then(|| Queue::new(asked.queue)),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
             deadline: knob.deadline.map_or(u64::MAX, nanos),
@@ -225,7 +228,7 @@ impl Core {
 
     /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
     #[inline]
-    pub fn release(&self, place: Place, outcome: Outcome) -> Option<u64> {
+    pub fn release(&'static self, place: Place, outcome: Outcome) -> Option<u64> {
         let Place { places, at: admitted_at, timed } = place;
         // Another core's counter can be a little behind.
         let now = timed.then(|| self.clock.now().max(admitted_at));
@@ -245,7 +248,7 @@ impl Core {
             shard.release(Release { outcome, admitted_at, at, latency, deadline: self.deadline });
         });
         if self.places.limits().awaited() {
-            self.waiters.wake();
+            self.wake();
         }
         now
     }
@@ -255,31 +258,38 @@ impl Core {
         self.places.limits().slice()
     }
 
-    /// Says that one more caller waits for a place; see [`waiters`]. It must try once more before it sleeps.
-    #[allow(dead_code, reason = "for the queue")]
-    pub fn begin_wait(&self) {
-        self.places.begin_wait();
+    /// Admits a call if there is room, and counts nothing if not.
+    fn take(&'static self, class: usize, places: u32) -> Result<Option<Permit>, Rejected> {
+        let pass = self.breaker.admit().map_err(|rejected| self.shut(class, rejected))?;
+        match self.admit(class, u64::from(places)) {
+            Some(place) => Ok(Some(Permit::new(Some(self), self.breaker, pass, place))),
+            None => {
+                self.breaker.give_back(pass);
+                Ok(None)
+            }
+        }
     }
 
-    /// Takes one [`Core::begin_wait`] back.
-    #[allow(dead_code, reason = "for the queue")]
-    pub fn end_wait(&self) {
-        self.places.limits().end_wait();
-    }
-
-    /// Who is told when a place becomes free.
-    #[allow(dead_code, reason = "for the queue")]
-    pub const fn waiters(&self) -> &Waiters {
-        &self.waiters
+    /// A place may be free, and somebody waits.
+    #[cold]
+    fn wake(&'static self) {
+        if let Some(queue) = &self.queue {
+            queue.poke(&self);
+        }
     }
 
     #[cold]
     fn full(&'static self, class: usize, pass: Pass) -> Rejected {
         self.breaker.give_back(pass);
+        self.reject(class, RejectReason::ConcurrencyLimit)
+    }
+
+    /// Counts a rejection for want of a place.
+    fn reject(&'static self, class: usize, reason: RejectReason) -> Rejected {
         let lot = self.places.reject(Seat::mine(), class);
         Rejected {
             limit: self.slot.knob().name.as_str(),
-            reason: RejectReason::ConcurrencyLimit,
+            reason,
             retry_after: retry_after(self.place_every.load(Ordering::Relaxed), lot),
         }
     }
@@ -291,24 +301,24 @@ impl Core {
         rejected
     }
 
-    fn put(&self, value: Option<Value>) {
+    fn put(&'static self, value: Option<Value>) {
         self.steer(|steering| steering.ask(value.map(|value| value.scalar())));
     }
 
     /// Changes what the limit is made of, and puts in force what comes out.
-    fn steer<R>(&self, edit: impl FnOnce(&mut Steering) -> R) -> R {
+    fn steer<R>(&'static self, edit: impl FnOnce(&mut Steering) -> R) -> R {
         let mut steering = locked(&self.steering);
         let result = edit(&mut steering);
         let changed = steering.put_in_force(&self.places, self.slot.knob().baseline);
         drop(steering);
         if changed && self.places.limits().awaited() {
-            self.waiters.wake();
+            self.wake();
         }
         result
     }
 
     /// Lets the reflex look. True while it should look again soon.
-    fn watch(&self, at_nanos: u64) -> bool {
+    fn watch(&'static self, at_nanos: u64) -> bool {
         if self.slot.pinned().is_some() {
             return false;
         }
@@ -372,6 +382,7 @@ impl Actuator for Limiter {
             let steering = locked(&core.steering);
             (steering.cuts(), steering.cut())
         };
+        let queue = core.queue.as_ref().map_or(Seen::default(), |queue| queue.seen(&core));
         Some(Totals {
             in_flight_peak: core.places.take_peak(),
             consecutive_failures: core.breaker.failures_in_a_row(),
@@ -379,6 +390,9 @@ impl Actuator for Limiter {
             limited: core.places.gauge().take_limited(),
             reflexes: cuts,
             reflex: cut.map(|cut| cut.cause),
+            queue_waits: queue.waits,
+            queue_wait_sum: queue.wait_sum,
+            waiting: queue.waiting,
             slices: locked(&core.slices).newest(),
             ..core.counted(at_nanos, stall_nanos)
         })
@@ -395,7 +409,14 @@ impl Actuator for Limiter {
     }
 
     fn watch(&self, at_nanos: u64) -> bool {
-        self.0.watch(at_nanos)
+        let waiting = self.0.queue.as_ref().is_some_and(|queue| queue.attend(&self.0));
+        self.0.watch(at_nanos) | waiting
+    }
+
+    fn close(&self) {
+        if let Some(queue) = &self.0.queue {
+            queue.close(&self.0);
+        }
     }
 }
 

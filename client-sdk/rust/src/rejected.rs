@@ -26,6 +26,10 @@ pub enum RejectReason {
     BreakerOpen,
     /// The bucket is empty.
     RateLimit,
+    /// As many calls wait as may, or a more important one needed the room.
+    QueueFull,
+    /// A place would have come too late.
+    QueueWait,
 }
 
 impl RejectReason {
@@ -35,6 +39,8 @@ impl RejectReason {
             Self::ConcurrencyLimit => "concurrency_limit",
             Self::BreakerOpen => "breaker_open",
             Self::RateLimit => "rate_limit",
+            Self::QueueFull => "queue_full",
+            Self::QueueWait => "queue_wait",
         }
     }
 }

@@ -249,7 +249,7 @@ impl Places {
         }
     }
 
-    /// Says that one more caller waits for a place; see [`super::waiters`].
+    /// Says that one more caller waits for a place; see [`super::queue`].
     pub fn begin_wait(&self) {
         self.limits.begin_wait();
         self.gauge.synchronize();

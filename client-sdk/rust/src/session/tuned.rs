@@ -155,6 +155,7 @@ impl Tuned {
     pub(super) fn abandon(&mut self, now: Timestamp) {
         self.push = None;
         self.tell(None);
+        self.actuator.close();
         if let Err(why) = self.put(self.knob.baseline_value(), &RELEASED, false, now) {
             tracing::error!(knob = %self.knob.name, why, "the baseline was refused");
         }
