@@ -93,7 +93,10 @@ pub use self::{
     builder::Builder,
     health::Health,
     knob::{KnobBuilder, NumericKnob},
-    layer::{LimitFuture, LimitLayer, LimitService, RequestHead, ResponseHead},
+    layer::{
+        LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService, RequestHead,
+        ResponseHead,
+    },
     limiter::{Acquire, Limiter, LimiterBuilder, Reflex, ReflexCause},
     outcome::Outcome,
     permit::Permit,
