@@ -17,8 +17,10 @@ use crate::health::{Health, HealthCell};
 use crate::knob::NumericKnob;
 use crate::limiter::Limiter;
 use crate::rate::Rate;
+use crate::retry::RetryBudget;
 use crate::slot::Slot;
 use crate::sync::locked;
+use crate::throttle::Throttle;
 
 /// One knob and what it drives. What is written here holds for every knob; one of a special kind says otherwise.
 pub(crate) trait Actuator: Send + Sync {
@@ -90,6 +92,8 @@ pub(crate) enum Entry {
     Breaker(Breaker),
     Rate(Rate),
     Knob(NumericKnob),
+    Retry(RetryBudget),
+    Throttle(Throttle),
 }
 
 impl Entry {
@@ -99,6 +103,8 @@ impl Entry {
             Self::Breaker(it) => Arc::new(it),
             Self::Rate(it) => Arc::new(it),
             Self::Knob(it) => Arc::new(it),
+            Self::Retry(it) => Arc::new(it),
+            Self::Throttle(it) => Arc::new(it),
         }
     }
 }
@@ -200,6 +206,8 @@ pub(crate) struct Inner {
 pub(crate) struct Open {
     pub limiter: Limiter,
     pub rate: Rate,
+    pub retry: RetryBudget,
+    pub throttle: Throttle,
 }
 
 impl Inner {
@@ -225,7 +233,12 @@ impl Inner {
                 most = MAX_KNOBS,
                 "knob not registered: too many, or the name has another kind; nothing is limited under it"
             );
-            Open { limiter: Limiter::open(self), rate: Rate::open(self) }
+            Open {
+                limiter: Limiter::open(self),
+                rate: Rate::open(self),
+                retry: RetryBudget::open(self),
+                throttle: Throttle::open(self),
+            }
         })
     }
 

@@ -82,10 +82,12 @@ mod permit;
 mod priority;
 mod rate;
 mod rejected;
+mod retry;
 mod session;
 mod setpoint;
 mod slot;
 mod sync;
+mod throttle;
 mod transport;
 
 pub use self::{
@@ -103,7 +105,9 @@ pub use self::{
     priority::Priority,
     rate::{Rate, RateBuilder},
     rejected::{RejectReason, Rejected},
+    retry::RetryBudget,
     setpoint::Setpoint,
+    throttle::{Attempt, Throttle},
 };
 pub use setpoint_policies::{knob::Restrictive, value::Breaker as BreakerSetpoint};
 pub use setpoint_proto::message::{Evidence, Why};

@@ -30,6 +30,8 @@ pub enum RejectReason {
     QueueFull,
     /// A place would have come too late.
     QueueWait,
+    /// The callee refuses most calls.
+    Throttled,
 }
 
 impl RejectReason {
@@ -41,6 +43,7 @@ impl RejectReason {
             Self::RateLimit => "rate_limit",
             Self::QueueFull => "queue_full",
             Self::QueueWait => "queue_wait",
+            Self::Throttled => "throttled",
         }
     }
 }

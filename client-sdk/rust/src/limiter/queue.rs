@@ -234,7 +234,8 @@ impl<D: Door> Queue<D> {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            self.owed.store(false, Ordering::SeqCst);
+            // Read as well as written: with the note comes what its writer did before it, the place that it gave back.
+            self.owed.swap(false, Ordering::AcqRel);
             state.admit(door);
             let wake = std::mem::take(&mut state.wake);
             drop(state);
