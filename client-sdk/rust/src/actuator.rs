@@ -73,10 +73,13 @@ pub(crate) trait Actuator: Send + Sync {
         None
     }
 
-    /// Called every 50 ms by the session thread: closes a slice for the standing-queue ring (8 newest kept).
-    fn close_slice(&self, _at_nanos: u64) {}
+    /// Called every 50 ms by the session thread: closes a slice for the standing-queue ring (8 newest kept). True: more can
+    /// happen than can wait for the next slice.
+    fn close_slice(&self, _at_nanos: u64) -> bool {
+        false
+    }
 
-    /// Called every 10 ms by the session thread while the last call said true, and every 50 ms anyway: what cannot wait.
+    /// Called every 10 ms between two slices while this or [`Actuator::close_slice`] said true: what cannot wait.
     fn watch(&self, _at_nanos: u64) -> bool {
         false
     }

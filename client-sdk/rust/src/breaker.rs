@@ -160,12 +160,13 @@ impl Actuator for Breaker {
         self.0.put(value);
     }
 
-    fn close_slice(&self, _at_nanos: u64) {
+    fn close_slice(&self, _at_nanos: u64) -> bool {
         let state = self.0.machine.state();
         let logged = std::mem::replace(&mut *locked(&self.0.logged), state);
         if logged != state {
             tracing::info!(knob = %self.0.slot.knob().name, from = ?logged, to = ?state, "breaker moved");
         }
+        false
     }
 }
 

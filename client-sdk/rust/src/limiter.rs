@@ -317,14 +317,18 @@ impl Core {
         result
     }
 
+    /// Ends waits whose time is over. True while anybody waits.
+    fn attend(&'static self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.attend(&self))
+    }
+
     /// Lets the reflex look. True while it should look again soon.
-    fn watch(&'static self, at_nanos: u64) -> bool {
+    fn reflex(&'static self, totals: &Totals) -> bool {
         if self.slot.pinned().is_some() {
             return false;
         }
-        let totals = self.counted(at_nanos, 0);
         let knob = self.slot.knob();
-        let (before, after) = self.steer(|steering| steering.watch(&totals, knob));
+        let (before, after) = self.steer(|steering| steering.watch(totals, knob));
         if before.map(|cut| cut.cap) != after.map(|cut| cut.cap) {
             tracing::info!(
                 knob = %knob.name, from = before.map(|cut| cut.cap), to = after.map(|cut| cut.cap),
@@ -398,19 +402,21 @@ impl Actuator for Limiter {
         })
     }
 
-    fn close_slice(&self, at_nanos: u64) {
-        self.0.places.close_slice();
-        let released = self.0.places.reader().released();
-        if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {
-            self.0.place_every.store(nanos(place_every), Ordering::Relaxed);
+    fn close_slice(&self, at_nanos: u64) -> bool {
+        let core = self.0;
+        core.places.close_slice();
+        let counted = core.counted(at_nanos, 0);
+        if let Some(place_every) = locked(&core.slices).close(&counted) {
+            core.place_every.store(nanos(place_every), Ordering::Relaxed);
         }
-        let counted = self.0.counted(at_nanos, 0);
-        locked(&self.0.steering).learn(&counted);
+        locked(&core.steering).learn(&counted);
+        core.reflex(&counted) | core.attend()
     }
 
     fn watch(&self, at_nanos: u64) -> bool {
-        let waiting = self.0.queue.as_ref().is_some_and(|queue| queue.attend(&self.0));
-        self.0.watch(at_nanos) | waiting
+        let core = self.0;
+        let busy = core.places.gauge().taken() > 0 || locked(&core.steering).cut().is_some();
+        (busy && core.reflex(&core.counted(at_nanos, 0))) | core.attend()
     }
 
     fn close(&self) {

@@ -153,10 +153,10 @@ impl<'a, D: Dial> Session<'a, D> {
         let (due, now) = (self.at(due), self.now());
         self.stalls.fired(due, now, self.beat_every);
         let counted_at = self.inner.clock.now();
+        self.watchful = false;
         for tuned in self.applier.tuned() {
-            tuned.actuator().close_slice(counted_at);
+            self.watchful |= tuned.actuator().close_slice(counted_at);
         }
-        self.watch();
         if let Some(disabled) = self.kill_switch.turned(now) {
             self.inner.set_disabled(disabled);
             self.applier.set_disabled(disabled);
@@ -264,6 +264,12 @@ impl<D: Dial> Session<'_, D> {
             self.stalls.heard();
             self.backoff.reset();
             self.heard_of = self.applier.epoch().zip(Some(beat.loop_tick));
+            if self.applier.lapsed(&beat.renew) {
+                // The sidecar believes in force what was let go long ago. A new session tells it what is, and it decides anew.
+                tracing::warn!("the sidecar is back after its leases ran out: a new session is begun");
+                self.hang_up(Duration::ZERO);
+                return;
+            }
             self.applier.renew(&beat.renew, now);
         }
     }

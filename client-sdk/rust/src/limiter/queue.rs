@@ -12,7 +12,8 @@
 //! # Nobody blocks on a release
 //! A call that ends looks at one word, whether anybody waits, and is done if not. If so it notes that a place is owed to
 //! the line and *tries* the lock. If somebody holds it, that one looks at the note after it has let go, and no later than
-//! that. Both sides write one word and then look at the other's, with a full barrier in between, so one of them sees it.
+//! that. Every look at the note is a read-modify-write, so whoever comes second sees what the first one did before: the
+//! lock let go, or the place given back.
 //!
 //! # Nobody is forgotten
 //! A caller first says that it waits, then stands in line, then tries for a place for whoever is next. A call that leaves
@@ -32,7 +33,7 @@ use std::sync::TryLockError;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::sync::{AtomicBool, AtomicU64, ModelledMutex, Ordering, fence, locked_modelled};
+use crate::sync::{AtomicBool, AtomicU64, ModelledMutex, Ordering, locked_modelled};
 pub(super) use line::Ticket;
 use line::{Line, Waiting};
 
@@ -173,8 +174,7 @@ impl<D: Door> Queue<D> {
     /// A place may have become free. Never waits for a lock.
     #[cold]
     pub fn poke(&self, door: &D) {
-        self.owed.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.owed.swap(true, Ordering::AcqRel);
         self.serve(door);
     }
 
@@ -220,27 +220,24 @@ impl<D: Door> Queue<D> {
         let wake = std::mem::take(&mut state.wake);
         drop(state);
         wake.into_iter().for_each(Waker::wake);
-        fence(Ordering::SeqCst);
         self.serve(door);
         result
     }
 
     /// Hands out what is owed, unless somebody else is at it who will see it.
     fn serve(&self, door: &D) {
-        while self.owed.load(Ordering::SeqCst) {
+        while self.owed.fetch_or(false, Ordering::AcqRel) {
             let mut state = match self.state.try_lock() {
                 Ok(state) => state,
                 // Whatever was being done when somebody's waker panicked, line and answers are sound.
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            // Read as well as written: with the note comes what its writer did before it, the place that it gave back.
             self.owed.swap(false, Ordering::AcqRel);
             state.admit(door);
             let wake = std::mem::take(&mut state.wake);
             drop(state);
             wake.into_iter().for_each(Waker::wake);
-            fence(Ordering::SeqCst);
         }
     }
 }

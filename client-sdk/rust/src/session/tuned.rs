@@ -170,6 +170,12 @@ impl Tuned {
         }
     }
 
+    /// Whether the value of this version was let go because its lease had run out: a renewal cannot bring it back.
+    pub(super) fn lapsed(&self, channel: Channel, version: Version) -> bool {
+        let of_version = |push: &Push| (push.channel, push.version) == (channel, version);
+        self.word.is_none() && self.push.as_ref().is_some_and(of_version)
+    }
+
     /// Whether a move to `wanted` would have to wait.
     pub(super) fn would_wait(&self, wanted: &Value, now: Timestamp) -> bool {
         self.pace(self.fitted(wanted), true, now) == Pace::Wait
