@@ -10,5 +10,6 @@ pub mod http;
 pub mod load;
 pub mod process;
 pub mod rng;
+pub mod scoreboard;
 pub mod service;
 pub mod units;

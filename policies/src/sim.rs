@@ -9,6 +9,7 @@ pub mod distribution;
 pub mod draw;
 pub mod law;
 pub mod link;
+pub mod peers;
 pub mod plant;
 pub mod run;
 pub mod scenario;

@@ -225,6 +225,7 @@ impl Dice {
             second: None,
             reject_cost: 0.0,
             drop_ratio: Steps::constant(0.0),
+            accepts: None,
         }
     }
 
@@ -264,7 +265,7 @@ impl Dice {
         Clients { rate, batch, even: (10..15).contains(&kind), retries: None }
     }
 
-    /// Pauses, bursts or modulation, perhaps one of them.
+    /// Pauses, bursts or modulation, perhaps one of them. Normal phases stay within capacity, on average over some seconds.
     fn trouble(
         &mut self,
         mut clients: Clients,
@@ -272,6 +273,7 @@ impl Dice {
         load: &Load,
         capacity: f64,
     ) -> (Clients, Server) {
+        let normal = load.before.max(load.after);
         match self.0.u32(0..100) {
             0..10 => {
                 let every = self.between(1.0, 5.0);

@@ -5,6 +5,7 @@
 //! late tries again where the scenario says so. Nothing is cancelled: work for a client that has gone is done all the same.
 
 mod calls;
+mod gate;
 mod recorder;
 mod weather;
 
@@ -21,6 +22,7 @@ use crate::sim::scenario::{Class, Discipline, Scenario};
 use crate::sim::station::Station;
 use crate::time::Timestamp;
 use calls::{Call, Calls};
+use gate::Gate;
 use recorder::Recorder;
 use weather::Weather;
 
@@ -34,6 +36,8 @@ pub fn run(scenario: &Scenario, seed: u64, laws: Vec<Box<dyn Law>>) -> Run {
 enum Due {
     /// The dependency answered.
     Answer(u32),
+    /// The service refused, or the client stopped waiting for a word of it.
+    Refused(u32),
     /// The client has waited for its deadline.
     GiveUp { call: u32, generation: u32 },
     /// A client tries again.
@@ -48,9 +52,12 @@ struct Plant<'a> {
     station: Station,
     second: Option<Station>,
     weather: Weather,
+    gate: Option<Gate>,
     calls: Calls,
     due: BinaryHeap<Reverse<(u64, Due)>>,
     recorder: Recorder,
+    /// What calls are like, drawn when they come: the same calls whatever the law.
+    kinds: Rng,
     rng: Rng,
     now: f64,
 }
@@ -93,6 +100,8 @@ impl<'a> Plant<'a> {
                 .as_ref()
                 .map(|(workers, _)| Station::new(Discipline::Fifo, None, *workers.at(0.0))),
             weather: Weather::new(server, rng.fork()),
+            gate: server.accepts.map(Gate::new),
+            kinds: rng.fork(),
             calls: Calls::default(),
             due: BinaryHeap::new(),
             recorder: Recorder::new(scenario),
@@ -150,7 +159,7 @@ impl<'a> Plant<'a> {
         for _ in 0..self.next_arrival.1 {
             let class = self.pick(|scenario| scenario.classes.iter().map(|class| class.share));
             let instance = self.pick(|scenario| scenario.instances.iter().copied());
-            let work = self.scenario.server.work.at(self.now).draw(&mut self.rng)
+            let work = self.scenario.server.work.at(self.now).draw(&mut self.kinds)
                 * self.scenario.classes[class].work;
             self.attempt(Call { class: class as u8, instance: instance as u8, work, ..Call::default() });
         }
@@ -164,7 +173,7 @@ impl<'a> Plant<'a> {
         if last == 0 {
             return 0;
         }
-        let mut left = self.rng.f64();
+        let mut left = self.kinds.f64();
         let chosen = shares.take(last).position(|share| {
             left -= share;
             left < 0.0
@@ -201,7 +210,22 @@ impl<'a> Plant<'a> {
             let generation = self.calls.generation(index);
             self.due_at(self.now + deadline, Due::GiveUp { call: index, generation });
         }
-        self.station.enter(self.now, index, call.work);
+        self.enter(index);
+    }
+
+    /// A call that was admitted comes to the service.
+    fn enter(&mut self, index: u32) {
+        let now = self.now;
+        if self.gate.as_mut().is_none_or(|gate| gate.enter(now)) {
+            let work = self.calls.at(index).work;
+            self.station.enter(now, index, work);
+            return;
+        }
+        let call = self.calls.at(index);
+        call.refused = true;
+        let patience = self.scenario.classes[usize::from(call.class)].deadline;
+        let wait = self.gate.as_ref().and_then(Gate::refusal).unwrap_or(patience);
+        self.due_at(now + wait, Due::Refused(index));
     }
 
     fn station_done(&mut self) {
@@ -235,6 +259,7 @@ impl<'a> Plant<'a> {
         let Some(Reverse((_, due))) = self.due.pop() else { return };
         match due {
             Due::Answer(call) => self.delayed(call),
+            Due::Refused(call) => self.answer(call),
             Due::GiveUp { call, generation } => {
                 if let Some(given_up) = self.calls.give_up(call, generation) {
                     self.retry(given_up);
@@ -252,14 +277,7 @@ impl<'a> Plant<'a> {
         let latency = self.now - call.started;
         let class = self.class(&call);
         let (priority, deadline) = (class.priority, class.deadline);
-        let dropped = *self.scenario.server.drop_ratio.at(self.now);
-        let end = if dropped > 0.0 && self.rng.f64() < dropped {
-            End::Dropped
-        } else if latency <= deadline {
-            End::InTime
-        } else {
-            End::Late
-        };
+        let end = self.end(&call, latency, deadline);
         self.recorder.answered(&call, end, latency);
         self.recorder.in_flight(self.now, -1);
         let instance = &mut self.laws[usize::from(call.instance)];
@@ -278,11 +296,28 @@ impl<'a> Plant<'a> {
         }
     }
 
+    fn end(&mut self, call: &Call, latency: f64, deadline: f64) -> End {
+        if let Some(gate) = &mut self.gate {
+            if call.refused {
+                return if gate.refusal().is_some() { End::Dropped } else { End::Late };
+            }
+            gate.leave();
+        }
+        let dropped = *self.scenario.server.drop_ratio.at(self.now);
+        if dropped > 0.0 && self.rng.f64() < dropped {
+            End::Dropped
+        } else if latency <= deadline {
+            End::InTime
+        } else {
+            End::Late
+        }
+    }
+
     /// The client tries again later, if it still wants to.
     fn retry(&mut self, mut call: Call) {
         let Some(retries) = self.scenario.clients.retries else { return };
         call.attempt += 1;
-        call.given_up = false;
+        (call.given_up, call.refused) = (false, false);
         if call.attempt < retries.attempts {
             let doubled = f64::from(1_u32 << (call.attempt - 1).min(16));
             let wait = retries.backoff * doubled * (0.5 + self.rng.f64());

@@ -155,6 +155,21 @@ pub struct Server {
     pub reject_cost: f64,
     /// Share of the calls that the service itself answers with an overload error, whatever the load.
     pub drop_ratio: Steps<f64>,
+    /// What it accepts at most; `None` = everything.
+    pub accepts: Option<Accepts>,
+}
+
+/// Calls beyond these bounds are refused by the service itself, without work: a full accept queue, a quota.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Accepts {
+    /// Calls in flight, all instances together.
+    pub in_flight: Option<u32>,
+    /// Calls in any second, those that are refused included: a client that does not slow down is not served at all.
+    pub rate: Option<f64>,
+    /// The overload error comes after this time.
+    pub refused_after: f64,
+    /// There is no error, and no answer either: the client waits for its deadline.
+    pub silent: bool,
 }
 
 /// How a station shares its capacity.

@@ -14,6 +14,8 @@ pub struct Call {
     pub work: f64,
     /// Its client has stopped waiting.
     pub given_up: bool,
+    /// The service does not work on it.
+    pub refused: bool,
 }
 
 /// All calls that are somewhere in the plant.
@@ -36,6 +38,10 @@ impl Calls {
                 (self.places.len() - 1) as u32
             }
         }
+    }
+
+    pub fn at(&mut self, index: u32) -> &mut Call {
+        &mut self.places[index as usize].1
     }
 
     pub fn take(&mut self, index: u32) -> Call {

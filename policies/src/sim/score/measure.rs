@@ -35,8 +35,7 @@ impl Score {
     pub fn of(scenario: &Scenario, law: &Tally, oracle: &Tally) -> Self {
         let end = scenario.seconds;
         let goodput_ratio = |from, to| ratio(law.counts(from, to).in_time, oracle.counts(from, to).in_time);
-        let answered =
-            |class: &crate::sim::run::Counts| f64::from(class.in_time) / f64::from(class.arrived.max(1));
+        let answered = |class: &Counts| ratio(class.in_time, class.arrived);
         Self {
             goodput_ratio: goodput_ratio(scenario.warm_up, end),
             by_seed: law.in_time.iter().zip(&oracle.in_time).map(|(law, best)| ratio(*law, *best)).collect(),

@@ -81,8 +81,10 @@ impl Tally {
         Some(f64::from(*value))
     }
 
-    /// Standard deviation over mean of the limit between two times, mean over the runs; 0 where there is no limit.
+    /// Standard deviation over mean of the limit between two times, mean over the runs; 0 where there is no limit. The
+    /// last slice is left out: its limit is the one at its end.
     pub fn unrest(&self, from: f64, to: f64) -> f64 {
+        let to = to - SLICE_SECONDS;
         let each = self.limits.iter().map(|limits| relative_deviation(range(limits, from, to)));
         mean(each)
     }

@@ -1,7 +1,7 @@
 //! What serves the calls: station, work, pauses, dependency.
 
 use setpoint_policies::sim::distribution::Distribution;
-use setpoint_policies::sim::scenario::{Contention, Discipline, Pauses, Server, Station, Steps};
+use setpoint_policies::sim::scenario::{Accepts, Contention, Discipline, Pauses, Server, Station, Steps};
 
 use super::values::{SECONDS, SHARE, Take, distribution, steps, whole};
 use crate::yaml::{FLAG, Fields, NUMBER, Position, Value, quoted};
@@ -22,6 +22,7 @@ pub(super) fn server(mut fields: Fields<'_>, seconds: f64) -> Option<Server> {
     let reject_cost = fields.take("reject_cost", &SECONDS, 0.0..=1.0).unwrap_or(0.0);
     let drop_ratio =
         steps(&mut fields, "drop_ratio", seconds, |fields, field| fields.take(field, &SHARE, 0.0..=1.0));
+    let accepts = fields.section("accepts", accepts);
     if !fields.finish() {
         return None;
     }
@@ -34,6 +35,7 @@ pub(super) fn server(mut fields: Fields<'_>, seconds: f64) -> Option<Server> {
         second,
         reject_cost,
         drop_ratio: drop_ratio.unwrap_or(Steps::constant(0.0)),
+        accepts,
     })
 }
 
@@ -109,4 +111,16 @@ fn second(mut fields: Fields<'_>, seconds: f64) -> Option<(Steps<u32>, Distribut
     fields.needed("work");
     let work = some_work(&mut fields, "work");
     fields.finish().then_some((workers?, work?))
+}
+
+/// A door that lets everything through would be a mistake.
+fn accepts(mut fields: Fields<'_>) -> Option<Accepts> {
+    let in_flight = whole(&mut fields, "in_flight", 0.0..=1e6);
+    let rate = fields.take("rate", &NUMBER, 0.0..=1e7);
+    if in_flight.is_none() && rate.is_none() {
+        fields.needed("in_flight");
+    }
+    let refused_after = fields.take("refused_after", &SECONDS, 0.0..=600.0).unwrap_or(0.0);
+    let silent = fields.look("silent", &FLAG).unwrap_or(false);
+    fields.finish().then_some(Accepts { in_flight, rate, refused_after, silent })
 }

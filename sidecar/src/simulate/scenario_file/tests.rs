@@ -2,8 +2,8 @@ use std::fmt::Write;
 
 use setpoint_policies::sim::distribution::Distribution;
 use setpoint_policies::sim::scenario::{
-    Bounds, Bursts, Class, Clients, Contention, Discipline, Link, Modulation, Pauses, Phase, Rate, Retries,
-    Server, Station, Steps,
+    Accepts, Bounds, Bursts, Class, Clients, Contention, Discipline, Link, Modulation, Pauses, Phase, Rate,
+    Retries, Server, Station, Steps,
 };
 
 use super::*;
@@ -78,6 +78,12 @@ fn every_field_is_read() {
             second: Some((Steps::constant(24), Distribution::Exponential(0.01))),
             reject_cost: 0.0001,
             drop_ratio: Steps(vec![(0.0, 0.0), (30.0, 0.05)]),
+            accepts: Some(Accepts {
+                in_flight: Some(40),
+                rate: Some(100.0),
+                refused_after: 0.01,
+                silent: false,
+            }),
         },
         instances: vec![0.25, 0.75],
         link: Link { interval: 0.05, delay: 0.002, jitter: 0.003, loss: 0.2 },
