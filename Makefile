@@ -26,8 +26,9 @@ test: ## Runs every test: all crates, real processes, the manifests, the SDK's a
 	$(CARGO) test --workspace
 	RUSTFLAGS="--cfg setpoint_loom" $(CARGO) test -p setpoint-sdk --lib --profile bench --target-dir target/loom loom
 
-bench: ## Measures (ARGS are the benches' options)
-	$(CARGO) bench -p setpoint-integration -- $(ARGS)
+bench: ## Measures (ARGS are the options of all benches: --only GROUP, --json FILE)
+	$(CARGO) build --profile bench -p setpoint --bins
+	$(CARGO) bench -p setpoint-integration --bench "*" -- $(ARGS)
 
 lint: ## Format and clippy, warnings are errors
 	$(CARGO) fmt --all --check

@@ -4,6 +4,9 @@
 //! through the limiter that requests would go through, every half millisecond. Edits are made both ways that people use:
 //! writing the file in place, and swapping the symbolic link of a mounted ConfigMap.
 
+#[path = "harness/rows.rs"]
+mod rows;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,9 +15,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use rows::Common;
 use setpoint_integration::process::{Process, sibling, wait};
 use setpoint_sdk::{Limiter, Setpoint};
 
+const GROUP: &str = "edit";
 /// Well over the guard's cool-down, so that no edit waits for the one before.
 const BETWEEN_EDITS: Duration = Duration::from_millis(700);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,12 +29,8 @@ struct Args {
     /// Edits of each kind.
     #[arg(long, default_value = "50")]
     edits: usize,
-    /// Writes the figures as JSON.
-    #[arg(long)]
-    json: Option<std::path::PathBuf>,
-    /// Passed by `cargo bench`.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 fn policy(limit: u32) -> String {
@@ -89,6 +90,9 @@ async fn measure(
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if !args.common.wants(GROUP) {
+        return Ok(());
+    }
     let directory = tempfile::tempdir()?;
     let config = directory.path().join("config");
     fs::create_dir(&config)?;
@@ -111,17 +115,16 @@ async fn main() -> anyhow::Result<()> {
     let limiter = setpoint.limiter("inbound").bounds(4, 500).baseline(50).register();
     in_force(&limiter, 60).await.context("a new sidecar learns for 10 s before it moves a limit")?;
 
-    let mut figures = serde_json::Map::new();
-    for (name, edit) in [("write", write_in_place as Edit), ("configmap_swap", swap_link)] {
+    let mut rows = Vec::new();
+    for (name, edit) in [("write", write_in_place as Edit), ("configmap-swap", swap_link)] {
         let times = measure(args.edits, edit, &config, &limiter).await?;
         let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
         let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));
         eprintln!("{name:15} {} edits: p50 {p50:6.1} ms, p99 {p99:6.1} ms, max {max:6.1} ms", times.len());
-        figures
-            .insert(name.to_owned(), serde_json::json!({"edits": times.len(), "p50_ms": p50, "p99_ms": p99}));
+        rows.push(serde_json::json!({
+            "group": GROUP, "case": name, "threads": 1, "ns_min": at(0.0) * 1e6, "ns_median": p50 * 1e6,
+            "ns_p90": at(0.9) * 1e6, "ns_p99": p99 * 1e6,
+        }));
     }
-    if let Some(file) = args.json {
-        fs::write(file, serde_json::to_vec_pretty(&figures)?)?;
-    }
-    Ok(())
+    args.common.write(rows)
 }

@@ -4,8 +4,15 @@
 //! directly where that is sound: where the kernel itself keeps time by it. A kernel that has moved away from the counter
 //! (cores out of step, a migrated virtual machine) knows why; then the ordinary clock is used. The counter is calibrated
 //! at the first start in a process, in about 1 ms (measured; it gives up waiting for a better fit after 200 ms).
+//!
+//! The counter of a machine that is restored from a snapshot may start anywhere. So the session compares it with the
+//! system's clock now and then ([`Clock::checked`]), and where one of them jumped, the counter goes on from where it stood.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::sync::locked;
 
 /// A monotonic clock. Clones have the same origin.
 #[derive(Debug, Clone)]
@@ -13,15 +20,20 @@ pub(crate) struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    Counter {
-        clock: quanta::Clock,
-        origin: u64,
-    },
+    Counter(Arc<Counter>),
     System {
         origin: Instant,
     },
     #[cfg(test)]
     Hand(Hand),
+}
+
+#[derive(Debug)]
+struct Counter {
+    clock: quanta::Clock,
+    /// The counter's reading at the time zero.
+    origin: AtomicU64,
+    watch: Mutex<Watch>,
 }
 
 /// Clock sources of the kernel that user space can read as well.
@@ -33,9 +45,7 @@ impl Clock {
         let source =
             std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
         if source.is_ok_and(|name| COUNTERS.contains(&name.trim())) {
-            let clock = quanta::Clock::new();
-            let origin = clock.raw();
-            Self(Source::Counter { clock, origin })
+            Self(Source::Counter(Arc::new(Counter::start(quanta::Clock::new()))))
         } else {
             Self(Source::System { origin: Instant::now() })
         }
@@ -45,12 +55,81 @@ impl Clock {
     #[inline]
     pub fn now(&self) -> u64 {
         match &self.0 {
-            // Saturates at zero where a counter seems to run backwards.
-            Source::Counter { clock, origin } => clock.delta_as_nanos(*origin, clock.raw()),
+            Source::Counter(counter) => counter.now(),
             Source::System { origin } => nanos(origin.elapsed()),
             #[cfg(test)]
             Source::Hand(hand) => hand.0.load(std::sync::atomic::Ordering::SeqCst),
         }
+    }
+}
+
+impl Clock {
+    /// The same, for whoever asks every now and then and has time: afterwards the clock is right.
+    pub fn checked(&self) -> u64 {
+        if let Source::Counter(counter) = &self.0 {
+            counter.check();
+        }
+        self.now()
+    }
+}
+
+impl Counter {
+    fn start(clock: quanta::Clock) -> Self {
+        let origin = AtomicU64::new(clock.raw());
+        Self { clock, origin, watch: Mutex::new(Watch { own: 0, system: Instant::now() }) }
+    }
+
+    #[inline]
+    fn now(&self) -> u64 {
+        let ticks = self.clock.raw().wrapping_sub(self.origin.load(Ordering::Relaxed));
+        // Zero where another core's counter is a little behind, at the very start.
+        if ticks.cast_signed() < 0 { 0 } else { self.clock.delta_as_nanos(0, ticks) }
+    }
+
+    fn check(&self) {
+        let mut watch = locked(&self.watch);
+        let (before, system, own) = (self.now(), Instant::now(), self.now());
+        // A thread that is stopped between the readings compares nothing.
+        if own.wrapping_sub(before) > nanos(SIMULTANEOUS) {
+            return;
+        }
+        if let Some(right) = watch.compare(own, system) {
+            self.origin.store(self.clock.raw().wrapping_sub(self.ticks(right)), Ordering::Relaxed);
+        }
+    }
+
+    fn ticks(&self, nanos: u64) -> u64 {
+        let nanos_of_2_32 = self.clock.delta_as_nanos(0, 1 << 32).max(1);
+        ((u128::from(nanos) << 32) / u128::from(nanos_of_2_32)) as u64
+    }
+}
+
+/// Readings this close to each other are of the same moment.
+const SIMULTANEOUS: Duration = Duration::from_millis(1);
+/// Two clocks differ by this much at most, and a quarter of the time that passed; else one of them jumped.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// A shorter time proves nothing: a counter that stands still looks right from moment to moment.
+const APART: Duration = Duration::from_millis(40);
+
+/// Where two clocks stood when they were last compared.
+#[derive(Debug)]
+struct Watch {
+    own: u64,
+    system: Instant,
+}
+
+impl Watch {
+    /// What our own clock should say, if it does not.
+    fn compare(&mut self, own: u64, system: Instant) -> Option<u64> {
+        let passed = nanos(system.saturating_duration_since(self.system));
+        if passed < nanos(APART) {
+            return None;
+        }
+        let right = self.own.saturating_add(passed);
+        let wrong = own.abs_diff(right) > passed / 4 + nanos(SLACK);
+        *self = Self { own: if wrong { right } else { own }, system };
+        wrong.then_some(right)
     }
 }
 
@@ -85,6 +164,48 @@ impl Hand {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jump_of_the_counter_is_put_right_and_a_small_difference_left_alone() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        for (own_ms, system_ms, right_ms) in [
+            (1050, 50, None),
+            (1083, 50, Some(1050)),
+            (1000, 50, Some(1050)),
+            (1031, 50, None),
+            (0, 50, Some(1050)),
+            (1_000_000, 50, Some(1050)),
+            (1800, 1000, None),
+            (1000, 1000, Some(2000)),
+            (1_000_000, 39, None),
+        ] {
+            let mut watch = Watch { own: nanos(ms(1000)), system: start };
+            let right = watch.compare(nanos(ms(own_ms)), start + ms(system_ms));
+            assert_eq!(right, right_ms.map(|right| nanos(ms(right))), "{own_ms} {system_ms}");
+        }
+    }
+
+    #[test]
+    fn a_restored_machine_whose_counter_starts_anew_goes_on_from_where_it_stood() {
+        for jump in [1_u64 << 50, (1_u64 << 50).wrapping_neg()] {
+            let counter = Counter::start(quanta::Clock::new());
+            let clock = Clock(Source::Counter(Arc::new(counter)));
+            let Source::Counter(counter) = &clock.0 else { unreachable!() };
+            let before = clock.checked();
+            counter
+                .origin
+                .store(counter.origin.load(Ordering::Relaxed).wrapping_add(jump), Ordering::Relaxed);
+            let start = Instant::now();
+            // At zero or far ahead, until the two clocks have been looked at some time apart.
+            while clock.checked() <= before || clock.now() - before > 10_000_000_000 {
+                assert!(start.elapsed() < Duration::from_secs(10), "{jump}: {}", clock.now());
+            }
+            let (at, since) = (clock.now(), start.elapsed());
+            assert!(at >= before && at <= before + nanos(since) + 1_000_000_000, "{before} {at} {since:?}");
+            assert!(clock.now() >= at, "it goes on");
+        }
+    }
 
     #[test]
     fn every_source_starts_near_zero_and_agrees_with_the_system() {

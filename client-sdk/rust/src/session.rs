@@ -152,7 +152,7 @@ impl<'a, D: Dial> Session<'a, D> {
     fn tick(&mut self, due: Instant) {
         let (due, now) = (self.at(due), self.now());
         self.stalls.fired(due, now, self.beat_every);
-        let counted_at = self.inner.clock.now();
+        let counted_at = self.inner.clock.checked();
         self.watchful = false;
         for tuned in self.applier.tuned() {
             self.watchful |= tuned.actuator().close_slice(counted_at);

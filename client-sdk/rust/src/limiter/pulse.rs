@@ -133,3 +133,6 @@ impl Pulse {
         now
     }
 }
+
+#[cfg(all(test, not(setpoint_loom)))]
+mod tests;
