@@ -31,6 +31,9 @@ struct Args {
     /// Calls of each thread in a round.
     #[arg(long, default_value = "20000")]
     calls: u32,
+    /// Runs this case alone, for a profiler.
+    #[arg(long)]
+    case: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -114,6 +117,12 @@ fn main() -> anyhow::Result<()> {
     // A limiter of a large limit goes over to spare places after a slice in which it was used.
     interleaved::run(&cases, 2, 1, 1000);
     std::thread::park_timeout(Duration::from_millis(200));
+    if let Some(name) = &args.case {
+        cases.retain(|case| case.name == name);
+        let alone = interleaved::run(&cases, 1, args.rounds, args.calls);
+        alone.iter().for_each(|times| println!("{name}: {:.1} ns", times.at(0.5)));
+        return Ok(());
+    }
     let tables = [1, 2].map(|threads| {
         let times = interleaved::run(&cases, threads, args.rounds, args.calls);
         Table { cases: &cases, threads, times }

@@ -62,8 +62,10 @@ impl Breaker {
     /// [`Rejected`] with [`RejectReason::BreakerOpen`].
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, Rejected> {
-        let pass = self.0.admit()?;
-        Ok(Permit::new(None, self.0, pass, Place::NONE))
+        match self.0.admit() {
+            Ok(pass) => Ok(Permit::new(None, self.0, pass, Place::NONE)),
+            Err(retry_after) => Err(self.0.rejected(retry_after)),
+        }
     }
 
     /// The state now. An open breaker whose wait is over stays open until a call comes.
@@ -118,13 +120,17 @@ impl Breaker {
 }
 
 impl Core {
+    /// Lets a call through, or says when to come back.
     #[inline]
-    pub fn admit(&'static self) -> Result<Pass, Rejected> {
-        self.machine.admit(|| self.clock.now()).map_err(|retry_after| Rejected {
-            limit: self.slot.knob().name.as_str(),
-            reason: RejectReason::BreakerOpen,
-            retry_after,
-        })
+    pub fn admit(&self) -> Result<Pass, Duration> {
+        self.machine.admit(|| self.clock.now())
+    }
+
+    /// What a call is told that is not let through.
+    #[inline]
+    pub fn rejected(&'static self, retry_after: Duration) -> Rejected {
+        let limit = self.slot.knob().name.as_str();
+        Rejected { limit, reason: RejectReason::BreakerOpen, retry_after }
     }
 
     /// `at`: when the call ended, if the clock was looked at.

@@ -44,9 +44,9 @@ use crate::slot::Slot;
 use crate::sync::{AtomicU64, Ordering, locked};
 use builder::{Asked, declaration};
 use places::Places;
+use pulse::Sampling;
 use queue::{Queue, Seen};
 use seat::Seat;
-use shard::Release;
 use slices::Slices;
 use steering::Steering;
 
@@ -96,7 +96,7 @@ impl Limiter {
     ///
     /// # Errors
     /// [`Rejected`]: the limit is reached, or the breaker of the same name is not closed.
-    #[inline]
+    #[inline(always)]
     pub fn try_acquire(&self, priority: Priority) -> Result<Permit, Rejected> {
         self.try_acquire_many(priority, 1)
     }
@@ -106,7 +106,7 @@ impl Limiter {
     ///
     /// # Errors
     /// [`Rejected`]: there are not enough places, or the breaker of the same name is not closed.
-    #[inline]
+    #[inline(always)]
     pub fn try_acquire_many(&self, priority: Priority, places: u32) -> Result<Permit, Rejected> {
         let core = self.0;
         let Some(class) = priority.class() else {
@@ -114,9 +114,9 @@ impl Limiter {
         };
         let pass = match core.breaker.admit() {
             Ok(pass) => pass,
-            Err(rejected) => return Err(core.shut(class, rejected)),
+            Err(retry_after) => return Err(core.shut(class, retry_after)),
         };
-        match core.admit(class, u64::from(places.max(1))) {
+        match core.admit(class, places.max(1)) {
             Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
             None => Err(core.full(class, pass)),
         }
@@ -197,56 +197,47 @@ impl Limiter {
 /// What a call in flight holds of its limiter.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// How many.
-    places: u64,
-    /// When, nanoseconds.
+    /// Since when, nanoseconds.
     at: u64,
-    /// Whether that was read from the clock.
+    /// How many.
+    places: u32,
+    /// Whether the time was read from the clock.
     timed: bool,
 }
 
 impl Place {
     /// Of a call that no limiter knows of.
-    pub const NONE: Self = Self { places: 0, at: 0, timed: true };
+    pub const NONE: Self = Self { at: 0, places: 0, timed: true };
 }
 
 impl Core {
-    #[inline]
-    fn admit(&self, class: usize, places: u64) -> Option<Place> {
-        let entered = self.places.enter(Seat::mine(), class, places, |shard| {
-            let (at, timed) = if self.clock_every == 1 {
-                (self.clock.now(), true)
-            } else {
-                let slice = self.places.limits().slice();
-                shard.pulse.admission(slice, self.clock_every, || self.clock.now())
-            };
-            shard.admit(at);
-            (at, timed)
-        });
-        entered.map(|((at, timed), places)| Place { places, at, timed })
+    #[inline(always)]
+    fn admit(&self, class: usize, places: u32) -> Option<Place> {
+        let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
+        let (at, timed) = if self.clock_every == 1 {
+            (self.clock.now(), true)
+        } else {
+            shard.estimated_admission(self.sampling(), || self.clock.now())
+        };
+        shard.admit(at);
+        // No more than was asked for.
+        Some(Place { at, places: places as u32, timed })
     }
 
     /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
-    #[inline]
-    pub fn release(&'static self, place: Place, outcome: Outcome) -> Option<u64> {
-        let Place { places, at: admitted_at, timed } = place;
+    #[inline(always)]
+    pub fn release(&'static self, place: &Place, outcome: Outcome) -> Option<u64> {
+        let Place { places, at: admitted_at, timed } = *place;
         // Another core's counter can be a little behind.
         let now = timed.then(|| self.clock.now().max(admitted_at));
-        self.places.leave(Seat::mine(), places, |shard| {
-            let (at, latency) = match now {
-                Some(at) => (at, at - admitted_at),
-                None => {
-                    shard.pulse.released(self.slice(), self.clock_every, admitted_at, || self.clock.now())
-                }
-            };
-            if timed && self.clock_every != 1 {
-                shard.pulse.saw(self.slice(), self.clock_every, at);
-                if outcome == Outcome::Success {
-                    shard.pulse.timed(latency);
-                }
-            }
-            shard.release(Release { outcome, admitted_at, at, latency, deadline: self.deadline });
-        });
+        let claim = self.places.claim(Seat::mine());
+        let shard = &claim.0;
+        match now {
+            Some(at) if self.clock_every == 1 => shard.release(outcome, admitted_at, at, self.deadline),
+            Some(at) => shard.timed_release(outcome, admitted_at, at, self.sampling()),
+            None => shard.estimated_release(outcome, admitted_at, self.sampling(), || self.clock.now()),
+        }
+        self.places.leave(claim, places.into());
         if self.places.limits().awaited() {
             self.wake();
         }
@@ -254,14 +245,14 @@ impl Core {
     }
 
     #[inline]
-    fn slice(&self) -> u64 {
-        self.places.limits().slice()
+    fn sampling(&self) -> Sampling {
+        Sampling { slice: self.places.limits().slice(), every: self.clock_every, deadline: self.deadline }
     }
 
     /// Admits a call if there is room, and counts nothing if not.
     fn take(&'static self, class: usize, places: u32) -> Result<Option<Permit>, Rejected> {
         let pass = self.breaker.admit().map_err(|rejected| self.shut(class, rejected))?;
-        match self.admit(class, u64::from(places)) {
+        match self.admit(class, places) {
             Some(place) => Ok(Some(Permit::new(Some(self), self.breaker, pass, place))),
             None => {
                 self.breaker.give_back(pass);
@@ -296,9 +287,9 @@ impl Core {
 
     /// Counts a rejection by the breaker.
     #[cold]
-    fn shut(&self, class: usize, rejected: Rejected) -> Rejected {
+    fn shut(&self, class: usize, retry_after: Duration) -> Rejected {
         self.places.reject(Seat::mine(), class);
-        rejected
+        self.breaker.rejected(retry_after)
     }
 
     fn put(&'static self, value: Option<Value>) {

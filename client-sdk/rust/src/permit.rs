@@ -11,13 +11,11 @@ use crate::outcome::Outcome;
 /// taken for one.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped at once counts as a cancelled call"]
-pub struct Permit(Option<Call>);
-
-#[derive(Debug)]
-struct Call {
-    /// `None`: only a breaker watches this call.
+pub struct Permit {
+    /// `None`: no limiter counts this call.
     limiter: Option<&'static limiter::Core>,
-    breaker: &'static breaker::Core,
+    /// `None`: nobody does.
+    breaker: Option<&'static breaker::Core>,
     pass: Pass,
     place: Place,
 }
@@ -25,7 +23,7 @@ struct Call {
 impl Permit {
     /// A permit that nobody counts.
     pub(crate) const fn exempt() -> Self {
-        Self(None)
+        Self { limiter: None, breaker: None, pass: Pass::NONE, place: Place::NONE }
     }
 
     #[inline]
@@ -35,30 +33,27 @@ impl Permit {
         pass: Pass,
         place: Place,
     ) -> Self {
-        Self(Some(Call { limiter, breaker, pass, place }))
+        Self { limiter, breaker: Some(breaker), pass, place }
     }
 
-    /// Ends the call. Never blocks, never allocates.
+    /// Ends the call. Never blocks, never allocates. Costs one reading of the clock and about a third as much again.
     #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        if let Some(call) = self.0.take() {
-            call.end(outcome);
-        }
+    pub fn finish(self, outcome: Outcome) {
+        self.end(outcome);
+        // It has ended.
+        std::mem::forget(self);
+    }
+
+    #[inline]
+    fn end(&self, outcome: Outcome) {
+        let Some(breaker) = self.breaker else { return };
+        let at = self.limiter.and_then(|limiter| limiter.release(&self.place, outcome));
+        breaker.settle(self.pass, outcome, at);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call.end(Outcome::of_unfinished());
-        }
-    }
-}
-
-impl Call {
-    #[inline]
-    fn end(self, outcome: Outcome) {
-        let at = self.limiter.and_then(|limiter| limiter.release(self.place, outcome));
-        self.breaker.settle(self.pass, outcome, at);
+        self.end(Outcome::of_unfinished());
     }
 }

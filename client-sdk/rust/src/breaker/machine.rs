@@ -38,18 +38,31 @@ const LOCAL_PROBES: usize = 2;
 /// Probes that must succeed.
 const PROBES_TO_CLOSE: u64 = 3;
 
-/// The right to go through the breaker once.
+/// The right to go through the breaker once: a packed [`Probe`], or one without a deadline for a call that is none. One
+/// word, because every call carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pass {
-    generation: u64,
-    /// A packed [`Probe`], or 0.
-    probe: u64,
-}
+pub(crate) struct Pass(u64);
 
-#[cfg(test)]
 impl Pass {
+    /// Of a call that no breaker knows of.
+    pub const NONE: Self = Self(0);
+
+    #[inline]
+    const fn free(generation: u64) -> Self {
+        Self(Probe { generation, deadline_ms: 0, index: 0 }.pack())
+    }
+
+    #[cfg(test)]
     pub const fn generation(self) -> u64 {
-        self.generation
+        Word::unpack(self.0).generation
+    }
+
+    #[inline]
+    const fn probe(self) -> Option<Probe> {
+        match Probe::unpack(self.0) {
+            Some(probe) if probe.deadline_ms != 0 => Some(probe),
+            _ => None,
+        }
     }
 }
 
@@ -92,10 +105,11 @@ impl Machine {
     /// Lets a call through, or says when to come back. The clock is read only where the answer depends on it.
     #[inline]
     pub fn admit(&self, now_nanos: impl FnOnce() -> u64) -> Result<Pass, Duration> {
-        let word = self.load();
-        if word.state.passes_all() {
-            return Ok(Pass { generation: word.generation, probe: 0 });
+        let packed = self.word.load(Ordering::Acquire);
+        if Word::passes_all(packed) {
+            return Ok(Pass(Word::generation_bits(packed)));
         }
+        let word = Word::unpack(packed);
         if word.state.is_shut() {
             return Err(self.pushed.retry_after());
         }
@@ -112,14 +126,18 @@ impl Machine {
             Outcome::Failure => _ = self.in_a_row.fetch_add(1, Ordering::Relaxed),
             _ => {}
         }
-        let word = self.load();
-        if word.generation != pass.generation {
+        let packed = self.word.load(Ordering::Acquire);
+        if Word::generation_bits(packed) != Word::generation_bits(pass.0) {
             return;
         }
-        match (word.state, Probe::unpack(pass.probe)) {
-            (State::Closed, _) if outcome == Outcome::Success => self.clear(word.generation),
+        if Word::passes_all(packed) && outcome == Outcome::Success {
+            self.clear(packed);
+            return;
+        }
+        let word = Word::unpack(packed);
+        match (word.state, pass.probe()) {
             (State::Closed, _) if outcome == Outcome::Failure => {
-                self.failed_closed(word, now_nanos() / 1_000_000)
+                self.failed_closed(word, now_nanos() / 1_000_000);
             }
             (State::HalfOpen | State::PushedHalfOpen, Some(probe)) => {
                 self.settle_probe(word, probe, outcome, now_nanos() / 1_000_000);
@@ -130,7 +148,7 @@ impl Machine {
 
     /// Gives a pass back unused.
     pub fn give_back(&self, pass: Pass) {
-        if let Some(probe) = Probe::unpack(pass.probe) {
+        if let Some(probe) = pass.probe() {
             self.probes.give_back(probe);
         }
     }
@@ -167,7 +185,7 @@ impl Machine {
         loop {
             match word.state {
                 State::Closed | State::PushedClosed => {
-                    return Ok(Pass { generation: word.generation, probe: 0 });
+                    return Ok(Pass::free(word.generation));
                 }
                 State::Open if now_ms < word.until_ms => {
                     return Err(Duration::from_millis(word.until_ms - now_ms));
@@ -264,11 +282,11 @@ impl Machine {
 
     /// Sets the tally back, if it is of that generation and not at zero already (the usual case, which writes nothing).
     #[inline]
-    fn clear(&self, generation: u64) {
+    fn clear(&self, packed: u64) {
         let held = self.tally.load(Ordering::Relaxed);
         let tally = Tally::unpack(held);
-        if tally.generation == generation && tally.count != 0 {
-            let zero = Tally { generation, count: 0 }.pack();
+        if tally.count != 0 && tally.generation == Word::unpack(packed).generation {
+            let zero = Tally { count: 0, ..tally }.pack();
             // Lost to another completion: either order of the two is as true as the other.
             let _ = self.tally.compare_exchange(held, zero, Ordering::Relaxed, Ordering::Relaxed);
         }
@@ -277,7 +295,7 @@ impl Machine {
 
 fn into_pass(wished: &Wished) -> Result<Pass, Duration> {
     match wished {
-        Wished::Got(probe) => Ok(Pass { generation: probe.generation, probe: probe.pack() }),
+        Wished::Got(probe) => Ok(Pass(probe.pack())),
         _ => Err(ALL_OUT),
     }
 }

@@ -30,12 +30,6 @@ impl State {
         Self::ForcedOpen,
     ];
 
-    /// Whether every call goes through.
-    #[inline]
-    pub const fn passes_all(self) -> bool {
-        matches!(self, Self::Closed | Self::PushedClosed)
-    }
-
     /// Whether no call goes through.
     #[inline]
     pub const fn is_shut(self) -> bool {
@@ -59,6 +53,19 @@ pub(crate) struct Word {
 impl Word {
     /// The latest time that fits.
     pub const LATEST_MS: u64 = TIMES - 1;
+
+    /// Whether every call goes through, without taking the word apart.
+    #[inline]
+    pub const fn passes_all(word: u64) -> bool {
+        let state = word >> (GENERATION_BITS + TIME_BITS);
+        state == State::Closed as u64 || state == State::PushedClosed as u64
+    }
+
+    /// The generation where it is; a [`Probe`] has it in the same place.
+    #[inline]
+    pub const fn generation_bits(word: u64) -> u64 {
+        word & ((GENERATIONS - 1) << TIME_BITS)
+    }
 
     #[inline]
     pub const fn unpack(word: u64) -> Self {
@@ -106,6 +113,7 @@ pub(crate) struct Probe {
 
 impl Probe {
     /// `None`: the slot is free. A deadline is never at time zero, so a probe is never packed into 0.
+    #[inline]
     pub const fn unpack(word: u64) -> Option<Self> {
         if word == 0 {
             return None;
@@ -114,6 +122,7 @@ impl Probe {
         Some(Self { index, generation: (word >> TIME_BITS) % GENERATIONS, deadline_ms: word % TIMES })
     }
 
+    #[inline]
     pub const fn pack(self) -> u64 {
         let deadline_ms = if self.deadline_ms >= TIMES { TIMES - 1 } else { self.deadline_ms };
         ((self.index as u64) << (GENERATION_BITS + TIME_BITS)) | (self.generation << TIME_BITS) | deadline_ms
@@ -143,8 +152,11 @@ mod tests {
         ) {
             let word = Word { state: State::ALL[state], generation, until_ms: at };
             prop_assert_eq!(Word::unpack(word.pack()), word);
+            let passes = matches!(word.state, State::Closed | State::PushedClosed);
+            prop_assert_eq!(Word::passes_all(word.pack()), passes);
             let probe = Probe { generation, deadline_ms: at, index };
             prop_assert_eq!(Probe::unpack(probe.pack()), Some(probe));
+            prop_assert_eq!(Word::generation_bits(probe.pack()), Word::generation_bits(word.pack()));
             let tally = Tally { generation, count: at };
             prop_assert_eq!(Tally::unpack(tally.pack()), tally);
         }

@@ -26,6 +26,38 @@ pub(crate) struct Released {
 }
 
 impl Released {
+    fn of(shard: &Shard) -> Self {
+        let [completed, dropped, failed, cancelled, late] =
+            [&shard.completed, &shard.dropped, &shard.failed, &shard.cancelled, &shard.late].map(read);
+        let [release_time_sum, latency_sum] = [&shard.release_time_sum, &shard.latency_sum].map(read);
+        let repeated = shard.repeated();
+        Self {
+            completed,
+            dropped,
+            failed,
+            cancelled,
+            late,
+            release_time_sum,
+            latency_sum,
+            success_latency_sum: read(&shard.success_latency_sum).wrapping_add(repeated.0),
+            success_latency_sq_sum: read(&shard.success_latency_sq_sum).wrapping_add(repeated.1),
+        }
+    }
+
+    const fn plus(&self, other: &Self) -> Self {
+        Self {
+            completed: self.completed.wrapping_add(other.completed),
+            dropped: self.dropped.wrapping_add(other.dropped),
+            failed: self.failed.wrapping_add(other.failed),
+            cancelled: self.cancelled.wrapping_add(other.cancelled),
+            late: self.late.wrapping_add(other.late),
+            release_time_sum: self.release_time_sum.wrapping_add(other.release_time_sum),
+            latency_sum: self.latency_sum.wrapping_add(other.latency_sum),
+            success_latency_sum: self.success_latency_sum.wrapping_add(other.success_latency_sum),
+            success_latency_sq_sum: self.success_latency_sq_sum.wrapping_add(other.success_latency_sq_sum),
+        }
+    }
+
     /// Calls released in whatever way.
     pub const fn count(&self) -> u64 {
         self.completed.wrapping_add(self.dropped).wrapping_add(self.failed).wrapping_add(self.cancelled)
@@ -66,32 +98,9 @@ impl Reader<'_> {
 
     /// What the finished calls left.
     pub fn released(&self) -> Released {
-        let sum = self.sum(|shard| {
-            [
-                &shard.completed,
-                &shard.dropped,
-                &shard.failed,
-                &shard.cancelled,
-                &shard.late,
-                &shard.release_time_sum,
-                &shard.latency_sum,
-                &shard.success_latency_sum,
-                &shard.success_latency_sq_sum,
-            ]
-        });
-        let [completed, dropped, failed, cancelled, late, release_time_sum, latency_sum, ..] = sum;
-        let [.., success_latency_sum, success_latency_sq_sum] = sum;
-        Released {
-            completed,
-            dropped,
-            failed,
-            cancelled,
-            late,
-            release_time_sum,
-            latency_sum,
-            success_latency_sum,
-            success_latency_sq_sum,
-        }
+        let mut sum = Released::default();
+        self.visit(Released::of, |seen| sum = sum.plus(&seen));
+        sum
     }
 
     /// What the admissions left.
@@ -109,7 +118,7 @@ impl Reader<'_> {
     fn sum<const N: usize>(&self, counters: impl Fn(&Shard) -> [&AtomicU64; N]) -> [u64; N] {
         let mut sum = [0_u64; N];
         self.visit(
-            |shard| counters(shard).map(|counter| counter.load(Ordering::Relaxed)),
+            |shard| counters(shard).map(read),
             |seen| {
                 for (sum, seen) in sum.iter_mut().zip(seen) {
                     *sum = sum.wrapping_add(seen);
@@ -118,4 +127,8 @@ impl Reader<'_> {
         );
         sum
     }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }

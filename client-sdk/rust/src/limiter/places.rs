@@ -86,33 +86,28 @@ impl Places {
         &self.gauge
     }
 
-    /// Takes so many places (no more than there are) for one call and counts it. Returns what `count` does, with the
-    /// places taken; `None` when there are not enough.
-    #[inline]
-    pub fn enter<T>(
-        &self,
-        seat: Seat,
-        class: usize,
-        places: u64,
-        count: impl FnOnce(&Claim<'_>) -> T,
-    ) -> Option<(T, u64)> {
+    /// Takes so many places (no more than there are) for one call; `None` when there are not enough. The call is to be
+    /// counted in the shard that comes with them.
+    #[inline(always)]
+    pub fn enter(&self, seat: Seat, class: usize, places: u64) -> Option<(Claim<'_>, u64)> {
         let cap = self.limits.cap(class);
         let places = places.min(cap);
         // Before anything is written: a rejection costs little more than this look.
         if self.gauge.has_room(places, cap) {
             let (shard, regime) = self.claim(seat);
             if self.take(&shard, regime, places, cap) {
-                return Some((count(&shard), places));
+                return Some((shard, places));
             }
+        } else if self.limits.regime() == Regime::EXACT {
+            self.gauge.note_limited();
+            return None;
         }
-        self.enter_exact(seat, class, places, count)
+        self.enter_exact(seat, class, places)
     }
 
-    /// Gives the places of one call back and counts its end.
-    #[inline]
-    pub fn leave(&self, seat: Seat, places: u64, count: impl FnOnce(&Claim<'_>)) {
-        let (shard, regime) = self.claim(seat);
-        count(&shard);
+    /// Gives the places of one call back, after its end was counted in the shard of [`Places::claim`].
+    #[inline(always)]
+    pub fn leave(&self, (shard, regime): (Claim<'_>, Regime), places: u64) {
         let held = shard.held.load(Ordering::Relaxed);
         if regime == Regime::SPARE {
             let held = held + places;
@@ -146,7 +141,7 @@ impl Places {
     }
 
     /// Takes places, from the thread's own or from the gauge.
-    #[inline]
+    #[inline(always)]
     fn take(&self, shard: &Shard, regime: Regime, places: u64, cap: u64) -> bool {
         if regime != Regime::SPARE {
             return self.gauge.try_enter(places, cap);
@@ -166,25 +161,18 @@ impl Places {
 
     /// Near the limit, or at it: spare places are needed, and a place comes from the gauge or not at all.
     #[cold]
-    fn enter_exact<T>(
-        &self,
-        seat: Seat,
-        class: usize,
-        places: u64,
-        count: impl FnOnce(&Claim<'_>) -> T,
-    ) -> Option<(T, u64)> {
+    fn enter_exact(&self, seat: Seat, class: usize, places: u64) -> Option<(Claim<'_>, u64)> {
         self.tighten();
         if !self.gauge.try_enter(places, self.limits.cap(class)) {
             self.gauge.note_limited();
             return None;
         }
-        let (shard, _) = self.claim(seat);
-        Some((count(&shard), places))
+        Some((self.claim(seat).0, places))
     }
 
     /// The shard that this thread may write now, and the regime that it must go by while it does.
-    #[inline]
-    fn claim(&self, seat: Seat) -> (Claim<'_>, Regime) {
+    #[inline(always)]
+    pub fn claim(&self, seat: Seat) -> (Claim<'_>, Regime) {
         if let Some(own) = self.own.get(seat.0) {
             let claim = own.begin();
             let regime = self.limits.regime();
@@ -195,6 +183,7 @@ impl Places {
         (self.claim_common(seat), Regime::EXACT)
     }
 
+    #[cold]
     fn claim_common(&self, seat: Seat) -> Claim<'_> {
         loop {
             for index in 0..self.common.len() {

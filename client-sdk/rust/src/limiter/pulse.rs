@@ -14,15 +14,16 @@
 //! latencies counted are a fair draw of one in so many, each standing for those after it, so means, squares, the histogram
 //! and the late ones are unbiased; only their certainty is that of the calls that were timed.
 //!
-//! An estimate is only good while calls come fast. So a thread samples only in a slice of 50 ms that follows one in which it
-//! had [`BUSY`] events or more, and the first event of each slice reads the clock whatever happens: a thread that is slow, or
-//! that comes back after a rest, is always timed. The distance between readings is drawn by lot, since calls in step with it
-//! would be judged by always the same one of them.
+//! An estimate is only good while calls come fast. So a thread samples only when it had [`BUSY`] events or more in this slice
+//! of 50 ms or the one before, and the first event of each slice reads the clock whatever happens: a thread that is slow, or
+//! that comes back after a rest, is timed. The distance between readings is drawn by lot, since calls in step with it would
+//! be judged by always the same one of them.
 
-use super::shard::add;
+use super::shard::{Claim, SQUARE_UNIT_MICROS, Shard, add, square_micros};
+use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, scatter};
 
-/// Events (admissions and releases) of a thread in a slice for it to sample in the next: 2560 in a second.
+/// Events (admissions and releases) of a thread in a slice from which on it samples: 2560 in a second.
 const BUSY: u64 = 128;
 /// An estimate moves on by at most this for each event, nanoseconds: the mean at [`BUSY`].
 const LONGEST_STEP: u64 = 50_000_000 / BUSY;
@@ -30,107 +31,172 @@ const LONGEST_STEP: u64 = 50_000_000 / BUSY;
 /// The time as one thread estimates it. All words are written under the shard's claim only.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// Calls that may still be admitted without a reading.
-    left: AtomicU64,
-    /// The slice of the last reading.
-    slice: AtomicU64,
     /// The time now, as far as it is known.
     now: AtomicU64,
     /// The mean time from event to event.
     step: AtomicU64,
-    /// Events since the last reading.
-    unread: AtomicU64,
+    /// The slice of the last reading.
+    slice: AtomicU64,
+    /// The next reading is due when so many calls have been admitted.
+    due: AtomicU64,
+    /// Successes that count as the last timed one and have not been added up yet. A report has them in its sums all the
+    /// same, the histogram and the late ones follow.
+    repeats: AtomicU64,
+    /// Its latency; 0: none was timed yet.
+    latency: AtomicU64,
     read_at: AtomicU64,
-    /// Events since the slice began.
-    events: AtomicU64,
-    /// Calls for one reading in this slice.
-    stride: AtomicU64,
+    /// Events there had been at the last reading, and at the beginning of the slice.
+    events_read: AtomicU64,
+    events_before: AtomicU64,
+    /// Whether the slice before was busy.
+    was_busy: AtomicU64,
     /// Readings ever: what lots are drawn from.
     readings: AtomicU64,
-    /// That of the last success that was timed; 0: none was.
-    latency: AtomicU64,
+}
+
+/// What a limiter says about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sampling {
+    /// The number of this slice.
+    pub slice: u64,
+    /// One call in so many.
+    pub every: u64,
+    /// A success that takes longer is late, nanoseconds.
+    pub deadline: u64,
+}
+
+impl Claim<'_> {
+    /// The time of an admission, and whether it was read.
+    #[inline]
+    pub fn estimated_admission(&self, sampling: Sampling, clock: impl FnOnce() -> u64) -> (u64, bool) {
+        let admitted = self.admitted.load(Ordering::Relaxed);
+        if admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice) {
+            return (self.pulse.estimate(), false);
+        }
+        let now = clock();
+        self.read(sampling, now);
+        (now, true)
+    }
+
+    /// Counts the release of a call whose admission was read, as its release was.
+    pub fn timed_release(&self, outcome: Outcome, admitted_at: u64, at: u64, sampling: Sampling) {
+        if self.pulse.is_of(sampling.slice) {
+            self.reckon(at);
+        } else {
+            self.read(sampling, at);
+        }
+        if outcome == Outcome::Success {
+            self.add_up(sampling.deadline);
+            self.pulse.latency.store(at.wrapping_sub(admitted_at).max(1), Ordering::Relaxed);
+        }
+        self.release(outcome, admitted_at, at, sampling.deadline);
+    }
+
+    /// Counts the release of a call whose admission was not read.
+    #[inline]
+    pub fn estimated_release(
+        &self,
+        outcome: Outcome,
+        admitted_at: u64,
+        sampling: Sampling,
+        clock: impl FnOnce() -> u64,
+    ) {
+        let at = if self.pulse.is_of(sampling.slice) {
+            self.pulse.estimate()
+        } else {
+            let now = clock();
+            self.read(sampling, now);
+            now
+        };
+        if outcome == Outcome::Success {
+            if self.pulse.latency.load(Ordering::Relaxed) == 0 {
+                self.success(at.saturating_sub(admitted_at), sampling.deadline, 1);
+            } else {
+                add(&self.pulse.repeats, 1);
+            }
+        }
+        self.end(outcome, admitted_at, at);
+    }
+
+    /// Adds the successes up that count as the last timed one.
+    fn add_up(&self, deadline: u64) {
+        let repeats = self.pulse.repeats.load(Ordering::Relaxed);
+        if repeats != 0 {
+            self.success(self.pulse.latency.load(Ordering::Relaxed), deadline, repeats);
+            self.pulse.repeats.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a reading that was due.
+    fn read(&self, sampling: Sampling, now: u64) {
+        let pulse = &self.pulse;
+        self.reckon(now);
+        // What is reported at the end of a slice is added up.
+        self.add_up(sampling.deadline);
+        let events = pulse.events_read.load(Ordering::Relaxed);
+        let slice = pulse.slice.load(Ordering::Relaxed);
+        if slice != sampling.slice {
+            let busy = slice.wrapping_add(1) == sampling.slice && pulse.is_busy(events);
+            pulse.was_busy.store(busy.into(), Ordering::Relaxed);
+            pulse.events_before.store(events, Ordering::Relaxed);
+            pulse.slice.store(sampling.slice, Ordering::Relaxed);
+        }
+        let busy = pulse.was_busy.load(Ordering::Relaxed) != 0 || pulse.is_busy(events);
+        let untimed = if busy { pulse.lot(sampling.every) } else { 0 };
+        // The one that is admitted with this reading comes on top.
+        let due = self.admitted.load(Ordering::Relaxed).wrapping_add(1 + untimed);
+        pulse.due.store(due, Ordering::Relaxed);
+    }
+
+    /// Works out how fast events come, from those since the last reading.
+    fn reckon(&self, now: u64) {
+        let pulse = &self.pulse;
+        let all = self.events();
+        let events = all.wrapping_sub(pulse.events_read.load(Ordering::Relaxed)).wrapping_add(1);
+        let since = now.saturating_sub(pulse.read_at.load(Ordering::Relaxed));
+        pulse.step.store((since / events.max(1)).min(LONGEST_STEP), Ordering::Relaxed);
+        pulse.events_read.store(all.wrapping_add(1), Ordering::Relaxed);
+        pulse.read_at.store(now, Ordering::Relaxed);
+        pulse.now.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Shard {
+    /// What the successes that have not been added up yet make of the sum of latencies and of the squares.
+    pub fn repeated(&self) -> (u64, u64) {
+        let repeats = self.pulse.repeats.load(Ordering::Relaxed);
+        let latency = self.pulse.latency.load(Ordering::Relaxed);
+        (latency.wrapping_mul(repeats), square_micros(latency).saturating_mul(repeats) / SQUARE_UNIT_MICROS)
+    }
+
+    /// Admissions and releases here.
+    fn events(&self) -> u64 {
+        let counters = [&self.admitted, &self.completed, &self.dropped, &self.failed, &self.cancelled];
+        counters.iter().fold(0, |sum, counter| sum.wrapping_add(counter.load(Ordering::Relaxed)))
+    }
 }
 
 impl Pulse {
-    /// The time of an admission, and whether it was read.
     #[inline]
-    pub fn admission(&self, slice: u64, every: u64, clock: impl FnOnce() -> u64) -> (u64, bool) {
-        let left = self.left.load(Ordering::Relaxed);
-        if left == 0 || self.slice.load(Ordering::Relaxed) != slice {
-            return (self.read(slice, every, clock()), true);
-        }
-        self.left.store(left - 1, Ordering::Relaxed);
-        (self.estimate(), false)
+    fn is_of(&self, slice: u64) -> bool {
+        self.slice.load(Ordering::Relaxed) == slice
     }
 
-    /// The time of the release of a call whose admission was not read, and the latency that it counts as in a success.
-    #[inline]
-    pub fn released(
-        &self,
-        slice: u64,
-        every: u64,
-        admitted_at: u64,
-        clock: impl FnOnce() -> u64,
-    ) -> (u64, u64) {
-        let at = if self.slice.load(Ordering::Relaxed) == slice {
-            self.estimate()
-        } else {
-            self.read(slice, every, clock())
-        };
-        match self.latency.load(Ordering::Relaxed) {
-            0 => (at, at.saturating_sub(admitted_at)),
-            timed => (at, timed),
-        }
-    }
-
-    /// Takes note of a reading that had to be made: the release of a call whose admission was read.
-    #[inline]
-    pub fn saw(&self, slice: u64, every: u64, now: u64) {
-        if self.slice.load(Ordering::Relaxed) == slice {
-            self.set(now);
-        } else {
-            self.read(slice, every, now);
-        }
-    }
-
-    /// Takes note of the latency of a success that was timed.
-    #[inline]
-    pub fn timed(&self, latency: u64) {
-        self.latency.store(latency.max(1), Ordering::Relaxed);
+    fn is_busy(&self, events: u64) -> bool {
+        events.wrapping_sub(self.events_before.load(Ordering::Relaxed)) >= BUSY
     }
 
     #[inline]
     fn estimate(&self) -> u64 {
-        add(&self.unread, 1);
-        add(&self.now, self.step.load(Ordering::Relaxed));
-        self.now.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, now: u64) {
-        let events = self.unread.load(Ordering::Relaxed) + 1;
-        let since = now.saturating_sub(self.read_at.load(Ordering::Relaxed));
-        self.step.store((since / events).min(LONGEST_STEP), Ordering::Relaxed);
-        self.read_at.store(now, Ordering::Relaxed);
+        let now = self.now.load(Ordering::Relaxed).wrapping_add(self.step.load(Ordering::Relaxed));
         self.now.store(now, Ordering::Relaxed);
-        self.unread.store(0, Ordering::Relaxed);
-        add(&self.events, events);
+        now
     }
 
-    fn read(&self, slice: u64, every: u64, now: u64) -> u64 {
-        self.set(now);
-        if self.slice.load(Ordering::Relaxed) != slice {
-            let follows = self.slice.load(Ordering::Relaxed).wrapping_add(1) == slice;
-            let busy = follows && self.events.load(Ordering::Relaxed) >= BUSY;
-            self.stride.store(if busy { every } else { 1 }, Ordering::Relaxed);
-            self.events.store(0, Ordering::Relaxed);
-            self.slice.store(slice, Ordering::Relaxed);
-        }
+    /// From 0 to twice `every`, less two: `every` in the mean, with the reading itself.
+    fn lot(&self, every: u64) -> u64 {
         add(&self.readings, 1);
-        // From 0 to twice the stride, less one: the stride in the mean, with the reading itself.
-        let stride = self.stride.load(Ordering::Relaxed);
-        let lot = scatter(self.readings.load(Ordering::Relaxed)) % (2 * stride).saturating_sub(1).max(1);
-        self.left.store(lot, Ordering::Relaxed);
-        now
+        scatter(self.readings.load(Ordering::Relaxed)) % (2 * every - 1)
     }
 }
 

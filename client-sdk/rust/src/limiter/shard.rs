@@ -16,18 +16,6 @@ use crate::barrier;
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// A call that ends: all times in nanoseconds of the same clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Release {
-    pub outcome: Outcome,
-    pub admitted_at: u64,
-    pub at: u64,
-    /// What its latency counts as, if it is a success. The difference of the two times, unless clocks are sampled.
-    pub latency: u64,
-    /// A success that took longer than this is late.
-    pub deadline: u64,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Shard {
@@ -55,7 +43,7 @@ pub(crate) struct Shard {
 }
 
 /// Square microseconds in the unit of the squared latencies.
-const SQUARE_UNIT_MICROS: u64 = (SQUARE_UNIT_NANOS / 1000).pow(2);
+pub(super) const SQUARE_UNIT_MICROS: u64 = (SQUARE_UNIT_NANOS / 1000).pow(2);
 
 /// The right to write a shard, until it is dropped.
 pub(crate) struct Claim<'a> {
@@ -153,33 +141,48 @@ impl Claim<'_> {
         add(&self.admit_time_sum, at);
     }
 
-    /// Counts a release.
+    /// Counts a release. All times in nanoseconds; a success that takes longer than `deadline` is late.
     #[inline]
-    pub fn release(&self, release: Release) {
-        match release.outcome {
-            Outcome::Success => self.success(release.latency, release.deadline),
-            Outcome::Dropped => add(&self.dropped, 1),
-            Outcome::Failure => add(&self.failed, 1),
-            Outcome::Ignore => add(&self.cancelled, 1),
+    pub fn release(&self, outcome: Outcome, admitted_at: u64, at: u64, deadline: u64) {
+        if outcome == Outcome::Success {
+            self.success(at.wrapping_sub(admitted_at), deadline, 1);
         }
-        add(&self.release_time_sum, release.at);
-        add(&self.latency_sum, release.at.wrapping_sub(release.admitted_at));
+        self.end(outcome, admitted_at, at);
     }
 
+    /// Counts what every release has.
     #[inline]
-    fn success(&self, latency: u64, deadline: u64) {
-        add(&self.completed, 1);
-        add(&self.success_latency_sum, latency);
+    pub(super) fn end(&self, outcome: Outcome, admitted_at: u64, at: u64) {
+        let ended = match outcome {
+            Outcome::Success => &self.completed,
+            Outcome::Dropped => &self.dropped,
+            Outcome::Failure => &self.failed,
+            Outcome::Ignore => &self.cancelled,
+        };
+        add(ended, 1);
+        add(&self.release_time_sum, at);
+        add(&self.latency_sum, at.wrapping_sub(admitted_at));
+    }
+
+    /// Counts so many successes of that latency, but for their number.
+    #[inline]
+    pub(super) fn success(&self, latency: u64, deadline: u64, times: u64) {
+        add(&self.success_latency_sum, latency.wrapping_mul(times));
         // The rest is carried: a service that answers in 50 us has squares below one unit.
-        let micros = (latency / 1000).min(u64::from(u32::MAX));
-        let squares = (micros * micros).saturating_add(self.square_rest.load(Ordering::Relaxed));
+        let squares = square_micros(latency).saturating_mul(times);
+        let squares = squares.saturating_add(self.square_rest.load(Ordering::Relaxed));
         self.square_rest.store(squares % SQUARE_UNIT_MICROS, Ordering::Relaxed);
         add(&self.success_latency_sq_sum, squares / SQUARE_UNIT_MICROS);
-        add(&self.histogram[histogram::bucket(latency)], 1);
+        add(&self.histogram[histogram::bucket(latency)], times);
         if latency > deadline {
-            add(&self.late, 1);
+            add(&self.late, times);
         }
     }
+}
+
+#[inline]
+pub(super) fn square_micros(latency: u64) -> u64 {
+    (latency / 1000).min(u64::from(u32::MAX)).pow(2)
 }
 
 impl Deref for Claim<'_> {

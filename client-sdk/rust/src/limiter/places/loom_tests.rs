@@ -5,8 +5,6 @@ use crate::outcome::Outcome;
 use crate::priority::Priority;
 use crate::sync::{AtomicU64, explore};
 
-use super::super::shard::Release;
-
 /// Places for so many threads with shards of their own; the first of them holds `spare` places.
 fn places(own: usize, limit: u64, spare: u64) -> Arc<Places> {
     let places = Places::with_shards(own, 1, limit as f64, Priority::DEFAULT_SHARES);
@@ -20,10 +18,11 @@ fn places(own: usize, limit: u64, spare: u64) -> Arc<Places> {
 
 /// One call, in company of no more than `limit - 1`.
 fn call(places: &Places, inside: &AtomicU64, seat: usize, limit: u64) -> bool {
-    let Some(((), taken)) = places.enter(Seat(seat), 0, 1, |_| ()) else { return false };
+    let Some((shard, taken)) = places.enter(Seat(seat), 0, 1) else { return false };
+    drop(shard);
     assert!(inside.fetch_add(1, Ordering::Relaxed) < limit, "above the limit");
     inside.fetch_sub(1, Ordering::Relaxed);
-    places.leave(Seat(seat), taken, |_| ());
+    places.leave(places.claim(Seat(seat)), taken);
     true
 }
 
@@ -74,25 +73,25 @@ fn loom_a_caller_that_waits_is_not_forgotten_by_a_thread_with_spare_places() {
         let owner = {
             let places = places.clone();
             loom::thread::spawn(move || {
-                places.leave(Seat(0), 1, |_| ());
+                places.leave(places.claim(Seat(0)), 1);
                 places.limits.awaited()
             })
         };
         places.begin_wait();
-        let entered = places.enter(Seat(1), 0, 1, |_| ()).is_some();
+        let entered = places.enter(Seat(1), 0, 1).is_some();
         // A thread that was inside meanwhile is looked at again by the session.
         let woken = owner.join().expect("no panic");
         assert!(entered || woken, "it sleeps for ever");
     });
 }
 
-fn release(at: u64) -> Release {
-    Release { outcome: Outcome::Success, admitted_at: 1000, at, latency: at - 1000, deadline: u64::MAX }
-}
-
 fn busy(places: &Places, seat: usize) {
-    let ((), taken) = places.enter(Seat(seat), 0, 1, |shard| shard.admit(1000)).expect("there is room");
-    places.leave(Seat(seat), taken, |shard| shard.release(release(1500)));
+    let (shard, taken) = places.enter(Seat(seat), 0, 1).expect("there is room");
+    shard.admit(1000);
+    drop(shard);
+    let claim = places.claim(Seat(seat));
+    claim.0.release(Outcome::Success, 1000, 1500, u64::MAX);
+    places.leave(claim, taken);
 }
 
 /// On a shard of the writer's own (where the reader holds it off when it is overtaken) and on a common one.

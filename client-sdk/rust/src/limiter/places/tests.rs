@@ -15,11 +15,14 @@ fn places(threads: usize, limit: u64) -> Places {
 
 /// A call of the thread in that seat.
 fn enter(places: &Places, seat: usize, class: usize, weight: u64) -> Option<u64> {
-    places.enter(Seat(seat), class, weight, |shard| shard.admit(0)).map(|((), taken)| taken)
+    places.enter(Seat(seat), class, weight).map(|(shard, taken)| {
+        shard.admit(0);
+        taken
+    })
 }
 
 fn leave(places: &Places, seat: usize, taken: u64) {
-    places.leave(Seat(seat), taken, |_| ());
+    places.leave(places.claim(Seat(seat)), taken);
 }
 
 fn set(places: &Places, limit: u64) {

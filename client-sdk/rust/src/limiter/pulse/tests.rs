@@ -15,22 +15,30 @@ use crate::sync::jitter;
 const EVERY: u64 = 8;
 const SLICE: u64 = 50_000_000;
 
+/// An admission on that shard, and whether it read the clock.
+fn admit(shard: &Shard, slice: u64, now: u64) -> (u64, bool) {
+    let claim = shard.begin();
+    let (at, timed) = claim.estimated_admission(Sampling { slice, every: EVERY, deadline: u64::MAX }, || now);
+    claim.admit(at);
+    (at, timed)
+}
+
 /// So many admissions in each of 20 slices, evenly spread; the share of them that read the clock in the last 18.
 fn share_read(in_a_slice: u64) -> f64 {
-    let pulse = Pulse::default();
+    let shard = Shard::new();
     let (mut read, mut all) = (0, 0);
     for slice in 1..=20 {
         for n in 0..in_a_slice {
             let now = slice * SLICE + n * (SLICE / in_a_slice);
-            let (at, timed) = pulse.admission(slice, EVERY, || now);
+            let (at, timed) = admit(&shard, slice, now);
             assert!(at.abs_diff(now) <= 15 * LONGEST_STEP, "{at} {now}");
             if slice > 2 {
-                read += u64::from(timed);
+                read += u32::from(timed);
                 all += 1;
             }
         }
     }
-    read as f64 / all as f64
+    f64::from(read) / f64::from(all)
 }
 
 #[test]
@@ -45,13 +53,13 @@ fn one_call_in_so_many_reads_the_clock_where_there_are_many() {
 
 #[test]
 fn a_thread_that_comes_back_after_a_rest_reads_the_clock() {
-    let pulse = Pulse::default();
+    let shard = Shard::new();
     for slice in [1, 2, 3, 4] {
-        (0..1000).for_each(|n| _ = pulse.admission(slice, EVERY, || slice * SLICE + n * 50_000));
+        (0..1000).for_each(|n| _ = admit(&shard, slice, slice * SLICE + n * 50_000));
     }
     let back = 4 * SLICE + 600 * 1_000_000_000;
     for slice in [1000, 1002] {
-        let times: Vec<_> = (0..20).map(|n| pulse.admission(slice, EVERY, || back + n)).collect();
+        let times: Vec<_> = (0..20).map(|n| admit(&shard, slice, back + n)).collect();
         assert!(times.iter().enumerate().all(|(n, (at, timed))| *timed && *at == back + n as u64));
     }
 }
@@ -120,19 +128,20 @@ impl Plant {
             }
             self.move_on(next);
             if next == ends {
-                let (_, admitted_at) = self.in_flight.pop().unwrap();
-                self.permits.remove(&admitted_at).unwrap().finish(Outcome::Success);
+                let (_, admitted_at) = self.in_flight.pop().expect("looked at above");
+                self.permits.remove(&admitted_at).expect("still in flight").finish(Outcome::Success);
                 self.latencies.push((next - admitted_at) as f64 / 1e9);
             } else {
                 let latency = self.exponential(self.mean_nanos);
-                self.permits.insert(next, self.limiter.try_acquire(Priority::Normal).unwrap());
+                self.permits
+                    .insert(next, self.limiter.try_acquire(Priority::Normal).expect("no limit in reach"));
                 self.in_flight.push((std::cmp::Reverse(next + latency), next));
                 self.next_arrival = next + 1 + self.exponential(1e9 / self.per_second);
             }
         }
         self.move_on(end);
         self.limiter.close_slice(end);
-        self.limiter.totals(end, 0).unwrap()
+        self.limiter.totals(end, 0).expect("a limiter counts")
     }
 }
 
