@@ -5,6 +5,8 @@
 
 mod args;
 pub mod board;
+pub mod checks;
+pub mod json;
 pub mod laws;
 pub mod oracles;
 pub mod set;
@@ -37,7 +39,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut known = oracles::Known::read(&folder.join("oracle.json"))?;
     let oracles = known.limits(&cases, args.search, is_kept)?;
     let board = play(&cases, &oracles, &chosen, args);
-    std::io::stdout().write_all(table::text(&board, args.verbose).as_bytes())?;
+    let checks = if args.laws.is_empty() { checks::all(&board, None) } else { Vec::new() };
+    let text = table::text(&board, args.verbose) + &checks::text(&checks);
+    std::io::stdout().write_all(text.as_bytes())?;
+    if let Some(path) = &args.json {
+        json::write(&board, path)?;
+    }
     Ok(())
 }
 
@@ -53,7 +60,7 @@ fn is_kept(case: &Case) -> bool {
 }
 
 fn choose<'a>(roster: &'a [Entry], wanted: &[String]) -> anyhow::Result<Vec<&'a Entry>> {
-    let names = || roster.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || roster.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
     for name in wanted.iter().filter(|name| *name != ORACLE) {
         anyhow::ensure!(
             roster.iter().any(|entry| entry.name == *name),
@@ -61,7 +68,10 @@ fn choose<'a>(roster: &'a [Entry], wanted: &[String]) -> anyhow::Result<Vec<&'a 
             names()
         );
     }
-    Ok(roster.iter().filter(|entry| wanted.is_empty() || wanted.contains(&entry.name)).collect())
+    Ok(roster
+        .iter()
+        .filter(|entry| wanted.is_empty() || wanted.iter().any(|name| name == entry.name))
+        .collect())
 }
 
 fn play(cases: &[Case], oracles: &[Oracle], laws: &[&Entry], args: &Args) -> Board {
@@ -69,7 +79,7 @@ fn play(cases: &[Case], oracles: &[Oracle], laws: &[&Entry], args: &Args) -> Boa
     let pairs: Vec<(&Case, &Oracle)> = cases.iter().zip(oracles).collect();
     let judge = |(case, oracle): &(&Case, &Oracle)| {
         let mut case = (*case).clone();
-        case.scenario.link.delay += args.lag.as_secs_f64();
+        case.scenario.link.delay += args.lag.as_secs_f64() / 2.0;
         case.scenario.link.loss = case.scenario.link.loss.max(args.loss);
         work::judge(&case, oracle, laws, args.base_seeds(case.named))
     };
@@ -86,8 +96,8 @@ fn play(cases: &[Case], oracles: &[Oracle], laws: &[&Entry], args: &Args) -> Boa
     });
     Board {
         lines: lines.collect(),
-        laws: std::iter::once(ORACLE.to_owned()).chain(laws.iter().map(|law| law.name.clone())).collect(),
-        peers: laws.iter().filter(|law| law.peer).map(|law| law.name.clone()).collect(),
+        laws: std::iter::once(ORACLE.to_owned()).chain(laws.iter().map(|law| law.name.to_owned())).collect(),
+        peers: laws.iter().filter(|law| law.is_peer()).map(|law| law.name.to_owned()).collect(),
         seconds: started.elapsed().as_secs_f64(),
         calls,
     }

@@ -23,6 +23,7 @@ use crate::control::{Board, Control, Shared};
 use crate::journal::Journal;
 use crate::metrics::{Metrics, UPKEEP_EVERY};
 use crate::pulse::Pulse;
+use crate::record::Recorder;
 use crate::reload::{Reload, Requests};
 use crate::sessions::Registry;
 use crate::socket::{Socket, SocketError};
@@ -117,7 +118,8 @@ impl Sidecar {
         // The port may have been left to the system.
         let admin_addr = admin.local_addr().unwrap_or(options.admin);
         let source = Reloader::new(options.config.clone());
-        let control = Control::new(shared.clone(), source, sense(options), requests);
+        let recorder = recorder(options, &shared.metrics)?;
+        let control = Control::new(shared.clone(), source, sense(options), requests).recording(recorder);
         let control = tokio::spawn(control.run());
         tokio::spawn(upkeep(shared.metrics.clone()));
         tokio::spawn(admin::serve(admin, shared.clone(), reload));
@@ -166,6 +168,12 @@ fn allowed(options: &cli::Run) -> Allowed {
     allowed.uids.extend(&options.allow_uid);
     allowed.gids.extend(&options.allow_gid);
     allowed
+}
+
+/// What writes the snapshots down, if that is wanted.
+fn recorder(options: &cli::Run, metrics: &Metrics) -> Result<Option<Recorder>, RunError> {
+    let start = |path: &PathBuf| Recorder::start(path.clone(), options.record_max_bytes, metrics.clone());
+    options.record.as_ref().map(start).transpose().map_err(RunError::Start)
 }
 
 /// What the sidecar itself reads: of the process or cgroup that it was pointed at, else of the node alone. Its own cgroup

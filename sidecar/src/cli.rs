@@ -8,12 +8,19 @@ use clap_complete::Shell;
 
 use crate::admin;
 use crate::logging::Format;
+use crate::record;
+
+mod replay;
+mod simulate;
+
+pub use replay::Replay;
+pub use simulate::Simulate;
 
 /// Exit code of a run-time failure.
 pub const EXIT_FAILURE: u8 = 1;
 /// Exit code when another sidecar owns the socket.
 pub const EXIT_HELD: u8 = 3;
-/// Exit code of a bad command line or policy file.
+/// Exit code of a bad command line, policy file or scenario file.
 pub const EXIT_USAGE: u8 = 64;
 
 /// Tunes a live service: signals in, explained setpoints out.
@@ -27,9 +34,12 @@ Examples:
   setpoint run --config /etc/setpoint --socket /run/setpoint/sdk.sock --state-dir /var/lib/setpoint
   setpoint check /etc/setpoint
   setpoint status
+  setpoint simulate T01 --against all --plot
+  setpoint replay recorded.ndjson --policy policy.yaml
   setpoint completions bash > /usr/share/bash-completion/completions/setpoint
 
-Exit codes: 0 success, 1 run-time failure, 3 another sidecar owns the socket, 64 bad command line or policy file"
+Exit codes: 0 success, 1 run-time failure, 3 another sidecar owns the socket, 64 bad command line or file,
+65 bad line of a recording"
 )]
 pub struct Cli {
     /// What to do.
@@ -46,6 +56,10 @@ pub enum Command {
     Check(Check),
     /// Show what a running sidecar sees and does
     Status(Status),
+    /// Run scenarios through the policies and the laws of other projects: no service, no waiting
+    Simulate(Simulate),
+    /// Run recorded or foreign snapshots through a policy file; each decision is a line, written at once
+    Replay(Replay),
     /// Print the completion script of a shell
     Completions {
         /// Which shell.
@@ -94,6 +108,12 @@ pub struct Run {
     /// Primary group that may connect besides the sidecar's own; can be given more than once
     #[arg(long, value_name = "N")]
     pub allow_gid: Vec<u32>,
+    /// Record every snapshot as a line of JSON, for `setpoint replay`; what is there becomes FILE.1
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// FILE and FILE.1 together take no more than this, such as 512Mi
+    #[arg(long, value_name = "SIZE", default_value = "256Mi", value_parser = record_max_bytes, requires = "record")]
+    pub record_max_bytes: u64,
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub log: Format,
@@ -124,6 +144,15 @@ pub struct Status {
     pub json: bool,
 }
 
+/// A size with its unit, or plain bytes.
+fn record_max_bytes(text: &str) -> Result<u64, String> {
+    let bytes = match text.parse() {
+        Ok(bytes) => bytes,
+        Err(_) => setpoint_policies::units::bytes(text).map_err(|error| error.to_string())?,
+    };
+    if bytes >= record::LEAST_BYTES { Ok(bytes) } else { Err("must be at least 1Mi".to_owned()) }
+}
+
 impl Cli {
     /// The command line of this process; `Err` is the exit code after help or the error was printed.
     ///
@@ -151,12 +180,13 @@ mod tests {
     #[test]
     fn every_option_of_run_is_read() {
         let line = "setpoint run --config /c --socket /s --admin 127.0.0.1:1 --state-dir /d --cgroup /g --pid 7 --proc /p \
-                    --sys /y --allow-uid 1 --allow-uid 2 --allow-gid 3 --log json --log-level debug";
+                    --sys /y --allow-uid 1 --allow-uid 2 --allow-gid 3 --log json --log-level debug --record /r --record-max-bytes 2Mi";
         let cli = Cli::try_parse_from(line.split_whitespace()).expect("valid");
         let Command::Run(run) = cli.command else { panic!("not run") };
         assert_eq!((run.pid, run.allow_uid, run.allow_gid), (Some(7), vec![1, 2], vec![3]));
         assert_eq!((run.log, run.log_level), (Format::Json, tracing::Level::DEBUG));
         assert_eq!(run.proc, PathBuf::from("/p"));
+        assert_eq!((run.record, run.record_max_bytes), (Some(PathBuf::from("/r")), 2 << 20));
     }
 
     #[test]
@@ -166,6 +196,11 @@ mod tests {
             "setpoint run",
             "setpoint run --config /c --socket /s --state-dir /d --pid 0",
             "setpoint x",
+            "setpoint run --config /c --socket /s --state-dir /d --record /r --record-max-bytes 2M",
+            "setpoint run --config /c --socket /s --state-dir /d --record /r --record-max-bytes 1000",
+            "setpoint replay",
+            "setpoint simulate",
+            "setpoint simulate a.yaml --seeds 0",
         ] {
             let error = Cli::try_parse_from(line.split_whitespace()).expect_err(line);
             assert!(error.use_stderr(), "{line}");

@@ -19,6 +19,7 @@ use crate::config::{ConfigState, Reloader};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::record::Recorder;
 use crate::reload::Requests;
 use crate::sessions::Registry;
 use crate::status;
@@ -79,13 +80,23 @@ pub struct Control {
     source: Reloader,
     sense: Sense,
     requests: Requests,
+    /// When the engine started.
+    started: Timestamp,
+    recorder: Option<Recorder>,
 }
 
 impl Control {
     /// A loop that starts with what `source` has to offer now, or without policies.
     pub fn new(shared: Shared, source: Reloader, sense: Sense, requests: Requests) -> Self {
-        let engine = Engine::new(Arc::new(PolicySet::observe_only()), shared.clock.now());
-        Self { shared, engine, source, sense, requests }
+        let started = shared.clock.now();
+        let engine = Engine::new(Arc::new(PolicySet::observe_only()), started);
+        Self { shared, engine, source, sense, requests, started, recorder: None }
+    }
+
+    /// The same loop, whose snapshots are recorded.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Ticks until it is dropped.
@@ -122,6 +133,9 @@ impl Control {
         self.shared.journal.record(&seen, &decisions);
         self.shared.registry.publish(&decisions, self.engine.policies(), node);
         self.shared.board.put(Latest { decisions, node, config: self.source.state().into() });
+        if let Some(recorder) = &self.recorder {
+            recorder.offer(self.started, seen);
+        }
         self.shared.pulse.finish(self.shared.clock.now());
     }
 

@@ -7,6 +7,7 @@
 //!                                 +--> journal, metrics, status (admin)
 //! ```
 //!
+//! [`replay`] and [`simulate`] run the same engine without any of this.
 //! [`app`] puts the parts together, [`control`] is the loop, [`sessions`] talks with the services. Invariants: nothing that
 //! waits for a client, a disk or an operator is on the loop's path; every queue, table and message has a bound; tonic is
 //! named in [`transport`] alone; only `main.rs` installs anything process-wide.
@@ -21,7 +22,9 @@ pub mod journal;
 pub mod logging;
 pub mod metrics;
 pub mod pulse;
+pub mod record;
 pub mod reload;
+pub mod replay;
 #[cfg(test)]
 mod rig;
 pub mod sessions;

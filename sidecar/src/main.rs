@@ -1,15 +1,18 @@
 //! The `setpoint` binary: parse, build, run, drain, exit code. Everything else is the library, so that tests can embed it.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::CommandFactory;
 use setpoint::app::{RunError, Sidecar};
-use setpoint::cli::{self, Cli, Command, EXIT_FAILURE, EXIT_HELD};
+use setpoint::cli::{self, Cli, Command, EXIT_FAILURE, EXIT_HELD, EXIT_USAGE};
 use setpoint::logging::{self, Log};
+use setpoint::simulate::{Screen, SimulateError};
 use setpoint::socket::SocketError;
-use setpoint::{admin, config, show, status};
+use setpoint::yaml::Problems;
+use setpoint::{admin, config, replay, show, simulate, status};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -17,6 +20,8 @@ fn main() -> ExitCode {
         Command::Run(options) => run(&options),
         Command::Check(options) => check(&options),
         Command::Status(options) => print(show_status(&options)),
+        Command::Simulate(options) => simulate(&options),
+        Command::Replay(options) => replay(&options),
         Command::Completions { shell } => print(completions(shell)),
     });
     ExitCode::from(code.unwrap_or_else(|code| code))
@@ -69,6 +74,61 @@ async fn sidecar(options: &cli::Run, log: &Log) -> anyhow::Result<()> {
     };
     sidecar.run(options, hung, stop).await?;
     Ok(())
+}
+
+/// Runs scenarios.
+fn simulate(options: &cli::Simulate) -> u8 {
+    let mut out = std::io::stdout().lock();
+    let terminal = out.is_terminal();
+    let width = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
+    let screen = Screen {
+        width: if width == 0 { 100 } else { width },
+        colours: terminal && !options.no_color,
+        progress: std::io::stderr().is_terminal(),
+    };
+    match simulate::simulate(options, screen, &mut out) {
+        Ok(()) => 0,
+        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => 0,
+        Err(error @ SimulateError::Refused(_)) => {
+            // Nobody is left to tell when even this cannot be written.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            EXIT_USAGE
+        }
+        Err(error) => print(Err(error.into())),
+    }
+}
+
+/// Runs snapshots through a policy file.
+fn replay(options: &cli::Replay) -> u8 {
+    let policies = match config::load_path(&options.policy) {
+        Ok(loaded) => loaded.set,
+        Err(problems) => return refuse(&problems),
+    };
+    let how = replay::Options {
+        json: options.json,
+        changes: options.changes,
+        keep_going: options.keep_going,
+        assume_applied: options.assume_applied,
+    };
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
+    let replay = |input: &mut dyn BufRead, name: &str| {
+        replay::replay(input, name, policies, how, &mut out, &mut err).context("cannot replay")
+    };
+    let replayed = if options.file.as_os_str() == "-" {
+        replay(&mut std::io::stdin().lock(), "-")
+    } else {
+        let name = options.file.display().to_string();
+        let file = File::open(&options.file).with_context(|| format!("cannot open {name}"));
+        file.and_then(|file| replay(&mut BufReader::new(file), &name))
+    };
+    replayed.unwrap_or_else(|error| print(Err(error)))
+}
+
+/// Tells what is wrong with a file.
+fn refuse(problems: &Problems) -> u8 {
+    // Nobody is left to tell when even this cannot be written.
+    let _ = writeln!(std::io::stderr(), "{}", problems.with_source());
+    EXIT_USAGE
 }
 
 /// Checks the policy file.

@@ -17,6 +17,7 @@ use metrics_util::MetricKindMask;
 use setpoint_policies::decision::Decision;
 use setpoint_proto::message;
 
+use crate::record::Fate;
 use crate::sessions::refusal::Cause;
 use crate::status::Status;
 
@@ -37,8 +38,9 @@ const REFUSED: &str = "setpoint_refused_clients_total";
 const ENDED: &str = "setpoint_sessions_ended_total";
 const UNKNOWN: &str = "setpoint_unknown_messages_total";
 const RELOADS: &str = "setpoint_reloads_total";
+const RECORDED: &str = "setpoint_recorded_snapshots_total";
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 9] = [
     (TICKS, "Finished ticks of the control loop."),
     (FRAMES, "Frames sent, by channel."),
     (ACKS, "Acknowledged setpoints, by what became of them."),
@@ -47,6 +49,7 @@ const COUNTERS: [(&str, &str); 8] = [
     (ENDED, "Sessions ended, by how."),
     (UNKNOWN, "Messages of a kind that this build does not know; they are ignored."),
     (RELOADS, "Policy files read, by result."),
+    (RECORDED, "Snapshots to be recorded (run --record), by what became of them."),
 ];
 
 /// The metrics of one sidecar. Copies share everything.
@@ -129,6 +132,11 @@ impl Metrics {
     /// The policy file was read.
     pub fn reloaded(&self, accepted: bool) {
         self.count(RELOADS, &[("result", if accepted { "accepted" } else { "rejected" })]);
+    }
+
+    /// A snapshot was to be recorded.
+    pub fn recorded(&self, fate: Fate) {
+        self.count(RECORDED, &[("result", fate.name())]);
     }
 
     /// Everything in the text format of Prometheus; the gauges are taken from `status`.

@@ -78,7 +78,7 @@ fn row_of_change(change: &Change, now_seconds: f64) -> [String; 6] {
 }
 
 /// At most three decimals, and none that say nothing.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

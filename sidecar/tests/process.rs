@@ -30,7 +30,11 @@ struct Sidecar {
 impl Sidecar {
     /// Starts on the socket, policy and state below `home`, and waits until it says that it runs.
     fn start(home: &Path) -> Self {
-        let mut child = run(home).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        Self::following(run(home).stderr(Stdio::piped()).spawn().expect("the binary runs"))
+    }
+
+    /// Follows the log of one that was started, and waits until it says that it runs.
+    fn following(mut child: Child) -> Self {
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let (line, log) = mpsc::channel();
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|text| line.send(text)));
@@ -210,4 +214,57 @@ fn the_command_line_is_explained() {
         "{}",
         text(&nobody.stderr)
     );
+}
+
+#[test]
+fn what_run_records_is_replayed() {
+    let home = home();
+    write_policy(home.path(), GOOD);
+    let tape = home.path().join("tape.ndjson");
+    let child = run(home.path()).arg("--record").arg(&tape).stderr(Stdio::piped()).spawn().expect("it runs");
+    let sidecar = Sidecar::following(child);
+    // The loop has ticked when it has read the file.
+    sidecar.wait_for("policy file loaded");
+    sidecar.signal(Signal::TERM);
+    assert_eq!(sidecar.exit().code(), Some(0));
+    let recorded = std::fs::read_to_string(&tape).expect("recorded");
+    assert!(recorded.lines().count() >= 1 && recorded.ends_with('\n'), "{recorded}");
+    assert!(recorded.lines().all(|line| line.starts_with("{\"v\":1,")), "{recorded}");
+    let policy = home.path().join("config");
+    let replayed =
+        setpoint(&["replay", tape.to_str().expect("text"), "--policy", policy.to_str().expect("text")]);
+    assert_eq!((replayed.status.code(), text(&replayed.stdout)), (Some(0), String::new()));
+    assert!(
+        text(&replayed.stderr).contains("no decisions: no snapshot has a knob"),
+        "{}",
+        text(&replayed.stderr)
+    );
+}
+
+#[test]
+fn replay_and_simulate_tell_bad_input_by_their_exit_code() {
+    let home = home();
+    write_policy(home.path(), GOOD);
+    let policy = home.path().join("config/policy.yaml");
+    let policy = policy.to_str().expect("text");
+    let bad = home.path().join("bad");
+    std::fs::write(&bad, "{\"v\":1}\n").expect("written");
+    let bad = bad.to_str().expect("text");
+    for (arguments, code, said) in [
+        (&["replay", bad, "--policy", policy][..], 65, "bad:1:7: missing field `at_nanos`"),
+        (&["replay", bad, "--policy", policy, "--keep-going"], 0, "1 bad lines skipped"),
+        (&["replay", bad, "--policy", bad], 64, "bad:1:1: the file needs the field `version`"),
+        (&["replay", "/no/such", "--policy", policy], 1, "cannot open /no/such"),
+        (&["simulate", bad], 64, "bad:1:1: the file needs the field `version`"),
+        (&["simulate", "no-such"], 64, "no scenario is named `no-such`"),
+        (
+            &["simulate", "T01", "--no-oracle", "--seeds", "1", "--html", "/no/such/page"],
+            1,
+            "cannot write /no/such/page",
+        ),
+    ] {
+        let output = setpoint(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(text(&output.stderr).contains(said), "{arguments:?}: {}", text(&output.stderr));
+    }
 }

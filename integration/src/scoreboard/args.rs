@@ -33,7 +33,7 @@ pub struct Args {
     /// A tenth of the draws and two seeds, to see whether all is well.
     #[arg(long)]
     pub quick: bool,
-    /// Reports and pushes of our law take this much longer, each way.
+    /// From a report to the limit that follows from it, our law takes this much longer: half to the engine, half back.
     #[arg(long, value_parser = duration, default_value = "0s")]
     pub lag: Duration,
     /// This share of the reports and pushes of our law is lost, each way.

@@ -32,7 +32,7 @@ pub fn judge(case: &Case, oracle: &Oracle, laws: &[&Entry], base_seeds: u64) -> 
     for law in laws {
         let tally = Tally::run(scenario, &seeds, &|seed| law.laws(scenario, oracle, seed));
         calls += arrived(&tally);
-        scores.push((law.name.clone(), Score::of(scenario, &tally, &best)));
+        scores.push((law.name.to_owned(), Score::of(scenario, &tally, &best)));
     }
     Outcome { scores, calls }
 }

@@ -13,6 +13,7 @@ use setpoint_policies::sim::scenario::{Bounds, Class, Link, Phase, Scenario};
 use crate::yaml::{self, FLAG, Fields, Findings, Format, NUMBER, Node, Position, Problems, TEXT};
 
 mod clients;
+mod distribution;
 mod server;
 mod values;
 

@@ -30,6 +30,7 @@ fn scenario(rate: &[(f64, f64)], delay: &[(f64, f64)]) -> Scenario {
             second: None,
             reject_cost: 0.0,
             drop_ratio: Steps::constant(0.0),
+            accepts: None,
         },
         instances: vec![1.0],
         link: Link::default(),

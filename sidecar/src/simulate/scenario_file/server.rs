@@ -3,7 +3,8 @@
 use setpoint_policies::sim::distribution::Distribution;
 use setpoint_policies::sim::scenario::{Accepts, Contention, Discipline, Pauses, Server, Station, Steps};
 
-use super::values::{SECONDS, SHARE, Take, distribution, steps, whole};
+use super::distribution::distribution;
+use super::values::{SECONDS, SHARE, Take, steps, whole};
 use crate::yaml::{FLAG, Fields, NUMBER, Position, Value, quoted};
 
 /// Most workers of a station.

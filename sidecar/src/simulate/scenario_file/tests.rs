@@ -240,6 +240,23 @@ fn every_mistake_is_named_with_its_place() {
 }
 
 #[test]
+fn the_reference_is_right() {
+    let reference = include_str!("../../../../docs/simulator.md");
+    let (_, example) = reference.split_once("```yaml\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    assert_eq!(parse("example.yaml", example.as_bytes()).expect("sound").name, "checkout");
+    let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
+    let fields = FULL.match_indices(':').map(|(at, _)| FULL[..at].rsplit(word).next().unwrap_or_default());
+    for field in fields.filter(|field| !field.is_empty()) {
+        let spans = reference.split('`').skip(1).step_by(2);
+        assert!(
+            spans.flat_map(|span| span.split(word)).any(|known| known == field),
+            "`{field}` is not described"
+        );
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let file =
         SHORT.replace("40s", "40").replace("rate: 100", "rate: x").replace("workers: 4", "workers: 4.5");

@@ -1,0 +1,58 @@
+//! Values in force.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use setpoint_policies::value::{Breaker, Value};
+
+/// A value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ValueLine(#[serde(with = "AnyValue")] pub(crate) Value);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Value", rename_all = "snake_case", deny_unknown_fields)]
+enum AnyValue {
+    Concurrency(f64),
+    Rate {
+        per_second: f64,
+        #[serde(default)]
+        burst: Option<f64>,
+    },
+    Breaker(#[serde(with = "AnyBreaker")] Breaker),
+    Number(f64),
+    Switch(bool),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Breaker", rename_all = "snake_case", deny_unknown_fields)]
+enum AnyBreaker {
+    Local,
+    Closed,
+    HalfOpen {
+        probe_ratio: f64,
+        probe_max: u32,
+    },
+    Open {
+        #[serde(rename = "retry_after_nanos", with = "nanos")]
+        retry_after: Duration,
+    },
+    ForcedOpen {
+        #[serde(rename = "retry_after_nanos", with = "nanos")]
+        retry_after: Duration,
+    },
+}
+
+/// A duration in nanoseconds, at most 584 years.
+mod nanos {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_nanos)
+    }
+}

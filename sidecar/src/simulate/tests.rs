@@ -1,0 +1,170 @@
+use super::*;
+use clap::Parser;
+
+const SCENARIO: &str = "
+version: setpoint/v1
+kind: Scenario
+name: step
+about: \"<script>alert('1')</script> & more\"
+duration: 12s
+warm_up: 2s
+phases: [{at: 0s}, {at: 6s, overload: true}]
+clients: {rate: [{at: 0s, value: 100}, {at: 6s, value: 400}]}
+deadline: 200ms
+server: {workers: 4, work: {exponential: 20ms}}
+";
+
+fn options(line: &str) -> cli::Simulate {
+    let cli = cli::Cli::try_parse_from(format!("setpoint simulate {line}").split_whitespace()).expect(line);
+    match cli.command {
+        cli::Command::Simulate(options) => options,
+        other => panic!("{other:?}"),
+    }
+}
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("step.yaml"), SCENARIO).unwrap();
+        Self(home)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn run(&self, arguments: &str) -> Result<String, SimulateError> {
+        let screen = Screen { width: 80, colours: false, progress: false };
+        let mut out = Vec::new();
+        let options = options(&format!("{} {arguments}", self.path("step.yaml")));
+        simulate(&options, screen, &mut out).map(|()| String::from_utf8(out).unwrap())
+    }
+}
+
+#[test]
+fn people_get_a_table_and_pictures() {
+    let out = Home::new().run("--against none --no-oracle --seeds 2 --plot").unwrap();
+    let rows: Vec<_> =
+        out.lines().filter(|line| line.starts_with("  setpoint ") || line.starts_with("  none ")).collect();
+    assert_eq!(rows.len(), 2, "{out}");
+    assert!(out.contains("12 s, 2 runs\n") && out.contains("step  setpoint  seed 1   ━ overload\n"), "{out}");
+    assert!(out.contains("step  none  seed 1") && out.contains("this law keeps no log"), "{out}");
+    assert!(out.contains(" ┤") && out.contains("┯━"), "{out}");
+    assert!(out.lines().any(|line| line.contains(" s  limit ") && line.contains(" -> ")), "decisions: {out}");
+    let pictures = out.lines().filter(|line| line.contains('┤') || line.contains('│') || line.contains('└'));
+    assert!(
+        pictures.clone().count() > 40 && pictures.map(|line| line.chars().count()).all(|width| width <= 80)
+    );
+}
+
+#[test]
+fn the_same_call_gives_the_same_figures() {
+    let home = Home::new();
+    let run = |arguments| home.run(arguments).unwrap();
+    assert_eq!(run("--no-oracle --json --seed 7"), run("--no-oracle --json --seed 7"));
+    assert_ne!(run("--no-oracle --json --seed 7"), run("--no-oracle --json --seed 8"));
+}
+
+#[test]
+fn machines_get_the_figures_of_the_scoreboard() {
+    let out = Home::new().run("--against static-right,vegas --seeds 1 --json").unwrap();
+    let said: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let scenario = &said["scenarios"]["step"];
+    assert_eq!((&scenario["overload"], &scenario["seeds"]), (&true.into(), &serde_json::json!([1])));
+    assert_eq!(scenario["oracle_limits"].as_array().map(Vec::len), Some(2));
+    let laws = scenario["laws"].as_object().unwrap();
+    assert_eq!(laws.keys().collect::<Vec<_>>(), ["oracle", "setpoint", "static-right", "vegas"]);
+    assert_eq!(laws["oracle"]["goodput_ratio"], 1.0);
+    let fields = ["goodput_ratio", "goodput_per_second", "p99_ms", "false_reject_ratio", "oscillation"];
+    assert!(laws.values().all(|law| fields.iter().all(|field| law[*field].is_number())), "{out}");
+    assert!(laws["setpoint"]["goodput_ratio"].as_f64().unwrap() > 0.5, "{out}");
+}
+
+#[test]
+fn without_an_oracle_nothing_is_compared_with_it() {
+    let out = Home::new().run("--no-oracle --seeds 1 --json").unwrap();
+    let said: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let ours = &said["scenarios"]["step"]["laws"]["setpoint"];
+    assert!(ours["goodput_ratio"].is_null() && ours["convergence_s"].is_null() && ours["p99_ms"].is_number());
+}
+
+#[test]
+fn the_page_is_whole_and_harmless() {
+    let home = Home::new();
+    let file = home.path("page.html");
+    home.run(&format!("--against all --no-oracle --seeds 1 --html {file}")).unwrap();
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(page.matches("<svg").count(), 4);
+    let curves = page.matches("class=\"curve l").count();
+    let laws = page.matches("type=\"checkbox\"").count();
+    assert!(curves == laws * 4 && laws > 5, "{curves} curves of {laws} laws");
+    assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; more"));
+    for tag in
+        ["svg", "figure", "section", "table", "tr", "td", "details", "style", "label", "path", "body", "html"]
+    {
+        let (open, close) = (format!("<{tag}"), format!("</{tag}>"));
+        let opened = page
+            .match_indices(&open)
+            .filter(|(at, _)| !page[at + open.len()..].starts_with(char::is_alphanumeric));
+        let alone =
+            if tag == "path" { page.matches("\"/><").count() - page.matches("<rect").count() } else { 0 };
+        assert!(opened.count() <= page.matches(&close).count() + alone, "<{tag}>");
+    }
+    for outside in ["<script", "http:", "https:", "//", "url(", "@import", "<img", "<link"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn a_policy_file_is_ours() {
+    let home = Home::new();
+    let policy = |max: u32| {
+        let file = home.path("mine.yaml");
+        let policy = format!("adaptive_concurrency: {{knob: limit.inbound, min: 1, max: {max}, initial: 1}}");
+        std::fs::write(
+            &file,
+            format!("version: setpoint/v1\nname: a\npolicies:\n  - name: a\n    {policy}\n"),
+        )
+        .unwrap();
+        home.run(&format!("--no-oracle --seeds 1 --json --policy {file}")).unwrap()
+    };
+    assert_ne!(policy(2), policy(100));
+}
+
+#[test]
+fn whatever_is_wrong_is_told_at_once() {
+    let home = Home::new();
+    let file = home.path("bad.yaml");
+    std::fs::write(&file, SCENARIO.replace("12s", "12")).unwrap();
+    std::fs::write(
+        home.path("db.yaml"),
+        "version: setpoint/v1\nname: a\npolicies:\n  - {name: a, memory_cap: {knob: limit.db}}\n",
+    )
+    .unwrap();
+    let twice = home.path("step.yaml");
+    let all = format!("{file} no-such {twice} --against nobody --policy {}", home.path("db.yaml"));
+    let Err(SimulateError::Refused(said)) = home.run(&all) else { panic!("accepted") };
+    let expected = [
+        "bad.yaml:6:11: `duration`: unit missing: write 12ms or 12s",
+        "no scenario is named `no-such`",
+        "two scenarios are named `step`",
+        "db.yaml: no policy for limit.inbound",
+        "unknown law `nobody`",
+    ];
+    for part in expected {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn what_is_built_in_is_listed() {
+    let mut out = Vec::new();
+    simulate(&options("--list"), Screen { width: 80, colours: false, progress: false }, &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert!(
+        out.contains("\n  T01 ") && out.contains("\n  vegas ") && out.contains("\n  static-right "),
+        "{out}"
+    );
+}
