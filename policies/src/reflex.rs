@@ -70,6 +70,9 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 2] = [Self::OldCalls, Self::Drops];
+
     /// The name in metrics and logs.
     pub const fn name(self) -> &'static str {
         match self {
