@@ -65,10 +65,7 @@ pub(crate) struct Core {
     queue: Option<Queue<&'static Self>>,
     breaker: &'static breaker::Core,
     clock: Clock,
-    /// A success that takes longer is late, nanoseconds.
-    deadline: u64,
-    /// One call in so many looks at the clock.
-    clock_every: u64,
+    sampling: Sampling,
     slot: Slot,
     steering: Mutex<Steering>,
     slices: Mutex<Slices>,
@@ -114,11 +111,11 @@ impl Limiter {
         };
         let pass = match core.breaker.admit() {
             Ok(pass) => pass,
-            Err(retry_after) => return Err(core.shut(class, retry_after)),
+            Err(retry_after) => return core.shut(class, retry_after),
         };
         match core.admit(class, places.max(1)) {
             Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
-            None => Err(core.full(class, pass)),
+            None => core.full(class, pass),
         }
     }
 
@@ -174,8 +171,7 @@ impl Limiter {
             queue: (asked.queue > 0).then(|| Queue::new(asked.queue)),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
-            deadline: knob.deadline.map_or(u64::MAX, nanos),
-            clock_every: u64::from(asked.clock_every),
+            sampling: Sampling::new(asked.clock_every, knob.deadline.map_or(u64::MAX, nanos)),
             steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
@@ -214,10 +210,10 @@ impl Core {
     #[inline(always)]
     fn admit(&self, class: usize, places: u32) -> Option<Place> {
         let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
-        let (at, timed) = if self.clock_every == 1 {
+        let (at, timed) = if self.sampling.is_off() {
             (self.clock.now(), true)
         } else {
-            shard.estimated_admission(self.sampling(), || self.clock.now())
+            shard.estimated_admission(&self.sampling, || self.clock.now())
         };
         shard.admit(at);
         // No more than was asked for.
@@ -233,9 +229,11 @@ impl Core {
         let claim = self.places.claim(Seat::mine());
         let shard = &claim.0;
         match now {
-            Some(at) if self.clock_every == 1 => shard.release(outcome, admitted_at, at, self.deadline),
-            Some(at) => shard.timed_release(outcome, admitted_at, at, self.sampling()),
-            None => shard.estimated_release(outcome, admitted_at, self.sampling(), || self.clock.now()),
+            Some(at) if self.sampling.is_off() => {
+                shard.release(outcome, admitted_at, at, self.sampling.deadline());
+            }
+            Some(at) => shard.timed_release(outcome, admitted_at, at, &self.sampling),
+            None => shard.estimated_release(outcome, admitted_at, &self.sampling, || self.clock.now()),
         }
         self.places.leave(claim, places.into());
         if self.places.limits().awaited() {
@@ -244,14 +242,12 @@ impl Core {
         now
     }
 
-    #[inline]
-    fn sampling(&self) -> Sampling {
-        Sampling { slice: self.places.limits().slice(), every: self.clock_every, deadline: self.deadline }
-    }
-
     /// Admits a call if there is room, and counts nothing if not.
     fn take(&'static self, class: usize, places: u32) -> Result<Option<Permit>, Rejected> {
-        let pass = self.breaker.admit().map_err(|rejected| self.shut(class, rejected))?;
+        let pass = match self.breaker.admit() {
+            Ok(pass) => pass,
+            Err(retry_after) => return self.shut(class, retry_after).map(Some),
+        };
         match self.admit(class, places) {
             Some(place) => Ok(Some(Permit::new(Some(self), self.breaker, pass, place))),
             None => {
@@ -269,10 +265,11 @@ impl Core {
         }
     }
 
+    /// Counts a rejection by the limit. The whole result is made here: to be copied at once would cost as much again.
     #[cold]
-    fn full(&'static self, class: usize, pass: Pass) -> Rejected {
+    fn full(&'static self, class: usize, pass: Pass) -> Result<Permit, Rejected> {
         self.breaker.give_back(pass);
-        self.reject(class, RejectReason::ConcurrencyLimit)
+        Err(self.reject(class, RejectReason::ConcurrencyLimit))
     }
 
     /// Counts a rejection for want of a place.
@@ -287,9 +284,9 @@ impl Core {
 
     /// Counts a rejection by the breaker.
     #[cold]
-    fn shut(&self, class: usize, retry_after: Duration) -> Rejected {
+    fn shut(&self, class: usize, retry_after: Duration) -> Result<Permit, Rejected> {
         self.places.reject(Seat::mine(), class);
-        self.breaker.rejected(retry_after)
+        Err(self.breaker.rejected(retry_after))
     }
 
     fn put(&'static self, value: Option<Value>) {
@@ -395,6 +392,7 @@ impl Actuator for Limiter {
 
     fn close_slice(&self, at_nanos: u64) -> bool {
         let core = self.0;
+        core.sampling.close_slice();
         core.places.close_slice();
         let counted = core.counted(at_nanos, 0);
         if let Some(place_every) = locked(&core.slices).close(&counted) {
