@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::admission::Admission;
 use crate::knob::KnobName;
 use crate::reason::Reason;
 use crate::snapshot::InstanceId;
@@ -48,6 +49,8 @@ pub struct Decision {
     pub from: Value,
     /// The value wanted now.
     pub to: Value,
+    /// What goes with the value, for a concurrency limit; nothing for others.
+    pub admission: Admission,
     /// What this does.
     pub action: Action,
     /// The policy that won.

@@ -7,6 +7,7 @@
 //! Reading order: [`snapshot`] (what is known at one instant) -> [`policy`] (what one policy wants, and why) ->
 //! [`arbiter`] (the most restrictive wish wins) -> [`guard`] (how fast a knob may move) -> [`engine`] (one step for all).
 
+pub mod admission;
 pub mod arbiter;
 pub mod controllers;
 pub mod decision;
@@ -17,6 +18,7 @@ pub mod knob;
 pub mod lease;
 pub mod policy;
 pub mod reason;
+pub mod reflex;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;

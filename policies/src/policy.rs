@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::admission::Admission;
 use crate::decision::Action;
 use crate::knob::Knob;
 use crate::reason::Reason;
@@ -94,6 +95,12 @@ pub trait Policy: std::fmt::Debug + Send {
 
     /// Takes new parameters and keeps its state; false when they are of another controller, or change what it watches.
     fn respec(&mut self, controller: &Controller) -> bool;
+
+    /// What it knows of how calls should be admitted under its limit. Asked after each step; of several policies for one
+    /// knob the first that knows a part counts.
+    fn admission(&self) -> Admission {
+        Admission::default()
+    }
 
     /// When it must be stepped again at the latest, if sooner than the next tick.
     fn wake_at(&self) -> Option<Timestamp> {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::reflex::Cause;
+
 /// Number of priority classes, highest first: critical, high, normal, low, background.
 pub const PRIORITIES: usize = 5;
 
@@ -56,6 +58,16 @@ pub struct Totals {
     pub limit_in_force: f64,
     /// Whether the limit was reached since the previous report.
     pub limited: bool,
+    /// Times that the limiter's own reflex cut the limit.
+    pub reflexes: u64,
+    /// What the reflex holds the limit down for now, if it does; `limit_in_force` is then below what was asked for.
+    pub reflex: Option<Cause>,
+    /// Calls that waited for a place and were admitted or refused since; those whose caller went away do not count.
+    pub queue_waits: u64,
+    /// Sum of their waits, nanoseconds.
+    pub queue_wait_sum: u64,
+    /// Calls that wait for a place now.
+    pub waiting: u64,
     /// The newest slices of 50 ms, oldest first.
     pub slices: Vec<Slice>,
 }

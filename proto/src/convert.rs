@@ -10,6 +10,7 @@
 //! are clipped, durations capped, and evidence or signals that are no finite numbers left out, because the explanation
 //! of a setpoint must not be able to stop it. Counts of knobs and setpoints are the sender's to keep.
 
+mod admission;
 mod bad_field;
 mod field;
 mod frame;

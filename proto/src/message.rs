@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::lease::Lease;
 use setpoint_policies::signal::Signal;
@@ -203,6 +204,8 @@ pub struct Setpoint {
     pub knob: KnobName,
     /// What value.
     pub value: Value,
+    /// What goes with it, for a concurrency limit.
+    pub admission: Admission,
     /// For how long.
     pub lease: Lease,
     /// Why.
@@ -265,6 +268,8 @@ pub struct Applied {
     pub version: Option<Version>,
     /// Left of the lease, in a hello.
     pub lease_left: Option<Duration>,
+    /// The shares of the limit in force, if they were pushed.
+    pub shares: Option<Shares>,
 }
 
 /// What became of one setpoint.

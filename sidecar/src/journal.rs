@@ -83,6 +83,7 @@ fn log(decision: &Decision) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use setpoint_policies::admission::Admission;
     use setpoint_policies::knob::KnobName;
     use setpoint_policies::reason::Reason;
     use setpoint_policies::snapshot::{Instance, InstanceId};
@@ -109,6 +110,7 @@ mod tests {
             knob: KnobName::try_new("limit.inbound").expect("valid"),
             from: Value::Concurrency(50.0),
             to: Value::Concurrency(35.0),
+            admission: Admission::default(),
             action,
             policy: "inbound".into(),
             reason: Reason::Calm,

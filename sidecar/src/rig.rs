@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use setpoint_policies::admission::Admission;
 use setpoint_policies::decision::{Action, Decision};
 use setpoint_policies::knob::{Kind, Knob, KnobName};
 use setpoint_policies::reason::Reason;
@@ -217,6 +218,7 @@ pub fn applied(knob: &str, status: Status, effective: f64) -> Applied {
         detail: String::new(),
         version: None,
         lease_left: None,
+        shares: None,
     }
 }
 
@@ -250,6 +252,7 @@ pub fn decision(instance: &str, knob: &str, to: Value) -> Decision {
         knob: KnobName::try_new(knob).expect("valid"),
         from: to,
         to,
+        admission: Admission::default(),
         action: Action::Decrease,
         policy: "p".into(),
         reason: Reason::Calm,

@@ -110,6 +110,7 @@ mod tests {
             policy: want.map(|_| "inbound".to_owned()),
             action: want.map(|_| "decrease".to_owned()),
             reason: want.map(|_| "4 calls dropped".to_owned()),
+            limiter: None,
         };
         let status = Status {
             tick: 12,

@@ -126,6 +126,29 @@ pub struct Knob {
     pub action: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// What a limiter does by itself; absent for other knobs.
+    pub limiter: Option<Limiter>,
+}
+
+/// What a limiter does by itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limiter {
+    /// The limit that calls meet; below the value in force while the reflex holds it down.
+    pub limit: f64,
+    /// Calls in flight.
+    pub in_flight: u64,
+    /// The share of the limit that each priority may fill, critical to background, if it was pushed.
+    pub priority_share: Option<Vec<f64>>,
+    /// How often its reflex has cut the limit since its process started.
+    pub reflexes: u64,
+    /// Why the reflex holds the limit down now, if it does.
+    pub reflex: Option<String>,
+    /// Calls that waited for a place and were admitted or refused since.
+    pub queue_waits: u64,
+    /// How long they waited, all together.
+    pub queue_wait_seconds: f64,
+    /// Calls that wait now.
+    pub waiting: u64,
 }
 
 /// One change of a knob.

@@ -1,8 +1,11 @@
 //! From the live state of the sidecar to a [`Status`]: on demand, so that nobody pays for a page that nobody looks at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use setpoint_policies::admission::Shares;
 use setpoint_policies::decision::Decision;
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::signal::{Reading, Signal, Signals};
 use setpoint_policies::snapshot::Instance;
 use setpoint_policies::time::Timestamp;
@@ -11,7 +14,7 @@ use crate::control::{Latest, Shared};
 use crate::journal::Entry;
 use crate::sessions::desired::explain;
 use crate::sessions::session::{Follows, Session, instance_name};
-use crate::status::{Change, Knob, SessionState, Status};
+use crate::status::{Change, Knob, Limiter, SessionState, Status};
 
 /// Changes that a status carries; the journal keeps more.
 const CHANGES: usize = 200;
@@ -53,6 +56,7 @@ fn of_session(
     let decided = latest.decisions.iter().filter(|decision| decision.instance == session.id);
     let decided = decided.map(|decision| (&decision.knob, decision)).collect::<BTreeMap<_, _>>();
     let readings = readings(&instance.signals, &latest.node);
+    let shares = session.shares();
     crate::status::Session {
         service: session.service.to_string(),
         instance: session.instance.to_string(),
@@ -65,7 +69,10 @@ fn of_session(
         knobs: instance
             .knobs
             .iter()
-            .map(|knob| of_knob(knob, instance, decided.get(&knob.name).copied()))
+            .map(|knob| Knob {
+                limiter: limiter(instance, &knob.name, shares.get(&knob.name)),
+                ..of_knob(knob, instance, decided.get(&knob.name).copied())
+            })
             .collect(),
         signals: readings.iter().map(|(signal, reading)| (signal.name().to_owned(), reading.value)).collect(),
         signal_age_seconds: readings
@@ -90,7 +97,23 @@ fn of_knob(knob: &setpoint_policies::knob::Knob, instance: &Instance, decided: O
         policy: decided.map(|decision| decision.policy.to_string()),
         action: decided.map(|decision| decision.action.name().to_owned()),
         reason: decided.map(explain),
+        limiter: None,
     }
+}
+
+/// What the limiter behind a knob reported last.
+fn limiter(instance: &Instance, knob: &KnobName, shares: Option<&Shares>) -> Option<Limiter> {
+    let totals = &instance.totals.get(knob)?.totals;
+    Some(Limiter {
+        limit: totals.limit_in_force,
+        in_flight: totals.in_flight(),
+        priority_share: shares.map(|shares| shares.as_array().to_vec()),
+        reflexes: totals.reflexes,
+        reflex: totals.reflex.map(|cause| cause.name().to_owned()),
+        queue_waits: totals.queue_waits,
+        queue_wait_seconds: Duration::from_nanos(totals.queue_wait_sum).as_secs_f64(),
+        waiting: totals.waiting,
+    })
 }
 
 fn change(entry: &Entry) -> Change {

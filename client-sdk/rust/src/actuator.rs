@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
@@ -16,37 +17,75 @@ use crate::health::{Health, HealthCell};
 use crate::knob::NumericKnob;
 use crate::limiter::Limiter;
 use crate::rate::Rate;
+use crate::retry::RetryBudget;
+use crate::slot::Slot;
 use crate::sync::locked;
+use crate::throttle::Throttle;
 
-/// One knob and what it drives.
+/// One knob and what it drives. What is written here holds for every knob; one of a special kind says otherwise.
 pub(crate) trait Actuator: Send + Sync {
+    /// What is wanted of it, and by whom.
+    fn slot(&self) -> &Slot;
+
+    /// Puts a value in force; `None`: act as if there were no Setpoint.
+    fn put(&self, value: Option<Value>);
+
     /// What may be tuned, and how far.
-    fn knob(&self) -> Arc<Knob>;
+    fn knob(&self) -> Arc<Knob> {
+        self.slot().knob().clone()
+    }
 
     /// Puts `value` in force (already within bounds and pace). Returns the value read back.
     ///
     /// # Errors
     /// Refused, for the reason in the text; the previous value stands.
-    fn apply(&self, value: &Value, why: &Why) -> Result<Value, String>;
+    fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
+        self.slot().push(value, |value| self.put(value))?;
+        Ok(self.in_force())
+    }
 
     /// Read back.
-    fn in_force(&self) -> Value;
+    fn in_force(&self) -> Value {
+        self.slot().value()
+    }
 
     /// The value that the service's owner holds this knob at; then [`Actuator::apply`] only remembers.
     fn pinned(&self) -> Option<Value> {
-        None
+        self.slot().pinned()
     }
 
     /// Switches enforcement off (the kill switch) or on again.
-    fn enforce(&self, _on: bool) {}
+    fn enforce(&self, on: bool) {
+        self.slot().enforce(on, |value| self.put(value));
+    }
+
+    /// The sidecar has just said something new of this knob (`Some`, with what goes with the value), or its word is worth
+    /// nothing any more (`None`).
+    fn admit(&self, _admission: Option<Admission>) {}
+
+    /// The shares of the limit in force, if they were pushed.
+    fn shares(&self) -> Option<Shares> {
+        None
+    }
 
     /// Counters, if this knob has any (limiters do).
     fn totals(&self, _at_nanos: u64, _stall_nanos: u64) -> Option<Totals> {
         None
     }
 
-    /// Called every 50 ms by the session thread: closes a slice for the standing-queue ring (8 newest kept).
-    fn close_slice(&self, _at_nanos: u64) {}
+    /// Called every 50 ms by the session thread: closes a slice for the standing-queue ring (8 newest kept). True: more can
+    /// happen than can wait for the next slice.
+    fn close_slice(&self, _at_nanos: u64) -> bool {
+        false
+    }
+
+    /// Called every 10 ms between two slices while this or [`Actuator::close_slice`] said true: what cannot wait.
+    fn watch(&self, _at_nanos: u64) -> bool {
+        false
+    }
+
+    /// The session thread is about to end: nobody will watch.
+    fn close(&self) {}
 }
 
 /// Something registered, with its type, so that a second registration can hand out the same one.
@@ -56,6 +95,8 @@ pub(crate) enum Entry {
     Breaker(Breaker),
     Rate(Rate),
     Knob(NumericKnob),
+    Retry(RetryBudget),
+    Throttle(Throttle),
 }
 
 impl Entry {
@@ -65,6 +106,8 @@ impl Entry {
             Self::Breaker(it) => Arc::new(it),
             Self::Rate(it) => Arc::new(it),
             Self::Knob(it) => Arc::new(it),
+            Self::Retry(it) => Arc::new(it),
+            Self::Throttle(it) => Arc::new(it),
         }
     }
 }
@@ -166,6 +209,8 @@ pub(crate) struct Inner {
 pub(crate) struct Open {
     pub limiter: Limiter,
     pub rate: Rate,
+    pub retry: RetryBudget,
+    pub throttle: Throttle,
 }
 
 impl Inner {
@@ -191,7 +236,12 @@ impl Inner {
                 most = MAX_KNOBS,
                 "knob not registered: too many, or the name has another kind; nothing is limited under it"
             );
-            Open { limiter: Limiter::open(self), rate: Rate::open(self) }
+            Open {
+                limiter: Limiter::open(self),
+                rate: Rate::open(self),
+                retry: RetryBudget::open(self),
+                throttle: Throttle::open(self),
+            }
         })
     }
 

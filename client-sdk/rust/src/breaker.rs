@@ -10,12 +10,11 @@ mod pushed;
 mod wait;
 mod word;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use setpoint_policies::knob::Knob;
 use setpoint_policies::value::{Breaker as BreakerSetpoint, Value};
-use setpoint_proto::message::Why;
 
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::Clock;
@@ -159,33 +158,21 @@ impl Core {
 }
 
 impl Actuator for Breaker {
-    fn knob(&self) -> Arc<Knob> {
-        self.0.slot.knob().clone()
+    fn slot(&self) -> &Slot {
+        &self.0.slot
     }
 
-    fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
-        self.0.slot.push(value, |value| self.0.put(value))?;
-        Ok(self.in_force())
+    fn put(&self, value: Option<Value>) {
+        self.0.put(value);
     }
 
-    fn in_force(&self) -> Value {
-        self.0.slot.value()
-    }
-
-    fn pinned(&self) -> Option<Value> {
-        self.0.slot.pinned()
-    }
-
-    fn enforce(&self, on: bool) {
-        self.0.slot.enforce(on, |value| self.0.put(value));
-    }
-
-    fn close_slice(&self, _at_nanos: u64) {
+    fn close_slice(&self, _at_nanos: u64) -> bool {
         let state = self.0.machine.state();
         let logged = std::mem::replace(&mut *locked(&self.0.logged), state);
         if logged != state {
             tracing::info!(knob = %self.0.slot.knob().name, from = ?logged, to = ?state, "breaker moved");
         }
+        false
     }
 }
 

@@ -65,7 +65,7 @@ impl NumericKnob {
         edit: impl FnOnce(&mut dyn FnMut(Option<Value>)) -> Result<Wish, String>,
     ) -> Result<(), String> {
         let mut changed = None;
-        let before = edit(&mut |value| changed = Some((self.put(value), value)))?;
+        let before = edit(&mut |value| changed = Some((self.swap(value), value)))?;
         // The slot is not locked any more: a callback may look at this knob, or pin it.
         let (Some(((old, new), refused)), Some(on_change)) = (changed, &self.0.on_change) else {
             return Ok(());
@@ -74,7 +74,7 @@ impl NumericKnob {
             return Ok(());
         }
         catch_unwind(AssertUnwindSafe(|| on_change(old, new, why))).map_err(|_| {
-            self.0.slot.restore(before, refused, |value| _ = self.put(value));
+            self.0.slot.restore(before, refused, |value| _ = self.swap(value));
             let knob = &self.0.slot.knob().name;
             tracing::error!(%knob, old, new, "on_change panicked, previous value restored");
             "on_change panicked".to_owned()
@@ -82,7 +82,7 @@ impl NumericKnob {
     }
 
     /// Puts a value in force (`None`: the baseline) and returns the one before and the new one.
-    fn put(&self, value: Option<Value>) -> (f64, f64) {
+    fn swap(&self, value: Option<Value>) -> (f64, f64) {
         let new = value.map_or(self.0.slot.knob().baseline, |value| value.scalar());
         (f64::from_bits(self.0.value_bits.swap(new.to_bits(), Ordering::Relaxed)), new)
     }
@@ -98,21 +98,17 @@ impl std::fmt::Debug for NumericKnob {
 }
 
 impl Actuator for NumericKnob {
-    fn knob(&self) -> Arc<Knob> {
-        self.0.slot.knob().clone()
+    fn slot(&self) -> &Slot {
+        &self.0.slot
+    }
+
+    fn put(&self, value: Option<Value>) {
+        self.swap(value);
     }
 
     fn apply(&self, value: &Value, why: &Why) -> Result<Value, String> {
         self.change(why, |put| self.0.slot.push(value, put))?;
         Ok(self.in_force())
-    }
-
-    fn in_force(&self) -> Value {
-        Value::Number(self.value())
-    }
-
-    fn pinned(&self) -> Option<Value> {
-        self.0.slot.pinned()
     }
 
     fn enforce(&self, on: bool) {

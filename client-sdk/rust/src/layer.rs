@@ -7,6 +7,7 @@
 
 mod exempt;
 mod future;
+mod queued;
 mod refusal;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::outcome::Outcome;
 use crate::priority::Priority;
 use exempt::Exempt;
 pub use future::LimitFuture;
+pub use queued::{QueuedFuture, QueuedLayer, QueuedService};
 
 /// A request without its body.
 #[derive(Debug, Clone, Copy)]

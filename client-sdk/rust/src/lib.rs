@@ -21,6 +21,9 @@
 //! |---|---|
 //! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic and hyper |
 //! | bound the calls of anything else | [`Setpoint::limiter`] |
+//! | wait a moment for a place instead of being rejected | [`LimiterBuilder::queue`], then [`Limiter::acquire`] or [`LimitLayer::queued`] |
+//! | bound how many calls are made again | [`Setpoint::retry_budget`] |
+//! | spare a callee that refuses most calls | [`Setpoint::throttle`] |
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
 //! | bound calls per second | [`Setpoint::rate`] |
 //! | tune any other number | [`Setpoint::knob`], with a callback after each change |
@@ -29,6 +32,14 @@
 //! | hold one knob myself | `pin` and `unpin` on each handle |
 //!
 //! Without a sidecar everything works at its baseline: the limits that you chose.
+//!
+//! # What does a limiter do by itself
+//! Between two pushes, and without a sidecar, its *reflex* looks at its counters every 10 ms. When calls end in overload, or
+//! those in flight are far older than a call without a queue and callers are rejected, it holds the limit down to what the
+//! throughput of the last 100 ms needs. That is an experiment of at most two seconds: what does not help is taken back and
+//! not tried again for a while, so a dependency that hangs or has become slower is not shed for long, and what helps is let
+//! go in steps. The next push of the limit, a pin and the kill switch lift it at once. [`Limiter::reflex`] tells, and so do
+//! `setpoint_limiter_reflexes` and `/status` of the sidecar.
 //!
 //! # What bites me
 //! - Keep the [`Setpoint`]. The session ends with its last clone (limiters and layers do not count), and every knob goes
@@ -41,7 +52,9 @@
 //!   others, call `sp.limiter("inbound")` before.
 //! - Names are for resources, not for users or keys: a sidecar hears of 256 knobs (a limiter has two, its own and its
 //!   breaker's), there is room for 1024, and none is ever given back.
-//! - `on_change` runs on the SDK's thread. If it takes long, the next push takes as long.
+//! - `on_change` runs on the SDK's thread. If it takes long, the next push takes as long, and so does the end of a wait.
+//! - A queue takes up bursts, no more: whoever waits while it stands is refused after 10 ms. It is no cure for a limit that is too
+//!   low. [`Limiter::try_acquire`] never waits and may overtake those who do.
 //!
 //! # What does it cost
 //! Measured with `examples/cost.rs` on an idle 2-core virtual machine (AMD EPYC): median of 21 interleaved rounds,
@@ -82,10 +95,12 @@ mod permit;
 mod priority;
 mod rate;
 mod rejected;
+mod retry;
 mod session;
 mod setpoint;
 mod slot;
 mod sync;
+mod throttle;
 mod transport;
 
 pub use self::{
@@ -93,14 +108,19 @@ pub use self::{
     builder::Builder,
     health::Health,
     knob::{KnobBuilder, NumericKnob},
-    layer::{LimitFuture, LimitLayer, LimitService, RequestHead, ResponseHead},
-    limiter::{Limiter, LimiterBuilder},
+    layer::{
+        LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService, RequestHead,
+        ResponseHead,
+    },
+    limiter::{Acquire, Limiter, LimiterBuilder, Reflex, ReflexCause},
     outcome::Outcome,
     permit::Permit,
     priority::Priority,
     rate::{Rate, RateBuilder},
     rejected::{RejectReason, Rejected},
+    retry::RetryBudget,
     setpoint::Setpoint,
+    throttle::{Attempt, Throttle},
 };
 pub use setpoint_policies::{knob::Restrictive, value::Breaker as BreakerSetpoint};
 pub use setpoint_proto::message::{Evidence, Why};

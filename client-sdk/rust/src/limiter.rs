@@ -7,6 +7,7 @@
 //! The words that a permit points to live as long as the process: handles are plain copies and a permit holds a plain
 //! reference, where counting references would cost as much as the admission itself. Their number is bounded.
 
+mod acquire;
 mod builder;
 mod counters;
 mod gauge;
@@ -14,19 +15,22 @@ mod histogram;
 mod limits;
 mod places;
 mod pulse;
+mod queue;
 mod seat;
 mod shard;
 mod slices;
-mod waiters;
+mod steering;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::Knob;
+pub use setpoint_policies::reflex::Cause as ReflexCause;
+use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
-use setpoint_proto::message::Why;
 
 use crate::actuator::{Actuator, Inner};
 use crate::breaker::{self, Breaker, Pass};
@@ -41,10 +45,12 @@ use crate::sync::{AtomicU64, Ordering, locked};
 use builder::{Asked, declaration};
 use places::Places;
 use pulse::Sampling;
+use queue::{Queue, Seen};
 use seat::Seat;
 use slices::Slices;
-use waiters::Waiters;
+use steering::Steering;
 
+pub use acquire::Acquire;
 pub use builder::LimiterBuilder;
 
 /// A concurrency limiter, knob `limit.NAME`. Copies are the same limiter, which lives as long as the process.
@@ -55,17 +61,25 @@ pub struct Limiter(&'static Core);
 #[derive(Debug)]
 pub(crate) struct Core {
     places: Places,
-    waiters: Waiters,
+    /// Where callers wait, if they may.
+    queue: Option<Queue<&'static Self>>,
     breaker: &'static breaker::Core,
     clock: Clock,
-    /// A success that takes longer is late, nanoseconds.
-    deadline: u64,
-    /// One call in so many looks at the clock.
-    clock_every: u64,
+    sampling: Sampling,
     slot: Slot,
+    steering: Mutex<Steering>,
     slices: Mutex<Slices>,
     /// How often a place becomes free, as a period in nanoseconds.
     place_every: AtomicU64,
+}
+
+/// What a limiter's reflex has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reflex {
+    /// How often it has cut the limit since the start.
+    pub cuts: u64,
+    /// Why it holds the limit down now; `None`: it does not.
+    pub holds: Option<ReflexCause>,
 }
 
 /// The advice to rejected callers while no call has ended yet.
@@ -97,11 +111,11 @@ impl Limiter {
         };
         let pass = match core.breaker.admit() {
             Ok(pass) => pass,
-            Err(retry_after) => return Err(core.shut(class, retry_after)),
+            Err(retry_after) => return core.shut(class, retry_after),
         };
         match core.admit(class, places.max(1)) {
             Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
-            None => Err(core.full(class, pass)),
+            None => core.full(class, pass),
         }
     }
 
@@ -113,6 +127,13 @@ impl Limiter {
     /// Places that calls in flight take now: one each, but for those of [`Limiter::try_acquire_many`].
     pub fn in_flight(&self) -> u64 {
         self.0.places.in_flight()
+    }
+
+    /// What the limiter's own reflex has done: it cuts the limit for a short while when calls in flight get far too old or
+    /// end in overload, between two pushes and without a sidecar.
+    pub fn reflex(&self) -> Reflex {
+        let steering = locked(&self.0.steering);
+        Reflex { cuts: steering.cuts(), holds: steering.cut().map(|cut| cut.cause) }
     }
 
     /// How many successes took how long, since the start: the shortest latency of each bucket and the count.
@@ -128,6 +149,8 @@ impl Limiter {
     /// Holds the limit at a value (within the bounds), whatever is pushed, until [`Limiter::unpin`]. Returns the limit now
     /// in force; what is not a number changes nothing.
     pub fn pin(&self, limit: f64) -> f64 {
+        let now = Timestamp::from_nanos(self.0.clock.now());
+        self.0.steer(|steering| steering.owner_spoke(now));
         if let Err(problem) = self.0.slot.pin(Some(Value::Concurrency(limit)), |value| self.0.put(value)) {
             tracing::error!(knob = %self.0.slot.knob().name, problem, "pin refused");
         }
@@ -145,11 +168,11 @@ impl Limiter {
         let cores = available_parallelism().map_or(1, usize::from);
         Self(Box::leak(Box::new(Core {
             places: Places::new(cores, knob.baseline, asked.shares),
-            waiters: Waiters::default(),
+            queue: (asked.queue > 0).then(|| Queue::new(asked.queue)),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
-            deadline: knob.deadline.map_or(u64::MAX, nanos),
-            clock_every: u64::from(asked.clock_every),
+            sampling: Sampling::new(asked.clock_every, knob.deadline.map_or(u64::MAX, nanos)),
+            steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
             place_every: AtomicU64::new(nanos(FIRST_ADVICE)),
@@ -187,10 +210,10 @@ impl Core {
     #[inline(always)]
     fn admit(&self, class: usize, places: u32) -> Option<Place> {
         let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
-        let (at, timed) = if self.clock_every == 1 {
+        let (at, timed) = if self.sampling.is_off() {
             (self.clock.now(), true)
         } else {
-            shard.estimated_admission(self.sampling(), || self.clock.now())
+            shard.estimated_admission(&self.sampling, || self.clock.now())
         };
         shard.admit(at);
         // No more than was asked for.
@@ -199,102 +222,114 @@ impl Core {
 
     /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
     #[inline(always)]
-    pub fn release(&self, place: &Place, outcome: Outcome) -> Option<u64> {
+    pub fn release(&'static self, place: &Place, outcome: Outcome) -> Option<u64> {
         let Place { places, at: admitted_at, timed } = *place;
         // Another core's counter can be a little behind.
         let now = timed.then(|| self.clock.now().max(admitted_at));
         let claim = self.places.claim(Seat::mine());
         let shard = &claim.0;
         match now {
-            Some(at) if self.clock_every == 1 => shard.release(outcome, admitted_at, at, self.deadline),
-            Some(at) => shard.timed_release(outcome, admitted_at, at, self.sampling()),
-            None => shard.estimated_release(outcome, admitted_at, self.sampling(), || self.clock.now()),
+            Some(at) if self.sampling.is_off() => {
+                shard.release(outcome, admitted_at, at, self.sampling.deadline());
+            }
+            Some(at) => shard.timed_release(outcome, admitted_at, at, &self.sampling),
+            None => shard.estimated_release(outcome, admitted_at, &self.sampling, || self.clock.now()),
         }
         self.places.leave(claim, places.into());
         if self.places.limits().awaited() {
-            self.waiters.wake();
+            self.wake();
         }
         now
     }
 
-    #[inline]
-    fn sampling(&self) -> Sampling {
-        Sampling { slice: self.places.limits().slice(), every: self.clock_every, deadline: self.deadline }
+    /// Admits a call if there is room, and counts nothing if not.
+    fn take(&'static self, class: usize, places: u32) -> Result<Option<Permit>, Rejected> {
+        let pass = match self.breaker.admit() {
+            Ok(pass) => pass,
+            Err(retry_after) => return self.shut(class, retry_after).map(Some),
+        };
+        match self.admit(class, places) {
+            Some(place) => Ok(Some(Permit::new(Some(self), self.breaker, pass, place))),
+            None => {
+                self.breaker.give_back(pass);
+                Ok(None)
+            }
+        }
     }
 
-    /// Says that one more caller waits for a place; see [`waiters`]. It must try once more before it sleeps.
-    #[allow(dead_code, reason = "for the queue")]
-    pub fn begin_wait(&self) {
-        self.places.begin_wait();
-    }
-
-    /// Takes one [`Core::begin_wait`] back.
-    #[allow(dead_code, reason = "for the queue")]
-    pub fn end_wait(&self) {
-        self.places.limits().end_wait();
-    }
-
-    /// Who is told when a place becomes free.
-    #[allow(dead_code, reason = "for the queue")]
-    pub const fn waiters(&self) -> &Waiters {
-        &self.waiters
-    }
-
+    /// A place may be free, and somebody waits.
     #[cold]
-    fn full(&'static self, class: usize, pass: Pass) -> Rejected {
+    fn wake(&'static self) {
+        if let Some(queue) = &self.queue {
+            queue.poke(&self);
+        }
+    }
+
+    /// Counts a rejection by the limit. The whole result is made here: to be copied at once would cost as much again.
+    #[cold]
+    fn full(&'static self, class: usize, pass: Pass) -> Result<Permit, Rejected> {
         self.breaker.give_back(pass);
+        Err(self.reject(class, RejectReason::ConcurrencyLimit))
+    }
+
+    /// Counts a rejection for want of a place.
+    fn reject(&'static self, class: usize, reason: RejectReason) -> Rejected {
         let lot = self.places.reject(Seat::mine(), class);
         Rejected {
             limit: self.slot.knob().name.as_str(),
-            reason: RejectReason::ConcurrencyLimit,
+            reason,
             retry_after: retry_after(self.place_every.load(Ordering::Relaxed), lot),
         }
     }
 
     /// Counts a rejection by the breaker.
     #[cold]
-    fn shut(&self, class: usize, retry_after: Duration) -> Rejected {
+    fn shut(&self, class: usize, retry_after: Duration) -> Result<Permit, Rejected> {
         self.places.reject(Seat::mine(), class);
-        self.breaker.rejected(retry_after)
+        Err(self.breaker.rejected(retry_after))
     }
 
-    fn put(&self, value: Option<Value>) {
-        self.places.change(|limits| match value {
-            Some(value) => limits.set(value.scalar()),
-            None => limits.open(self.slot.knob().baseline),
-        });
-        if self.places.limits().awaited() {
-            self.waiters.wake();
+    fn put(&'static self, value: Option<Value>) {
+        self.steer(|steering| steering.ask(value.map(|value| value.scalar())));
+    }
+
+    /// Changes what the limit is made of, and puts in force what comes out.
+    fn steer<R>(&'static self, edit: impl FnOnce(&mut Steering) -> R) -> R {
+        let mut steering = locked(&self.steering);
+        let result = edit(&mut steering);
+        let changed = steering.put_in_force(&self.places, self.slot.knob().baseline);
+        drop(steering);
+        if changed && self.places.limits().awaited() {
+            self.wake();
         }
-    }
-}
-
-impl Actuator for Limiter {
-    fn knob(&self) -> Arc<Knob> {
-        self.0.slot.knob().clone()
+        result
     }
 
-    fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
-        self.0.slot.push(value, |value| self.0.put(value))?;
-        Ok(self.in_force())
+    /// Ends waits whose time is over. True while anybody waits.
+    fn attend(&'static self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.attend(&self))
     }
 
-    fn in_force(&self) -> Value {
-        Value::Concurrency(self.limit())
+    /// Lets the reflex look. True while it should look again soon.
+    fn reflex(&'static self, totals: &Totals) -> bool {
+        if self.slot.pinned().is_some() {
+            return false;
+        }
+        let knob = self.slot.knob();
+        let (before, after) = self.steer(|steering| steering.watch(totals, knob));
+        if before.map(|cut| cut.cap) != after.map(|cut| cut.cap) {
+            tracing::info!(
+                knob = %knob.name, from = before.map(|cut| cut.cap), to = after.map(|cut| cut.cap),
+                reason = after.or(before).map(|cut| cut.cause.name()), "the reflex moved its bound"
+            );
+        }
+        after.is_some() || totals.in_flight() > 0
     }
 
-    fn pinned(&self) -> Option<Value> {
-        self.0.slot.pinned()
-    }
-
-    fn enforce(&self, on: bool) {
-        self.0.slot.enforce(on, |value| self.0.put(value));
-    }
-
-    fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
-        let core = self.0;
-        let (released, admitted) = core.places.reader().snapshot();
-        Some(Totals {
+    /// The counters alone: nothing is taken back to zero by reading them.
+    fn counted(&self, at_nanos: u64, stall_nanos: u64) -> Totals {
+        let (released, admitted) = self.places.reader().snapshot();
+        Totals {
             at_nanos,
             stall_nanos,
             arrived: admitted.rejected.iter().fold(admitted.admitted, |sum, n| sum.wrapping_add(*n)),
@@ -310,19 +345,72 @@ impl Actuator for Limiter {
             latency_sum: released.latency_sum,
             success_latency_sum: released.success_latency_sum,
             success_latency_sq_sum: released.success_latency_sq_sum,
+            ..Totals::default()
+        }
+    }
+}
+
+impl Actuator for Limiter {
+    fn slot(&self) -> &Slot {
+        &self.0.slot
+    }
+
+    fn put(&self, value: Option<Value>) {
+        self.0.put(value);
+    }
+
+    fn admit(&self, admission: Option<Admission>) {
+        let now = Timestamp::from_nanos(self.0.clock.now());
+        self.0.steer(|steering| steering.admit(admission, now));
+    }
+
+    fn shares(&self) -> Option<Shares> {
+        locked(&self.0.steering).pushed_shares()
+    }
+
+    fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
+        let core = self.0;
+        let (cuts, cut) = {
+            let steering = locked(&core.steering);
+            (steering.cuts(), steering.cut())
+        };
+        let queue = core.queue.as_ref().map_or(Seen::default(), |queue| queue.seen(&core));
+        Some(Totals {
             in_flight_peak: core.places.take_peak(),
             consecutive_failures: core.breaker.failures_in_a_row(),
             limit_in_force: core.places.limits().limit(),
             limited: core.places.gauge().take_limited(),
+            reflexes: cuts,
+            reflex: cut.map(|cut| cut.cause),
+            queue_waits: queue.waits,
+            queue_wait_sum: queue.wait_sum,
+            waiting: queue.waiting,
             slices: locked(&core.slices).newest(),
+            ..core.counted(at_nanos, stall_nanos)
         })
     }
 
-    fn close_slice(&self, at_nanos: u64) {
-        self.0.places.close_slice();
-        let released = self.0.places.reader().released();
-        if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {
-            self.0.place_every.store(nanos(place_every), Ordering::Relaxed);
+    fn close_slice(&self, at_nanos: u64) -> bool {
+        let core = self.0;
+        core.sampling.close_slice();
+        core.places.close_slice();
+        let counted = core.counted(at_nanos, 0);
+        if let Some(place_every) = locked(&core.slices).close(&counted) {
+            core.place_every.store(nanos(place_every), Ordering::Relaxed);
+        }
+        locked(&core.steering).learn(&counted);
+        core.reflex(&counted) | core.attend()
+    }
+
+    fn watch(&self, at_nanos: u64) -> bool {
+        let core = self.0;
+        let busy = core.places.gauge().taken() > 0 || locked(&core.steering).cut().is_some();
+        (busy && core.reflex(&core.counted(at_nanos, 0))) | core.attend()
+    }
+
+    fn close(&self) {
+        if let Some(queue) = &self.0.queue {
+            queue.close(&self.0);
         }
     }
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use setpoint_policies::knob::{Kind, Knob};
 use setpoint_policies::value::Value;
-use setpoint_proto::message::Why;
 
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::{Clock, nanos};
@@ -118,25 +117,12 @@ impl Core {
 }
 
 impl Actuator for Rate {
-    fn knob(&self) -> Arc<Knob> {
-        self.0.slot.knob().clone()
+    fn slot(&self) -> &Slot {
+        &self.0.slot
     }
 
-    fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
-        self.0.slot.push(value, |value| self.0.put(value))?;
-        Ok(self.in_force())
-    }
-
-    fn in_force(&self) -> Value {
-        self.0.slot.value()
-    }
-
-    fn pinned(&self) -> Option<Value> {
-        self.0.slot.pinned()
-    }
-
-    fn enforce(&self, on: bool) {
-        self.0.slot.enforce(on, |value| self.0.put(value));
+    fn put(&self, value: Option<Value>) {
+        self.0.put(value);
     }
 }
 

@@ -26,6 +26,12 @@ pub enum RejectReason {
     BreakerOpen,
     /// The bucket is empty.
     RateLimit,
+    /// As many calls wait as may, or a more important one needed the room.
+    QueueFull,
+    /// A place would have come too late.
+    QueueWait,
+    /// The callee refuses most calls.
+    Throttled,
 }
 
 impl RejectReason {
@@ -35,6 +41,9 @@ impl RejectReason {
             Self::ConcurrencyLimit => "concurrency_limit",
             Self::BreakerOpen => "breaker_open",
             Self::RateLimit => "rate_limit",
+            Self::QueueFull => "queue_full",
+            Self::QueueWait => "queue_wait",
+            Self::Throttled => "throttled",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The session with the sidecar: one loop that touches the application only through its knobs.
 //!
 //! It runs on a thread of its own (`thread`), so that it goes on when the application's runtime is saturated, which is
-//! exactly when it is needed. One timer of 50 ms drives everything: leases, slices, reports, beats.
+//! exactly when it is needed. One timer of 50 ms drives everything: leases, slices, reports, beats. A
+//! second one of 10 ms runs while calls are in flight, for what cannot wait: the reflexes of limiters.
 //! The loop owns all state, so there is nothing to lock and nothing to get stuck in.
 //!
 //! | part | does |
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use setpoint_policies::reflex;
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::SLICE;
 use setpoint_proto::convert::BadField;
@@ -55,6 +57,8 @@ pub(crate) use thread::spawn;
 
 /// The one timer: as often as a limiter closes a slice.
 const TICK: Duration = SLICE;
+/// The other one: what cannot wait that long, while there is something to watch.
+const WATCH: Duration = reflex::EVERY;
 /// Before the first welcome.
 const BEAT: Duration = Duration::from_secs(1);
 /// What is left to be sent at the end has this long.
@@ -64,12 +68,15 @@ const FAREWELL: Duration = Duration::from_millis(200);
 async fn run<D: Dial>(inner: &Arc<Inner>, options: &Options, dial: D) {
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = interval_at(Instant::now() + WATCH, WATCH);
+    watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut registered = inner.registry.changes();
     let mut session = Session::new(inner, options, dial);
     session.knobs_changed();
     while !session.abandoned() {
         tokio::select! {
             due = tick.tick() => session.tick(due),
+            _ = watch.tick(), if session.watchful => session.watch(),
             step = session.line.next() => session.step(step),
             Ok(()) = registered.changed() => session.knobs_changed(),
         }
@@ -98,6 +105,8 @@ struct Session<'a, D> {
     complained: bool,
     /// Messages on this stream that could not be read.
     unreadable: u64,
+    /// Some knob wants to be watched closely.
+    watchful: bool,
 }
 
 impl<'a, D: Dial> Session<'a, D> {
@@ -117,6 +126,7 @@ impl<'a, D: Dial> Session<'a, D> {
             kill_switch: KillSwitch::new(options.disable_file(), inner.registry.disabled()),
             complained: false,
             unreadable: 0,
+            watchful: false,
             inner,
             options,
         }
@@ -143,8 +153,9 @@ impl<'a, D: Dial> Session<'a, D> {
         let (due, now) = (self.at(due), self.now());
         self.stalls.fired(due, now, self.beat_every);
         let counted_at = self.inner.clock.checked();
+        self.watchful = false;
         for tuned in self.applier.tuned() {
-            tuned.actuator().close_slice(counted_at);
+            self.watchful |= tuned.actuator().close_slice(counted_at);
         }
         if let Some(disabled) = self.kill_switch.turned(now) {
             self.inner.set_disabled(disabled);
@@ -166,6 +177,12 @@ impl<'a, D: Dial> Session<'a, D> {
         let phases = self.applier.phases(judge_at);
         let health = standing(self.kill_switch.disabled(), phases, self.liveness.as_ref(), judge_at);
         self.inner.health.set(health);
+    }
+
+    /// What cannot wait for a tick.
+    fn watch(&mut self) {
+        let at = self.inner.clock.now();
+        self.watchful = self.applier.tuned().fold(false, |more, tuned| tuned.actuator().watch(at) | more);
     }
 
     fn report(&mut self, counted_at: u64) {
@@ -247,6 +264,12 @@ impl<D: Dial> Session<'_, D> {
             self.stalls.heard();
             self.backoff.reset();
             self.heard_of = self.applier.epoch().zip(Some(beat.loop_tick));
+            if self.applier.lapsed(&beat.renew) {
+                // The sidecar believes in force what was let go long ago. A new session tells it what is, and it decides anew.
+                tracing::warn!("the sidecar is back after its leases ran out: a new session is begun");
+                self.hang_up(Duration::ZERO);
+                return;
+            }
             self.applier.renew(&beat.renew, now);
         }
     }

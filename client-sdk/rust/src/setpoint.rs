@@ -11,6 +11,8 @@ use crate::knob::KnobBuilder;
 use crate::layer::LimitLayer;
 use crate::limiter::LimiterBuilder;
 use crate::rate::RateBuilder;
+use crate::retry::RetryBudget;
+use crate::throttle::Throttle;
 
 /// A started SDK. Clones are the same one. What it hands out lives as long as the process, and so does the session with the
 /// sidecar: dropping a `Setpoint` ends nothing, [`Setpoint::stop`] does.
@@ -54,6 +56,16 @@ impl Setpoint {
     /// A rate limit: knob `rate.NAME`.
     pub fn rate(&self, name: &str) -> RateBuilder<'_> {
         RateBuilder::new(&self.inner, name)
+    }
+
+    /// How many calls may be made again: knob `retry.NAME`, 20 % of the calls and 3 a second.
+    pub fn retry_budget(&self, name: &str) -> RetryBudget {
+        RetryBudget::registered(&self.inner, name)
+    }
+
+    /// Refuses calls that their callee would most likely refuse: knob `throttle.NAME`.
+    pub fn throttle(&self, name: &str) -> Throttle {
+        Throttle::registered(&self.inner, name)
     }
 
     /// Any other number: a knob of exactly this name.

@@ -81,6 +81,7 @@ impl Raw {
             detail: "said by hand".to_owned(),
             version: None,
             lease_left: None,
+            shares: None,
         };
         let results = frame.set.iter().map(|setpoint| result(&setpoint.knob)).collect();
         self.say(&ToSidecar::Ack(Ack { channel: frame.channel, nonce: frame.nonce, results })).await;

@@ -154,6 +154,7 @@ async fn welcome(talk: &mut Talk) {
 
 fn frame(seq: u64, value: f64) -> Frame {
     let wanted = Wanted {
+        admission: Default::default(),
         knob: KnobName::try_new("batch.size").unwrap(),
         value: Value::Number(value),
         lease: Lease::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admission::Admission;
 use crate::arbiter::{self, Verdict};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
 use crate::controllers::breaker::BreakerPolicy;
@@ -243,12 +244,17 @@ impl Bound {
             knob: knob.name.clone(),
             from,
             to,
+            admission: self.admission(),
             action: deciding.proposal.action,
             policy: Arc::clone(&deciding.spec.name),
             reason: if moves { deciding.cause } else { deciding.proposal.reason },
             guarded: None,
             overruled: overruled.collect(),
         }
+    }
+
+    fn admission(&self) -> Admission {
+        self.policies.iter().fold(Admission::default(), |known, running| known.or(running.policy.admission()))
     }
 
     /// Remembers what is wanted now; says whether that is something new.

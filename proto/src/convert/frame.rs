@@ -1,7 +1,7 @@
 //! Frames and their acks.
 
 use super::field::{self, At};
-use super::{BadField, Problem, setpoint};
+use super::{BadField, Problem, admission, setpoint};
 use crate::bounds;
 use crate::message::{Ack, Applied, Channel, Frame, Mode, Status, Version};
 use crate::v1;
@@ -33,6 +33,7 @@ pub fn refusal(message: &v1::ServerMessage) -> Option<Ack> {
         detail: String::new(),
         version: None,
         lease_left: None,
+        shares: None,
     };
     Some(Ack {
         channel: channel(wire.channel).ok()?,
@@ -85,6 +86,7 @@ fn applied(wire: &v1::Applied) -> Result<Applied, BadField> {
         detail: unknown.unwrap_or(detail),
         version: wire.version.map(version),
         lease_left: field::duration(wire.lease_left.as_ref()).at("lease_left")?,
+        shares: admission::shares(&wire.priority_share)?,
     })
 }
 
@@ -153,6 +155,7 @@ pub(super) fn encode_results(results: &[Applied]) -> Vec<v1::Applied> {
         detail: field::clip(&applied.detail, bounds::TEXT_BYTES),
         version: applied.version.map(encode_version),
         lease_left: applied.lease_left.and_then(field::encode_duration),
+        priority_share: admission::encode_shares(applied.shares),
     };
     results.iter().map(encode).collect()
 }

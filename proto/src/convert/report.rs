@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use setpoint_policies::knob::KnobName;
+use setpoint_policies::reflex::Cause;
 use setpoint_policies::totals::{PRIORITIES, Slice, Totals};
 
 use super::field::{self, At};
@@ -68,8 +69,32 @@ fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
         consecutive_failures: wire.consecutive_failures,
         limit_in_force: field::not_negative(wire.limit_in_force).at("limit_in_force")?,
         limited: wire.limited,
+        reflexes: wire.reflexes,
+        reflex: reflex(wire.reflex),
+        queue_waits: wire.queue_waits,
+        queue_wait_sum: wire.queue_wait_sum,
+        waiting: wire.waiting,
         slices: slices.collect::<Result<_, _>>()?,
     })
+}
+
+/// A cause that this build does not know is no reason to lose the counters.
+fn reflex(wire: i32) -> Option<Cause> {
+    use v1::resource_stats::Reflex as Wire;
+    match Wire::try_from(wire) {
+        Ok(Wire::OldCalls) => Some(Cause::OldCalls),
+        Ok(Wire::Drops) => Some(Cause::Drops),
+        Ok(Wire::None) | Err(_) => None,
+    }
+}
+
+fn encode_reflex(cause: Option<Cause>) -> v1::resource_stats::Reflex {
+    use v1::resource_stats::Reflex as Wire;
+    match cause {
+        None => Wire::None,
+        Some(Cause::OldCalls) => Wire::OldCalls,
+        Some(Cause::Drops) => Wire::Drops,
+    }
 }
 
 fn slice(wire: &v1::Slice) -> Result<Slice, BadField> {
@@ -115,6 +140,11 @@ fn encode_totals(name: &KnobName, totals: &Totals) -> v1::ResourceStats {
         limit_in_force: if totals.limit_in_force.is_finite() { totals.limit_in_force.max(0.0) } else { 0.0 },
         limited: totals.limited,
         slices: encode_slices(&totals.slices),
+        reflexes: totals.reflexes,
+        reflex: encode_reflex(totals.reflex).into(),
+        queue_waits: totals.queue_waits,
+        queue_wait_sum: totals.queue_wait_sum,
+        waiting: totals.waiting,
         arrived: totals.arrived,
         late: totals.late,
         in_flight_age_sum: u64::try_from(age).unwrap_or(u64::MAX),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use setpoint_policies::lease::{Lease, OnExpiry};
 
 use super::field::{self, At, Trouble};
-use super::{BadField, Problem, value};
+use super::{BadField, Problem, admission, value};
 use crate::bounds;
 use crate::message::{Evidence, Setpoint, Why};
 use crate::v1;
@@ -15,6 +15,7 @@ pub(super) fn setpoint(wire: &v1::Setpoint) -> Result<Setpoint, Trouble> {
     Ok(Setpoint {
         knob: field::name(&wire.knob).at("knob")?,
         value: value::value(wire.value.as_ref())?,
+        admission: admission::admission(wire.value.as_ref())?,
         lease: wire.lease.as_ref().map(lease).transpose().at("lease")?.unwrap_or_default(),
         why: Arc::new(wire.reason.as_ref().map(why).transpose().at("reason")?.unwrap_or_default()),
         decision_id: wire.decision_id,
@@ -70,7 +71,7 @@ fn evidence(wire: &v1::Evidence) -> Result<Evidence, BadField> {
 pub(super) fn encode(setpoint: &Setpoint) -> v1::Setpoint {
     v1::Setpoint {
         knob: setpoint.knob.as_str().to_owned(),
-        value: Some(value::encode(&setpoint.value)),
+        value: Some(admission::encode(&setpoint.admission, value::encode(&setpoint.value))),
         lease: Some(encode_lease(&setpoint.lease)),
         reason: Some(encode_why(&setpoint.why)),
         decision_id: setpoint.decision_id,

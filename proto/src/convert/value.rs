@@ -1,6 +1,6 @@
 //! The value of a setpoint.
 //!
-//! The wire can say more than this version does: a limit with a waiting queue, classes or a local floor, a GC envelope,
+//! The wire can say more than this version does: a limit with a waiting queue or a local floor, a GC envelope,
 //! parallelism. Such a setpoint is unsupported as a whole. To enforce half of it would be answered with "applied", and
 //! that would be a lie.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use setpoint_policies::value::{Breaker, Value};
 
+use super::admission;
 use super::field::{self, At, Trouble, Under};
 use crate::v1::{self, setpoint::Value as Wire};
 
@@ -39,11 +40,14 @@ fn limit(wire: &v1::Limit) -> Result<Value, Trouble> {
     let burst = number(wire.burst, "burst")?;
     number(wire.floor, "floor")?;
     field::duration(wire.queue_timeout.as_ref()).at("queue_timeout")?;
-    if wire.queue.is_some() || wire.local_adapt || wire.floor.is_some() || !wire.classes.is_empty() {
-        return unsupported("queue, classes, local_adapt and floor are not supported by this build");
+    if wire.queue.is_some() || wire.local_adapt || wire.floor.is_some() {
+        return unsupported("queue, local_adapt and floor are not supported by this build");
     }
     match (concurrency, rate) {
         (Some(limit), None) => Ok(Value::Concurrency(limit)),
+        (None, Some(_)) if admission::is_asked_for(wire) => {
+            unsupported("priority_share and baseline_latency of a rate are not supported by this build")
+        }
         (None, Some(per_second)) => Ok(Value::Rate { per_second, burst }),
         (Some(_), Some(_)) => {
             unsupported("concurrency and rate in one setpoint are not supported by this build")

@@ -516,24 +516,19 @@ pub struct Limit {
     pub queue: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "5")]
     pub queue_timeout: ::core::option::Option<::prost_types::Duration>,
-    /// Shares per priority class, highest first; a class may use what higher ones leave.
-    #[prost(message, repeated, tag = "6")]
-    pub classes: ::prost::alloc::vec::Vec<ClassShare>,
     /// true: `concurrency` is a ceiling, the SDK's own limiter moves below it
     #[prost(bool, tag = "7")]
     pub local_adapt: bool,
     /// the local limiter never goes under
     #[prost(double, optional, tag = "8")]
     pub floor: ::core::option::Option<f64>,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ClassShare {
-    #[prost(string, tag = "1")]
-    pub class: ::prost::alloc::string::String,
-    #[prost(double, tag = "2")]
-    pub guaranteed: f64,
-    #[prost(double, tag = "3")]
-    pub max: f64,
+    /// With concurrency: the share of it that each priority may fill, critical to background. Five of them, the first 1, none
+    /// above the one before, all above 0; absent: those that the limiter was built with.
+    #[prost(double, repeated, tag = "9")]
+    pub priority_share: ::prost::alloc::vec::Vec<f64>,
+    /// With concurrency: latency of a call without a queue, for the SDK's own reflex and queue; absent = not known.
+    #[prost(message, optional, tag = "10")]
+    pub baseline_latency: ::core::option::Option<::prost_types::Duration>,
 }
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct Breaker {
@@ -751,6 +746,9 @@ pub struct Applied {
     /// used in Hello.state
     #[prost(message, optional, tag = "6")]
     pub lease_left: ::core::option::Option<::prost_types::Duration>,
+    /// READ BACK, as in Limit; empty: those that the limiter was built with
+    #[prost(double, repeated, tag = "8")]
+    pub priority_share: ::prost::alloc::vec::Vec<f64>,
 }
 /// Nested message and enum types in `Applied`.
 pub mod applied {
@@ -933,8 +931,6 @@ pub struct ResourceStats {
     /// ns, completed calls
     #[prost(message, optional, tag = "18")]
     pub latency: ::core::option::Option<Histogram>,
-    #[prost(message, optional, tag = "19")]
-    pub queue_time: ::core::option::Option<Histogram>,
     /// newest 50 ms slices, for the standing-queue test
     #[prost(message, repeated, tag = "20")]
     pub slices: ::prost::alloc::vec::Vec<Slice>,
@@ -942,8 +938,21 @@ pub struct ResourceStats {
     pub retry_after_seen: ::core::option::Option<::prost_types::Duration>,
     #[prost(uint64, tag = "22")]
     pub applied_seq: u64,
+    /// times that the SDK's own reflex cut the limit
     #[prost(uint64, tag = "23")]
     pub reflexes: u64,
+    /// what it holds the limit down for now
+    #[prost(enumeration = "resource_stats::Reflex", tag = "30")]
+    pub reflex: i32,
+    /// calls that waited for a place and were admitted or refused since
+    #[prost(uint64, tag = "31")]
+    pub queue_waits: u64,
+    /// ns, their waits
+    #[prost(uint64, tag = "32")]
+    pub queue_wait_sum: u64,
+    /// calls that wait now
+    #[prost(uint64, tag = "33")]
+    pub waiting: u64,
     #[prost(uint64, tag = "24")]
     pub arrived: u64,
     /// late: answered after the knob's deadline; goodput = completed - late
@@ -958,6 +967,48 @@ pub struct ResourceStats {
     /// hard failures in a row now
     #[prost(uint64, tag = "29")]
     pub consecutive_failures: u64,
+}
+/// Nested message and enum types in `ResourceStats`.
+pub mod resource_stats {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Reflex {
+        None = 0,
+        OldCalls = 1,
+        Drops = 2,
+    }
+    impl Reflex {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::None => "NONE",
+                Self::OldCalls => "OLD_CALLS",
+                Self::Drops => "DROPS",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "NONE" => Some(Self::None),
+                "OLD_CALLS" => Some(Self::OldCalls),
+                "DROPS" => Some(Self::Drops),
+                _ => None,
+            }
+        }
+    }
 }
 /// Completions of one slice of 50 ms.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]

@@ -16,8 +16,13 @@ const CONFIG_STATE: &str = "setpoint_config_state";
 const IN_FORCE: &str = "setpoint_knob_in_force";
 const WANTED: &str = "setpoint_knob_wanted";
 const SIGNAL_AGE: &str = "setpoint_signal_age_seconds";
+const REFLEXES: &str = "setpoint_limiter_reflexes";
+const REFLEX_HOLDS: &str = "setpoint_limiter_reflex_holds";
+const QUEUE_WAITS: &str = "setpoint_limiter_queue_wait_count";
+const QUEUE_WAIT: &str = "setpoint_limiter_queue_wait_seconds_sum";
+const WAITING: &str = "setpoint_limiter_waiting";
 
-const HELP: [(&str, &str); 7] = [
+const HELP: [(&str, &str); 12] = [
     (SESSIONS, "Connected processes, by how well they follow."),
     (LOOP_AGE, "Time since the last finished tick."),
     (UPTIME, "Time since the sidecar started."),
@@ -28,6 +33,14 @@ const HELP: [(&str, &str); 7] = [
     ),
     (WANTED, "Value wanted, as setpoint_knob_in_force."),
     (SIGNAL_AGE, "Age of a reading, the oldest over the processes of a service."),
+    (REFLEXES, "Times that a limiter's own reflex cut its limit, over the connected processes of a service."),
+    (REFLEX_HOLDS, "Processes of a service in which the reflex holds the limit down now."),
+    (
+        QUEUE_WAITS,
+        "Calls that waited for a place and were admitted or refused since, over the connected processes.",
+    ),
+    (QUEUE_WAIT, "How long they waited, all together."),
+    (WAITING, "Calls that wait for a place now, over the connected processes of a service."),
 ];
 
 /// The metric of a signal; its unit is the last part of the signal's own name.
@@ -60,6 +73,7 @@ pub(super) fn write(recorder: &PrometheusRecorder, status: &Status) {
         set(SESSIONS, &[("state", state.name())], count as f64);
     }
     write_knobs(recorder, status);
+    write_limiters(recorder, status);
     write_signals(recorder, status);
 }
 
@@ -75,6 +89,31 @@ fn write_knobs(recorder: &PrometheusRecorder, status: &Status) {
     for (name, groups) in [(IN_FORCE, in_force), (WANTED, wanted)] {
         for ((service, knob), values) in groups {
             set(recorder, name.to_owned(), &[("service", service), ("knob", knob)], mean(&values));
+        }
+    }
+}
+
+fn write_limiters(recorder: &PrometheusRecorder, status: &Status) {
+    let mut groups = BTreeMap::<(&str, &str), [f64; 5]>::new();
+    for session in &status.sessions {
+        for knob in &session.knobs {
+            let Some(limiter) = &knob.limiter else { continue };
+            let sums = groups.entry((&*session.service, &*knob.name)).or_default();
+            let own = [
+                limiter.reflexes as f64,
+                f64::from(u8::from(limiter.reflex.is_some())),
+                limiter.queue_waits as f64,
+                limiter.queue_wait_seconds,
+                limiter.waiting as f64,
+            ];
+            for (sum, own) in sums.iter_mut().zip(own) {
+                *sum += own;
+            }
+        }
+    }
+    for ((service, knob), sums) in groups {
+        for (name, sum) in [REFLEXES, REFLEX_HOLDS, QUEUE_WAITS, QUEUE_WAIT, WAITING].into_iter().zip(sums) {
+            set(recorder, name.to_owned(), &[("service", service), ("knob", knob)], sum);
         }
     }
 }
@@ -113,7 +152,7 @@ fn set(recorder: &PrometheusRecorder, name: String, labels: &[(&'static str, &st
 #[cfg(test)]
 mod tests {
     use crate::metrics::Metrics;
-    use crate::status::{Knob, Session, SessionState, Status};
+    use crate::status::{Knob, Limiter, Session, SessionState, Status};
 
     #[test]
     fn gauges_are_of_a_service_and_not_of_a_process() {
@@ -124,6 +163,7 @@ mod tests {
             policy: None,
             action: None,
             reason: None,
+            limiter: Some(Limiter { reflexes: 2, queue_wait_seconds: 0.25, ..Limiter::default() }),
         };
         let session = |instance: &str, in_force, age| Session {
             service: "demo".to_owned(),
@@ -140,6 +180,9 @@ mod tests {
             "setpoint_sessions{state=\"nacked\"} 0",
             "setpoint_knob_in_force{service=\"demo\",knob=\"limit.inbound\"} 37.5",
             "setpoint_knob_wanted{service=\"demo\",knob=\"limit.inbound\"} 30",
+            "setpoint_limiter_reflexes{service=\"demo\",knob=\"limit.inbound\"} 4",
+            "setpoint_limiter_queue_wait_seconds_sum{service=\"demo\",knob=\"limit.inbound\"} 0.5",
+            "setpoint_limiter_waiting{service=\"demo\",knob=\"limit.inbound\"} 0",
             "setpoint_signal_cpu_some_ratio{service=\"demo\"} 0.375",
             "setpoint_signal_age_seconds{service=\"demo\",signal=\"cpu_some_ratio\"} 2",
         ] {

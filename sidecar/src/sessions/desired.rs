@@ -49,8 +49,9 @@ impl Desired {
 impl Wanted {
     /// Whether a frame of `self` says the same as one of `other`, reasons aside.
     pub fn same_as(&self, other: &Self) -> bool {
-        let alike =
-            |(a, b): (&Setpoint, &Setpoint)| a.knob == b.knob && a.value == b.value && a.lease == b.lease;
+        let alike = |(a, b): (&Setpoint, &Setpoint)| {
+            a.knob == b.knob && a.value == b.value && a.admission == b.admission && a.lease == b.lease
+        };
         self.mode == other.mode
             && self.set.len() == other.set.len()
             && self.set.iter().zip(&other.set).all(alike)
@@ -82,7 +83,10 @@ fn update_channel(slot: &mut Option<Arc<Wanted>>, decisions: &[&Decision], set: 
 
 fn says(set: &[Setpoint], decisions: &[&Decision], lease: &Lease) -> bool {
     let alike = |(s, d): (&Setpoint, &&Decision)| {
-        s.knob == d.knob && s.value == d.to && s.lease == lease_of(&d.to, lease)
+        s.knob == d.knob
+            && s.value == d.to
+            && s.admission.resembles(&d.admission)
+            && s.lease == lease_of(&d.to, lease)
     };
     set.len() == decisions.len() && set.iter().zip(decisions).all(alike)
 }
@@ -99,6 +103,7 @@ fn setpoint(decision: &Decision, lease: &Lease) -> Setpoint {
     Setpoint {
         knob: decision.knob.clone(),
         value: decision.to,
+        admission: decision.admission,
         lease: lease_of(&decision.to, lease),
         why: Arc::new(why(decision)),
         decision_id: decision.id,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use setpoint_policies::admission::Shares;
 use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::signal::Signals;
 use setpoint_policies::snapshot::{Instance, InstanceId, Received};
@@ -62,6 +63,7 @@ pub enum Ending {
 struct Known {
     knobs: BTreeMap<KnobName, Arc<Knob>>,
     in_force: BTreeMap<KnobName, Value>,
+    shares: BTreeMap<KnobName, Shares>,
     totals: BTreeMap<KnobName, Received>,
     signals: Signals,
     delivery: Delivery,
@@ -117,6 +119,11 @@ impl Session {
         self.known().in_force.get(knob).copied()
     }
 
+    /// The shares of each limit in force that were pushed, as read back.
+    pub fn shares(&self) -> BTreeMap<KnobName, Shares> {
+        self.known().shares.clone()
+    }
+
     /// Whether a setpoint for this knob may be sent: it is declared and takes effect without a restart.
     pub fn is_hot(&self, knob: &KnobName) -> bool {
         self.known().knobs.get(knob).is_some_and(|knob| knob.hot)
@@ -153,6 +160,7 @@ impl Session {
         for name in &update.remove {
             known.knobs.remove(name);
             known.in_force.remove(name);
+            known.shares.remove(name);
             known.totals.remove(name);
         }
         for knob in &update.add {
@@ -200,6 +208,10 @@ impl Known {
     fn read_back(&mut self, applied: &Applied, asked: Option<Value>) {
         let Ok(name) = KnobName::try_new(&applied.knob) else { return };
         let Some(knob) = self.knobs.get(&name) else { return };
+        match applied.shares {
+            Some(shares) => _ = self.shares.insert(name.clone(), shares),
+            None => _ = self.shares.remove(&name),
+        }
         // Refused: what was in force still is. An SDK that could not even read the frame has no number to give.
         if matches!(applied.status, Status::Rejected | Status::Unsupported) {
             return;

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::probes::{MAX_PROBES, Probes, Wished};
+use setpoint_proto::message::Why;
+
 use super::*;
 use crate::clock::Hand;
 use BreakerSetpoint::{Closed, ForcedOpen, HalfOpen, Local, Open};

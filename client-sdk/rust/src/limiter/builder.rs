@@ -15,13 +15,17 @@ use crate::priority::Priority;
 pub(super) struct Asked {
     pub shares: [f64; PRIORITIES],
     pub clock_every: u32,
+    /// Callers that may wait.
+    pub queue: usize,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { shares: Priority::DEFAULT_SHARES, clock_every: 1 }
+        Self { shares: Priority::DEFAULT_SHARES, clock_every: 1, queue: 0 }
     }
 }
+
+const LONGEST_QUEUE: u32 = 100_000;
 
 /// A limit of 4 to 2000 calls with a baseline of 50, unless told otherwise.
 pub(super) fn declaration(name: &str) -> Declaration {
@@ -79,7 +83,14 @@ impl<'a> LimiterBuilder<'a> {
     /// right in the mean, and as certain as so many times fewer calls make them. A call that is slow by itself has a chance
     /// of one in so many to be seen in the histogram.
     pub fn sample_clocks(mut self, one_in: u32) -> Self {
-        self.asked.clock_every = one_in.max(1);
+        self.asked.clock_every = one_in;
+        self
+    }
+
+    /// Lets so many callers of [`Limiter::acquire`] wait for a place (100,000 at most), for bursts that are shorter than a
+    /// service time or two; a queue that stands is cut short by itself. Default 0: nobody waits.
+    pub fn queue(mut self, waiting: u32) -> Self {
+        self.asked.queue = waiting.min(LONGEST_QUEUE) as usize;
         self
     }
 

@@ -60,7 +60,7 @@ impl Gauge {
     /// Gives places back that [`Gauge::try_enter`] took.
     #[inline]
     pub fn leave(&self, places: u64) {
-        // Acquire as well: it sees that somebody waits, if that was said before (see `waiters`).
+        // Acquire as well: it sees that somebody waits, if that was said before (see `queue`).
         self.taken.fetch_sub(places, Ordering::AcqRel);
     }
 

@@ -217,7 +217,6 @@ impl Places {
 
     /// Chooses the regime for the next slice.
     pub fn close_slice(&self) {
-        self.limits.close_slice();
         let _alone = locked_modelled(&self.upkeep);
         let rested = !self.gauge.take_tightened();
         match self.limits.regime() {
@@ -238,7 +237,7 @@ impl Places {
         }
     }
 
-    /// Says that one more caller waits for a place; see [`super::waiters`].
+    /// Says that one more caller waits for a place; see [`super::queue`].
     pub fn begin_wait(&self) {
         self.limits.begin_wait();
         self.gauge.synchronize();

@@ -3,6 +3,8 @@ use std::thread;
 
 use proptest::prelude::*;
 
+use setpoint_proto::message::Why;
+
 use super::*;
 use crate::clock::Hand;
 

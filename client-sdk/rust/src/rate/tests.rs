@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use setpoint_proto::message::Why;
+
 use super::*;
 use crate::clock::Hand;
 

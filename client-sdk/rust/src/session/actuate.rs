@@ -40,6 +40,8 @@ pub(super) fn apply(actuator: &dyn Actuator, value: &Value, why: &Why) -> Result
 /// Puts a knob at its baseline, whatever was pushed to it.
 pub(super) fn to_baseline(actuator: &dyn Actuator) {
     let knob = actuator.knob();
+    actuator.admit(None);
+    actuator.close();
     if let Err(why) = apply(actuator, &knob.baseline_value(), &RELEASED) {
         tracing::error!(knob = %knob.name, why, "the baseline was refused");
     }

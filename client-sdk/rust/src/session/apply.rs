@@ -175,6 +175,13 @@ impl Applier {
         }
     }
 
+    /// Whether the value of one of these versions was let go because its lease had run out.
+    pub(super) fn lapsed(&self, versions: &[(Channel, Version)]) -> bool {
+        let lapsed =
+            |tuned: &Tuned| versions.iter().any(|&(channel, version)| tuned.lapsed(channel, version));
+        self.tuned.values().any(lapsed)
+    }
+
     /// Moves every knob to where it should be now. Returns the acks that have changed, such as that of a value that had to
     /// wait.
     pub(super) fn tick(&mut self, now: Timestamp, judge_at: Timestamp) -> Vec<Ack> {
@@ -237,6 +244,7 @@ fn push(frame: &Frame, setpoint: &Setpoint, now: Timestamp) -> Push {
         channel: frame.channel,
         version: frame.version,
         wanted: setpoint.value,
+        admission: setpoint.admission,
         lease: LeaseClock::start(setpoint.lease, now),
         why: setpoint.why.clone(),
     }

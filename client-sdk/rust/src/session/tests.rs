@@ -6,3 +6,4 @@ mod life;
 mod partition;
 mod socket;
 mod talk;
+mod watch;

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::Knob;
 use setpoint_policies::lease::{OnExpiry, Phase};
 use setpoint_policies::time::Timestamp;
@@ -27,6 +28,7 @@ pub(super) struct Push {
     pub(super) channel: Channel,
     pub(super) version: Version,
     pub(super) wanted: Value,
+    pub(super) admission: Admission,
     pub(super) lease: LeaseClock,
     pub(super) why: Arc<Why>,
 }
@@ -51,6 +53,8 @@ pub(super) struct Tuned {
     asked: Value,
     /// What it read back then.
     read_back: Value,
+    /// The sidecar's word that the actuator was told of last, while it counts.
+    word: Option<(Value, Admission)>,
     /// What it took last under a lease: a decay starts here.
     leased: Value,
     /// What it refused last, and why; not tried again.
@@ -72,6 +76,7 @@ impl Tuned {
             push: None,
             asked: baseline,
             read_back,
+            word: None,
             leased: baseline,
             refused: None,
             moved: None,
@@ -149,6 +154,8 @@ impl Tuned {
     /// To the baseline at once: nobody will look after this knob any more.
     pub(super) fn abandon(&mut self, now: Timestamp) {
         self.push = None;
+        self.tell(None);
+        self.actuator.close();
         if let Err(why) = self.put(self.knob.baseline_value(), &RELEASED, false, now) {
             tracing::error!(knob = %self.knob.name, why, "the baseline was refused");
         }
@@ -163,6 +170,12 @@ impl Tuned {
         }
     }
 
+    /// Whether the value of this version was let go because its lease had run out: a renewal cannot bring it back.
+    pub(super) fn lapsed(&self, channel: Channel, version: Version) -> bool {
+        let of_version = |push: &Push| (push.channel, push.version) == (channel, version);
+        self.word.is_none() && self.push.as_ref().is_some_and(of_version)
+    }
+
     /// Whether a move to `wanted` would have to wait.
     pub(super) fn would_wait(&self, wanted: &Value, now: Timestamp) -> bool {
         self.pace(self.fitted(wanted), true, now) == Pace::Wait
@@ -171,7 +184,12 @@ impl Tuned {
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
     /// push was just taken. True when the verdict has changed.
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
-        let verdict = match self.goal(judge_at) {
+        let goal = self.goal(judge_at);
+        let word = match &goal {
+            Goal::Leased(push) => Some((push.wanted, push.admission)),
+            Goal::Released | Goal::Expired(_) => None,
+        };
+        let verdict = match goal {
             Goal::Leased(push) => {
                 let verdict = self.approach(self.fitted(&push.wanted), &push.why, newly, now);
                 self.leased = self.asked;
@@ -189,6 +207,8 @@ impl Tuned {
                     .map_or_else(Verdict::Rejected, |()| self.verdict.clone())
             }
         };
+        // After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
+        self.tell(word);
         let verdict = if self.actuator.pinned().is_some() { Verdict::LocalOverride } else { verdict };
         let before = std::mem::replace(&mut self.verdict, verdict);
         before != self.verdict
@@ -198,10 +218,21 @@ impl Tuned {
     pub(super) fn roll_back(&mut self, before: Self) {
         let moved_on = self.asked != before.asked;
         let refused = self.refused.take();
+        let word = self.word;
         *self = before;
+        let before = std::mem::replace(&mut self.word, word);
+        self.tell(before);
         self.refused = refused.or(self.refused.take());
         if moved_on && let Err(why) = apply(&*self.actuator, &self.asked, &ROLLED_BACK) {
             tracing::error!(knob = %self.knob.name, why, "the value before an atomic frame was refused");
+        }
+    }
+
+    /// Tells the actuator of the sidecar's word, when there is a new one or the last one counts no more.
+    fn tell(&mut self, word: Option<(Value, Admission)>) {
+        if self.word != word {
+            self.word = word;
+            self.actuator.admit(word.map(|(_, admission)| admission));
         }
     }
 

@@ -53,6 +53,7 @@ impl Verdict {
             detail: self.detail().to_owned(),
             version: None,
             lease_left: None,
+            shares: None,
         }
     }
 }

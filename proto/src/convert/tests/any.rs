@@ -9,8 +9,10 @@ use proptest::num::f64::{NORMAL, POSITIVE, ZERO};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::{Kind, Knob, KnobName, Restrictive};
 use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::reflex::Cause;
 use setpoint_policies::signal::Signal;
 use setpoint_policies::totals::{Slice, Totals};
 use setpoint_policies::value::{Breaker, Value};
@@ -93,6 +95,19 @@ fn knobs() -> impl Strategy<Value = Vec<Knob>> {
     })
 }
 
+fn shares() -> impl Strategy<Value = Shares> {
+    vec(0.001..=1.0_f64, 4).prop_map(|mut lower| {
+        lower.sort_by(|a, b| b.total_cmp(a));
+        Shares::try_new([1.0, lower[0], lower[1], lower[2], lower[3]]).expect("sorted downwards from 1")
+    })
+}
+
+fn admission() -> impl Strategy<Value = Admission> {
+    let latency = duration().prop_filter("a latency is above 0", |latency| !latency.is_zero());
+    (option::of(latency), option::of(shares()))
+        .prop_map(|(baseline_latency, shares)| Admission { baseline_latency, shares })
+}
+
 prop_compose! {
     fn applied()(
         knob in short(),
@@ -104,8 +119,9 @@ prop_compose! {
         detail in short(),
         version in option::of(version()),
         lease_left in option::of(duration()),
+        shares in option::of(shares()),
     ) -> Applied {
-        Applied { knob, status, effective, detail, version, lease_left }
+        Applied { knob, status, effective, detail, version, lease_left, shares }
     }
 }
 
@@ -129,7 +145,8 @@ prop_compose! {
 
 prop_compose! {
     fn totals(at_nanos: u64, stall_nanos: u64)(
-        counts in any::<[u64; 17]>(),
+        counts in any::<[u64; 18]>(),
+        reflex in option::of(select(vec![Cause::OldCalls, Cause::Drops])),
         rejected in any::<[u64; 5]>(),
         limit_in_force in quantity(),
         limited in any::<bool>(),
@@ -141,7 +158,8 @@ prop_compose! {
             dropped: counts[3], failed: counts[4], cancelled: counts[5], rejected, late: counts[6],
             admit_time_sum: counts[7], release_time_sum: counts[8], latency_sum: counts[9],
             success_latency_sum: counts[10], success_latency_sq_sum: counts[11], in_flight_peak: counts[12],
-            consecutive_failures: counts[13], limit_in_force, limited,
+            consecutive_failures: counts[13], limit_in_force, limited, reflexes: counts[14], reflex,
+            queue_waits: counts[15], queue_wait_sum: counts[16], waiting: counts[17],
             slices: slices.into_iter().map(slice).collect(),
         }
     }
@@ -254,12 +272,14 @@ prop_compose! {
         nonce in any::<u64>(),
         version in version(),
         config_revision in short(),
-        set in btree_map(name(), (value(), lease(), why(), any::<u64>()), 0..5),
+        set in btree_map(name(), (value(), admission(), lease(), why(), any::<u64>()), 0..5),
         atomic in any::<bool>(),
         mode in select(vec![Mode::Apply, Mode::Shadow]),
     ) -> Frame {
-        let set = set.into_iter().map(|(knob, (value, lease, why, decision_id))| {
-            Setpoint { knob, value, lease, why: Arc::new(why), decision_id }
+        let set = set.into_iter().map(|(knob, (value, admission, lease, why, decision_id))| {
+            let admission =
+                if matches!(value, Value::Concurrency(_)) { admission } else { Admission::default() };
+            Setpoint { knob, value, admission, lease, why: Arc::new(why), decision_id }
         });
         Frame { channel, nonce, version, config_revision, set: set.collect(), unsupported: Vec::new(), atomic, mode }
     }

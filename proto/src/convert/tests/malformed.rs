@@ -220,6 +220,11 @@ fn acks_beats_and_goodbyes_are_refused_by_field() {
             (|a| a.results[0].effective = NAN, "ack.results[0].effective", Problem::NotFinite),
             (|a| a.results[0].detail = string(1025), "ack.results[0].detail", Problem::TooLong(1024)),
             (|a| a.results[0].lease_left = LONG, "ack.results[0].lease_left", DAY),
+            (
+                |a| a.results[0].priority_share = vec![0.5; 5],
+                "ack.results[0].priority_share[0]",
+                Problem::OutOfRange("1 for the highest priority"),
+            ),
         ],
     );
     table(
@@ -445,6 +450,45 @@ fn values_are_refused_by_field() {
             (|l| l.queue_timeout = NEGATIVE, "frame.set[0].limit.queue_timeout", Problem::NegativeDuration),
         ],
     );
+    const SHARE: Problem = Problem::OutOfRange("above 0, at most 1");
+    table(
+        || v1::Limit {
+            concurrency: Some(9.0),
+            priority_share: vec![1.0, 0.9, 0.8, 0.6, 0.3],
+            ..Default::default()
+        },
+        |wire| convert(limit(wire)),
+        &[
+            (
+                |l: &mut v1::Limit| l.priority_share.push(0.1),
+                "frame.set[0].limit.priority_share",
+                Problem::OutOfRange("one share for each of 5 priorities"),
+            ),
+            (|l| l.priority_share[4] = 0.0, "frame.set[0].limit.priority_share[4]", SHARE),
+            (|l| l.priority_share[1] = NAN, "frame.set[0].limit.priority_share[1]", SHARE),
+            (
+                |l| l.priority_share[2] = 0.95,
+                "frame.set[0].limit.priority_share[2]",
+                Problem::OutOfRange("at most the share before"),
+            ),
+            (
+                |l| l.priority_share[0] = 0.95,
+                "frame.set[0].limit.priority_share[0]",
+                Problem::OutOfRange("1 for the highest priority"),
+            ),
+            (
+                |l| l.baseline_latency = NEGATIVE,
+                "frame.set[0].limit.baseline_latency",
+                Problem::NegativeDuration,
+            ),
+            (|l| l.baseline_latency = LONG, "frame.set[0].limit.baseline_latency", DAY),
+            (
+                |l| l.baseline_latency = seconds(0),
+                "frame.set[0].limit.baseline_latency",
+                Problem::OutOfRange("above 0"),
+            ),
+        ],
+    );
     table(
         v1::Breaker::default,
         |breaker| convert(v1::setpoint::Value::Breaker(breaker)),
@@ -467,7 +511,8 @@ fn what_this_build_does_not_know_is_listed_and_the_rest_passes() {
         v1::Limit { concurrency: Some(1.0), queue: Some(0), ..Default::default() },
         v1::Limit { concurrency: Some(1.0), floor: Some(1.0), ..Default::default() },
         v1::Limit { concurrency: Some(1.0), local_adapt: true, ..Default::default() },
-        v1::Limit { concurrency: Some(1.0), classes: vec![v1::ClassShare::default()], ..Default::default() },
+        v1::Limit { rate_per_s: Some(1.0), priority_share: vec![1.0; 5], ..Default::default() },
+        v1::Limit { rate_per_s: Some(1.0), baseline_latency: seconds(1), ..Default::default() },
     ];
     let mut values: Vec<Option<Value>> = limits.into_iter().map(|wire| Some(limit(wire))).collect();
     values.push(None);

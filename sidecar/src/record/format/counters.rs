@@ -10,6 +10,8 @@ use setpoint_policies::snapshot::Received;
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::{PRIORITIES, Slice, Totals};
 
+use super::names::CauseName;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Counters {
@@ -43,6 +45,16 @@ pub(super) struct Counters {
     stall_nanos: u64,
     #[serde(default)]
     consecutive_failures: u64,
+    #[serde(default)]
+    reflexes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reflex: Option<CauseName>,
+    #[serde(default)]
+    queue_waits: u64,
+    #[serde(default)]
+    queue_wait_sum: u64,
+    #[serde(default)]
+    waiting: u64,
     #[serde(default)]
     slices: Vec<SliceLine>,
 }
@@ -90,6 +102,11 @@ impl Counters {
             late: totals.late,
             stall_nanos: totals.stall_nanos,
             consecutive_failures: totals.consecutive_failures,
+            reflexes: totals.reflexes,
+            reflex: totals.reflex.map(CauseName),
+            queue_waits: totals.queue_waits,
+            queue_wait_sum: totals.queue_wait_sum,
+            waiting: totals.waiting,
             slices: totals.slices.iter().map(slice).collect(),
         }
     }
@@ -120,6 +137,11 @@ impl Counters {
             consecutive_failures: self.consecutive_failures,
             limit_in_force: self.limit_in_force,
             limited: self.limited,
+            reflexes: self.reflexes,
+            reflex: self.reflex.map(|cause| cause.0),
+            queue_waits: self.queue_waits,
+            queue_wait_sum: self.queue_wait_sum,
+            waiting: self.waiting,
             slices: self.slices.into_iter().map(slice).collect(),
         };
         Received { at: self.received_nanos.map_or(at, Timestamp::from_nanos), totals: Arc::new(totals) }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use setpoint_policies::knob::{InvalidKnob, KnobName};
+use setpoint_policies::reflex::Cause;
 use setpoint_policies::signal::Signal;
 
 /// The name of a knob.
@@ -20,6 +21,28 @@ impl TryFrom<String> for Name {
 impl From<Name> for String {
     fn from(name: Name) -> Self {
         name.0.to_string()
+    }
+}
+
+/// What a limiter's reflex holds the limit down for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct CauseName(pub(super) Cause);
+
+impl TryFrom<String> for CauseName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Cause::ALL.into_iter().find(|cause| cause.name() == text).map(Self).ok_or_else(|| {
+            let text: String = text.chars().take(40).collect();
+            format!("unknown cause `{text}`, expected one of {}", Cause::ALL.map(Cause::name).join(", "))
+        })
+    }
+}
+
+impl From<CauseName> for String {
+    fn from(cause: CauseName) -> Self {
+        cause.0.name().to_owned()
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use setpoint_policies::knob::{Kind, Knob, Restrictive};
+use setpoint_policies::reflex::Cause;
 use setpoint_policies::totals::{Slice, Totals};
 use setpoint_policies::value::{Breaker, Value};
 
@@ -122,6 +123,11 @@ fn totals(seed: u64) -> Totals {
         consecutive_failures: n(20),
         limit_in_force: crooked(seed),
         limited: seed.is_multiple_of(2),
+        reflexes: n(21),
+        reflex: [None, Some(Cause::OldCalls), Some(Cause::Drops)][(seed % 3) as usize],
+        queue_waits: n(22),
+        queue_wait_sum: n(23),
+        waiting: n(24),
         slices: (0..seed % 3)
             .map(|place| Slice { end_nanos: n(place), completed: seed as u32, mean_seconds: crooked(seed) })
             .collect(),

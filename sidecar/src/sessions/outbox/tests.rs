@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use setpoint_policies::admission::Admission;
 use setpoint_policies::decision::{Action, Decision};
 use setpoint_policies::reason::Reason;
 use setpoint_policies::snapshot::InstanceId;
@@ -23,6 +24,7 @@ fn decision(knob: &str, to: Value) -> Decision {
         knob: KnobName::try_new(knob).expect("valid"),
         from: to,
         to,
+        admission: Admission::default(),
         action: Action::Decrease,
         policy: "p".into(),
         reason: Reason::Calm,
@@ -73,6 +75,7 @@ fn answer(frame: &Frame, status: Status) -> Ack {
         detail: String::new(),
         version: Some(frame.version),
         lease_left: None,
+        shares: None,
     };
     Ack { channel: frame.channel, nonce: frame.nonce, results: frame.set.iter().map(result).collect() }
 }
@@ -110,6 +113,27 @@ fn what_did_not_change_is_not_sent_again() {
     want(&mut desired, &[limit("limit.a", 40.0)]);
     want(&mut desired, &[limit("limit.a", 50.0)]);
     assert!(sender.send(&desired).is_none(), "back before anybody noticed");
+}
+
+#[test]
+fn c8_what_goes_with_a_limit_is_sent_when_it_has_moved_enough() {
+    let (mut sender, mut desired) = (Sender::default(), Desired::default());
+    let with = |millis| Decision {
+        admission: Admission { baseline_latency: Some(Duration::from_millis(millis)), shares: None },
+        ..limit("limit.a", 50.0)
+    };
+    let mut send = |decision| {
+        want(&mut desired, &[decision]);
+        let frame = sender.send(&desired)?;
+        sender.ack(&frame, Status::Applied);
+        frame.set[0].admission.baseline_latency
+    };
+    let millis = |millis| Some(Duration::from_millis(millis));
+    assert_eq!(
+        [limit("limit.a", 50.0), with(100), with(115), with(119)].map(&mut send),
+        [None, millis(100), None, None]
+    );
+    assert_eq!([with(125), with(110), limit("limit.a", 50.0)].map(&mut send), [millis(125), None, None]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use setpoint_policies::value::Value;
-use setpoint_proto::message::{Channel, Status, ToSdk, ToSidecar};
+use setpoint_proto::message::{Applied, Channel, Status, ToSdk, ToSidecar};
 
 use crate::rig::{EPOCH, Rig, applied, decision, endpoint, hello, limit, open_breaker};
 
@@ -121,6 +121,26 @@ async fn a_knob_that_is_not_hot_or_not_there_is_never_sent() {
     for _ in 0..2 {
         sdk.beat().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_shares_are_pushed_and_what_is_read_back_is_shown() {
+    use setpoint_policies::admission::{Admission, Shares};
+    let rig = Rig::start();
+    let mut sdk = rig.session(hello("a")).await;
+    let shares = Shares::try_new([1.0, 0.95, 0.85, 0.6, 0.3]).expect("sound");
+    let admission = Admission { baseline_latency: Some(Duration::from_millis(20)), shares: Some(shares) };
+    rig.publish(&[setpoint_policies::decision::Decision { admission, ..limit("a", 35.0) }]);
+    let frame = sdk.frame().await;
+    assert_eq!(frame.set[0].admission, admission);
+    let read_back = |shares| vec![Applied { shares, ..applied("limit.inbound", Status::Applied, 35.0) }];
+    let shown = || rig.shared.registry.sessions()[0].shares().into_values().next();
+    sdk.ack_with(&frame, read_back(Some(shares))).await;
+    sdk.beat().await;
+    assert_eq!(shown(), Some(shares));
+    sdk.ack_with(&frame, read_back(None)).await;
+    sdk.beat().await;
+    assert_eq!(shown(), None, "the lease has ended: back to what the limiter was built with");
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,11 +47,12 @@ pub(super) fn ack(
     let result = |line: &Line| {
         let knob = KnobName::try_new(&line.knob).ok().and_then(|name| tuned.get(&name));
         let effective = knob.map_or(0.0, Tuned::effective);
-        match (&line.verdict, knob) {
+        let applied = match (&line.verdict, knob) {
             (Some(verdict), _) => verdict.result(&line.knob, effective),
             (None, Some(knob)) => standing(knob, disabled).result(&line.knob, effective),
             (None, None) => Verdict::Unsupported("withdrawn".to_owned()).result(&line.knob, effective),
-        }
+        };
+        Applied { shares: knob.and_then(|knob| knob.actuator().shares()), ..applied }
     };
     Ack { channel, nonce, results: lines.iter().map(result).collect() }
 }
@@ -65,6 +66,7 @@ pub(super) fn state(
     let state = |(name, knob): (&KnobName, &Tuned)| Applied {
         version: knob.push().map(|push| push.version),
         lease_left: knob.push().map(|push| push.lease.left(at)),
+        shares: knob.actuator().shares(),
         ..standing(knob, disabled).result(name.as_str(), knob.effective())
     };
     tuned.iter().map(state).collect()

@@ -3,16 +3,18 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::Kind;
 use setpoint_policies::lease::{Lease, OnExpiry};
 use setpoint_policies::value::{Breaker, Value};
 use setpoint_proto::message::{Status, Why};
 
 use super::*;
+use crate::slot::Slot;
 
 /// A knob whose service can refuse, panic, cut and pin.
 struct Fake {
-    knob: Arc<Knob>,
+    slot: Slot,
     does: Mutex<Does>,
 }
 
@@ -24,11 +26,12 @@ struct Does {
     panic_at: Option<f64>,
     cap: Option<f64>,
     pinned: bool,
+    admitted: Vec<Option<Admission>>,
 }
 
 impl Fake {
     fn new(knob: Knob) -> Arc<Self> {
-        Arc::new(Self { knob: Arc::new(knob), does: Mutex::default() })
+        Arc::new(Self { slot: Slot::new(knob), does: Mutex::default() })
     }
 
     fn limit(name: &str) -> Arc<Self> {
@@ -49,9 +52,11 @@ impl Fake {
 }
 
 impl Actuator for Fake {
-    fn knob(&self) -> Arc<Knob> {
-        self.knob.clone()
+    fn slot(&self) -> &Slot {
+        &self.slot
     }
+
+    fn put(&self, _value: Option<Value>) {}
 
     fn apply(&self, value: &Value, _why: &Why) -> Result<Value, String> {
         let mut does = self.does();
@@ -67,7 +72,11 @@ impl Actuator for Fake {
     }
 
     fn in_force(&self) -> Value {
-        self.does().value.unwrap_or(self.knob.baseline_value())
+        self.does().value.unwrap_or(self.slot.knob().baseline_value())
+    }
+
+    fn admit(&self, admission: Option<Admission>) {
+        self.does().admitted.push(admission);
     }
 
     fn pinned(&self) -> Option<Value> {
@@ -97,6 +106,7 @@ fn setpoint(knob: &str, value: Value) -> Setpoint {
     Setpoint {
         knob: KnobName::try_new(knob).unwrap(),
         value,
+        admission: Admission::default(),
         lease: Lease::default(),
         why: Arc::default(),
         decision_id: 0,
@@ -234,7 +244,10 @@ fn a_shadow_frame_moves_nothing() {
 
 #[test]
 fn a_value_that_has_to_wait_is_applied_when_its_dwell_is_over_and_answered_again() {
-    let a = Fake::new(Knob { min_dwell: Duration::from_secs(3), ..Fake::limit("a").knob.as_ref().clone() });
+    let a = Fake::new(Knob {
+        min_dwell: Duration::from_secs(3),
+        ..Fake::limit("a").slot.knob().as_ref().clone()
+    });
     let mut applier = applier(&[&a]);
     applier.frame(&limits(1, &[("a", 10.0)]), at(0));
     assert_eq!(status(&applier.frame(&limits(2, &[("a", 20.0)]), at(1))), (Status::Deferred, 10.0));
@@ -249,7 +262,7 @@ fn a_value_that_has_to_wait_is_applied_when_its_dwell_is_over_and_answered_again
 
 #[test]
 fn a_move_that_is_cut_goes_on_step_by_step() {
-    let a = Fake::new(Knob { max_change_ratio: 0.5, ..Fake::limit("a").knob.as_ref().clone() });
+    let a = Fake::new(Knob { max_change_ratio: 0.5, ..Fake::limit("a").slot.knob().as_ref().clone() });
     let mut applier = applier(&[&a]);
     assert_eq!(status(&applier.frame(&limits(1, &[("a", 150.0)]), at(0))), (Status::Clamped, 96.0));
     assert_eq!((applier.tick(at(0), at(0)), a.value()), (vec![], 96.0), "not at every tick");
@@ -344,8 +357,10 @@ fn an_atomic_frame_is_all_or_nothing() {
 
 #[test]
 fn an_atomic_frame_waits_for_all_of_its_knobs() {
-    let slow =
-        Fake::new(Knob { min_dwell: Duration::from_secs(3), ..Fake::limit("slow").knob.as_ref().clone() });
+    let slow = Fake::new(Knob {
+        min_dwell: Duration::from_secs(3),
+        ..Fake::limit("slow").slot.knob().as_ref().clone()
+    });
     let a = Fake::limit("a");
     let mut applier = applier(&[&a, &slow]);
     applier.frame(&limits(1, &[("a", 10.0), ("slow", 10.0)]), at(0));
@@ -456,4 +471,46 @@ fn knobs_come_and_go_within_the_bound() {
     assert_eq!((update.add.len(), update.remove.len()), (206, 0), "those that were announced stay");
     let update = applier.sync(all()[..250].to_vec());
     assert_eq!((update.add.len(), update.remove.len()), (44, 50));
+}
+
+#[test]
+fn c8_what_goes_with_a_limit_is_told_once_and_ends_with_the_lease() {
+    let a = Fake::limit("a");
+    let mut applier = applier(&[&a]);
+    let admission = Admission { baseline_latency: Some(Duration::from_millis(20)), shares: None };
+    let frame = |seq, limit, admission| {
+        let mut frame = limits(seq, &[("a", limit)]);
+        frame.set[0].admission = admission;
+        frame
+    };
+    applier.frame(&frame(1, 10.0, admission), at(0));
+    applier.frame(&frame(2, 10.0, admission), at(1));
+    applier.tick(at(2), at(2));
+    assert_eq!(a.does().admitted, [Some(admission)], "the same word is no news");
+    applier.frame(&frame(3, 12.0, admission), at(3));
+    applier.frame(&frame(4, 12.0, Admission::default()), at(4));
+    applier.tick(at(20), at(20));
+    assert_eq!(
+        a.does().admitted[1..],
+        [Some(admission), Some(Admission::default())],
+        "held, 16 s without a beat"
+    );
+    applier.tick(at(45), at(45));
+    applier.tick(at(46), at(46));
+    assert_eq!(a.does().admitted[3..], [None], "decaying");
+    applier.frame(&frame(5, 12.0, admission), at(47));
+    applier.frame(&limits(6, &[]), at(48));
+    assert_eq!(a.does().admitted[4..], [Some(admission), None], "released");
+}
+
+#[test]
+fn an_atomic_frame_that_is_taken_back_takes_back_what_goes_with_the_limit() {
+    let (a, b) = (Fake::limit("a"), Fake::limit("b"));
+    b.does().refuse = Some(20.0);
+    let mut applier = applier(&[&a, &b]);
+    let mut frame = Frame { atomic: true, ..limits(1, &[("a", 10.0), ("b", 20.0)]) };
+    frame.set[0].admission.baseline_latency = Some(Duration::from_millis(20));
+    let admission = frame.set[0].admission;
+    applier.frame(&frame, at(0));
+    assert_eq!(a.does().admitted, [Some(admission), None]);
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::lease::Lease;
 use setpoint_policies::value::Value;
@@ -247,6 +248,7 @@ impl Talk {
         let setpoint = |&(knob, value): &(&str, Value)| Setpoint {
             knob: KnobName::try_new(knob).unwrap(),
             value,
+            admission: Admission::default(),
             lease: Lease::default(),
             why: Arc::default(),
             decision_id: seq,
@@ -321,8 +323,16 @@ impl Service {
         Self::with_options(dial, Options { runtime: Some(runtime), ..options() })
     }
 
+    pub fn on_clock(dial: impl Dial, hand: &Hand) -> Self {
+        Self::with(dial, options(), hand)
+    }
+
     fn with_options(dial: impl Dial, options: Options) -> Self {
-        let inner = Arc::new(Inner::new("checkout".to_owned(), Hand::default().clock(), 42));
+        Self::with(dial, options, &Hand::default())
+    }
+
+    fn with(dial: impl Dial, options: Options, hand: &Hand) -> Self {
+        let inner = Arc::new(Inner::new("checkout".to_owned(), hand.clock(), 42));
         let sdk = Sdk::new(inner.clone());
         sdk.limiter("db").bounds(4, 400).baseline(64).register();
         let own = inner.clone();

@@ -80,12 +80,36 @@ async fn l2_a_sidecar_that_hangs_with_its_stream_up_is_as_good_as_dead() {
         assert_eq!(hang(2).await, (10.0, Health::Held));
         assert_eq!(hang(59).await, (36.0, Health::Decaying));
         assert_eq!(hang(35).await, (64.0, Health::Baseline));
-        // SIGCONT: the same stream, the same version, and all is as before.
+        // SIGCONT: what it renews was let go long ago. It is told so in a new session, and decides anew.
         talk.beat(true).await;
-        seconds(1).await;
-        assert_eq!((service.limit(), service.health()), (10.0, Health::Synced));
-        assert_eq!(sidecar.door.knocks.load(Ordering::SeqCst), 1, "nobody hung up");
+        drop(talk);
+        let mut talk = sidecar.accept().await;
+        let hello = talk.hello().await;
+        let state = hello.state.iter().find(|line| line.knob == "limit.db").expect("every knob is told");
+        assert_eq!(state.effective, 64.0);
+        talk.welcome(1).await;
+        talk.beats(2, true).await;
+        assert_eq!(service.limit(), 64.0, "one beat of a sidecar that hung brings nothing back");
+        talk.push(2, &[("limit.db", limit(12.0))]).await;
+        talk.beats(2, true).await;
+        assert_eq!((service.limit(), service.health()), (12.0, Health::Synced));
+        assert_eq!(sidecar.door.knocks.load(Ordering::SeqCst), 2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_a_sidecar_that_hangs_for_less_than_its_hold_goes_on_as_before() {
+    let mut sidecar = Sidecar::start();
+    let service = Service::start(sidecar.door.clone());
+    let mut talk = sidecar.session(1).await;
+    talk.push(1, &[("limit.db", limit(10.0))]).await;
+    talk.beat(true).await;
+    seconds(30).await;
+    assert_eq!((service.limit(), service.health()), (10.0, Health::Held));
+    talk.beat(true).await;
+    seconds(1).await;
+    assert_eq!((service.limit(), service.health()), (10.0, Health::Synced));
+    assert_eq!(sidecar.door.knocks.load(Ordering::SeqCst), 1, "nobody hung up");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,63 @@
+//! What the session does for limiters between two slices, with a sidecar or without.
+
+use std::time::Duration;
+
+use super::fake::{Service, Sidecar};
+use crate::clock::Hand;
+use crate::limiter::ReflexCause;
+use crate::outcome::Outcome;
+use crate::priority::Priority;
+use crate::rejected::RejectReason;
+
+/// Both clocks go on.
+async fn pass(hand: &Hand, millis: u64) {
+    for _ in 0..millis {
+        hand.advance(Duration::from_millis(1));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c7_a_wait_ends_within_10_ms_of_its_time() {
+    let (hand, sidecar) = (Hand::default(), Sidecar::start());
+    let service = Service::on_clock(sidecar.door.clone(), &hand);
+    let limiter = service.sdk.limiter("waits").bounds(1, 10).baseline(1).queue(8).register();
+    pass(&hand, 100).await;
+    let held = limiter.try_acquire(Priority::Normal).expect("free");
+    let waiting = tokio::spawn(limiter.acquire(Priority::Normal, Some(Duration::from_millis(42))));
+    pass(&hand, 41).await;
+    assert!(!waiting.is_finished());
+    pass(&hand, 12).await;
+    let rejected = waiting.await.expect("no panic").expect_err("too late");
+    assert_eq!(rejected.reason, RejectReason::QueueWait);
+    let waiting = tokio::spawn(limiter.acquire(Priority::Normal, None));
+    pass(&hand, 2).await;
+    drop(held);
+    waiting.await.expect("no panic").expect("a place").finish(Outcome::Success);
+    let held = limiter.try_acquire(Priority::Normal).expect("free");
+    let waiting = tokio::spawn(limiter.acquire(Priority::Normal, None));
+    pass(&hand, 2).await;
+    service.stop().await.expect("an orderly end");
+    let rejected = waiting.await.expect("no panic").expect_err("nobody looks after it any more");
+    assert_eq!(rejected.reason, RejectReason::QueueWait);
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_without_a_sidecar_the_reflex_acts_within_150_ms_and_lets_go_again() {
+    let (hand, sidecar) = (Hand::default(), Sidecar::start());
+    sidecar.door.open.store(false, std::sync::atomic::Ordering::SeqCst);
+    let service = Service::on_clock(sidecar.door.clone(), &hand);
+    let limiter = service.sdk.limiter("db").register();
+    pass(&hand, 200).await;
+    for _ in 0..15 {
+        let calls: Vec<_> = (0..20).filter_map(|_| limiter.try_acquire(Priority::Normal).ok()).collect();
+        pass(&hand, 10).await;
+        calls.into_iter().for_each(|call| call.finish(Outcome::Dropped));
+    }
+    let reflex = limiter.reflex();
+    assert_eq!((reflex.cuts, reflex.holds), (1, Some(ReflexCause::Drops)));
+    assert!(limiter.limit() < 20.0 && service.limit() == 64.0, "{}", limiter.limit());
+    pass(&hand, 3000).await;
+    assert_eq!((limiter.limit(), limiter.reflex().holds), (64.0, None));
+}

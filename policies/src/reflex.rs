@@ -1,0 +1,285 @@
+//! The SDK's own fast reaction to an overload, between two pushes and without a sidecar.
+//!
+//! The sidecar decides every 100 ms on what it was told 100 ms ago, and it can be gone. The reflex looks at the limiter's
+//! counters every 10 ms and knows two signs: calls in flight that are far older than a call ever was while callers are
+//! rejected, and calls that end in overload. Then it bounds the limit, below what was asked for, to what the last 100 ms
+//! have shown to be enough: `1.5 * successes per second * baseline latency`.
+//!
+//! Why not simply cut for as long as the signs last: a dependency that hangs or has become slower shows the same signs,
+//! and there less concurrency only means less work done. Fewer successes would mean a lower limit, and so on down to
+//! nothing. So a cut is an experiment with an end:
+//!
+//! | state | leaves when | to |
+//! |---|---|---|
+//! | armed | a sign | cut, from what the limiter did *before* the cut |
+//! | cut | it has held for [`HOLD`], the calls have drained to it, and the sign is gone: it helped | cut, twice as high; armed once that reaches the limit |
+//! | cut, doubled | a sign | cut, as high as it was when it helped |
+//! | cut | the same, but the sign is still there; or it has not drained within [`LONGEST_DRAIN`]: it did not help | resting, without a bound |
+//! | cut | the sidecar has pushed: it knows more | resting for [`HOLD`], without a bound |
+//! | resting | its time is over: 1 s, then twice as long after each cut that did not help, up to 32 s | armed |
+//!
+//! So whatever happens, no bound stands for longer than [`LONGEST_DRAIN`] without a proof that it helps, and one that does
+//! not help stands for less than a tenth of the time in the long run.
+//!
+//! Inputs are the totals that are reported anyway ([`Totals`]); cost of a step: a few dozen nanoseconds, no allocation once
+//! it runs. A gap between two steps (the process was stopped, the timer starved) makes every call look old, so the
+//! reflex rests after one.
+
+mod local;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::time::Timestamp;
+use crate::totals::Totals;
+
+pub use local::LocalBaseline;
+
+/// How often [`Reflex::step`] is meant to be called.
+pub const EVERY: Duration = Duration::from_millis(10);
+/// Signs and throughput are looked for in this much of the past.
+pub const WINDOW: Duration = Duration::from_millis(100);
+/// A cut holds for this long before it is judged, and so does every doubling after it.
+pub const HOLD: Duration = Duration::from_millis(500);
+/// Calls in flight have this long to drain to a cut.
+pub const LONGEST_DRAIN: Duration = Duration::from_secs(2);
+
+const SHORTEST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(32);
+/// Calls in flight are old when their mean age is above so many baseline latencies.
+const OLD: f64 = 4.0;
+/// Fewest drops in a window, and their least share of the calls that ended in success or overload.
+const DROPS: u64 = 5;
+const DROP_RATIO: f64 = 0.1;
+/// Room above what the throughput needs.
+const ROOM: f64 = 1.5;
+/// What is left of the limit where no baseline latency is known.
+const BLIND: f64 = 0.7;
+/// A bound that takes away less than this is not worth an experiment.
+const WORTH: f64 = 0.9;
+
+/// What a cut was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Calls in flight are far older than a call ever was, and callers are rejected.
+    OldCalls,
+    /// Calls end in overload.
+    Drops,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 2] = [Self::OldCalls, Self::Drops];
+
+    /// The name in metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OldCalls => "old_calls",
+            Self::Drops => "drops",
+        }
+    }
+}
+
+/// A bound below the limit that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cut {
+    /// At most so many calls.
+    pub cap: f64,
+    /// Why.
+    pub cause: Cause,
+    since: Timestamp,
+    /// Half as high it helped.
+    doubled: bool,
+}
+
+/// What the limiter is allowed without the reflex.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowed {
+    /// The limit that was asked for.
+    pub limit: f64,
+    /// Its hard lower bound.
+    pub floor: f64,
+    /// Latency without a queue; `None`: not known, so that no call counts as old.
+    pub baseline_latency: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+enum State {
+    #[default]
+    Armed,
+    Cut(Cut),
+    Resting {
+        until: Timestamp,
+    },
+}
+
+/// The counters of one instant, as far as they are needed.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    at: Timestamp,
+    completed: u64,
+    dropped: u64,
+    rejected: u64,
+}
+
+/// What happened in the window.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    seconds: f64,
+    completed: u64,
+    dropped: u64,
+    rejected: u64,
+}
+
+/// The reflex of one limiter.
+#[derive(Debug, Clone, Default)]
+pub struct Reflex {
+    state: State,
+    /// Oldest first; the first one is at least [`WINDOW`] old once it runs.
+    marks: VecDeque<Mark>,
+    /// How long the next rest is; doubles. Zero: the shortest.
+    rest: Duration,
+    cuts: u64,
+}
+
+impl Reflex {
+    /// One evaluation; the time is that of the totals. Gives the bound that holds from now on, if there is one: never above
+    /// the limit, never below its floor and never below 1 where the limit is not.
+    pub fn step(&mut self, totals: &Totals, allowed: &Allowed) -> Option<Cut> {
+        let now = Timestamp::from_nanos(totals.at_nanos);
+        let recent = self.look(now, totals);
+        let sign = recent.and_then(|recent| sign(totals, &recent, allowed));
+        self.state = match self.state {
+            State::Resting { until } if now < until => self.state,
+            State::Resting { .. } | State::Armed => self.watch(now, totals, recent, sign, allowed),
+            State::Cut(cut) => self.hold(cut, now, totals, sign, allowed),
+        };
+        self.cut()
+    }
+
+    /// The sidecar has just set the limit: it knows more than the reflex.
+    pub fn pushed(&mut self, now: Timestamp) {
+        if let State::Cut(_) = self.state {
+            self.state = State::Resting { until: now + HOLD };
+        }
+    }
+
+    /// The bound in force.
+    pub const fn cut(&self) -> Option<Cut> {
+        match self.state {
+            State::Cut(cut) => Some(cut),
+            State::Armed | State::Resting { .. } => None,
+        }
+    }
+
+    /// How many cuts were made.
+    pub const fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// Takes the counters in. `None` until there is a window, and after a gap.
+    fn look(&mut self, now: Timestamp, totals: &Totals) -> Option<Recent> {
+        let gap = self.marks.back().map_or(Duration::ZERO, |last| now.since(last.at));
+        if gap > WINDOW {
+            self.marks.clear();
+            self.state = State::Resting { until: now + HOLD };
+        }
+        let rejected = totals.rejected.iter().fold(0, |sum: u64, n| sum.wrapping_add(*n));
+        let mark = Mark { at: now, completed: totals.completed, dropped: totals.dropped, rejected };
+        while self.marks.get(1).is_some_and(|second| now.since(second.at) >= WINDOW) {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(mark);
+        let first = self.marks.front().filter(|first| now.since(first.at) >= WINDOW)?;
+        Some(Recent {
+            seconds: now.since(first.at).as_secs_f64(),
+            completed: mark.completed.wrapping_sub(first.completed),
+            dropped: mark.dropped.wrapping_sub(first.dropped),
+            rejected: mark.rejected.wrapping_sub(first.rejected),
+        })
+    }
+
+    /// Without a bound.
+    fn watch(
+        &mut self,
+        now: Timestamp,
+        totals: &Totals,
+        recent: Option<Recent>,
+        sign: Option<Cause>,
+        allowed: &Allowed,
+    ) -> State {
+        let (Some(cause), Some(recent)) = (sign, recent) else { return State::Armed };
+        let cap = enough(totals, &recent, allowed);
+        if cap >= WORTH * allowed.limit {
+            return State::Armed;
+        }
+        self.cuts += 1;
+        State::Cut(Cut { cap, cause, since: now, doubled: false })
+    }
+
+    fn hold(
+        &mut self,
+        cut: Cut,
+        now: Timestamp,
+        totals: &Totals,
+        sign: Option<Cause>,
+        allowed: &Allowed,
+    ) -> State {
+        // The limit may have come down by itself, or the floor up.
+        let cut = Cut { cap: cut.cap.max(lowest(allowed)), ..cut };
+        if cut.cap >= allowed.limit {
+            return State::Armed;
+        }
+        let held = now.since(cut.since);
+        if let (true, Some(cause)) = (cut.doubled, sign) {
+            self.cuts += 1;
+            let cap = (cut.cap / 2.0).max(lowest(allowed));
+            return State::Cut(Cut { cap, cause, since: now, doubled: false });
+        }
+        let drained = totals.in_flight() as f64 <= cut.cap;
+        if held < HOLD || (!drained && held < LONGEST_DRAIN) {
+            return State::Cut(cut);
+        }
+        if sign.is_some() || !drained {
+            let rest = self.rest.max(SHORTEST_REST);
+            self.rest = (2 * rest).min(LONGEST_REST);
+            return State::Resting { until: now + rest };
+        }
+        self.rest = Duration::ZERO;
+        State::Cut(Cut { cap: 2.0 * cut.cap, since: now, doubled: true, ..cut })
+    }
+}
+
+/// The sign of an overload, if there is one.
+fn sign(totals: &Totals, recent: &Recent, allowed: &Allowed) -> Option<Cause> {
+    let in_flight = totals.in_flight();
+    let old = |baseline: Duration| {
+        let age = totals.in_flight_age_sum().as_secs_f64() / in_flight.max(1) as f64;
+        age > OLD * baseline.as_secs_f64()
+    };
+    let judged = recent.completed.saturating_add(recent.dropped);
+    if recent.dropped >= DROPS && recent.dropped as f64 > DROP_RATIO * judged as f64 {
+        Some(Cause::Drops)
+    } else if recent.rejected > 0 && in_flight > 0 && allowed.baseline_latency.is_some_and(old) {
+        Some(Cause::OldCalls)
+    } else {
+        None
+    }
+}
+
+/// So many calls at once are enough for what was done in the window. A count of events is off by about its root, and the
+/// benefit of that doubt goes to the callers.
+fn enough(totals: &Totals, recent: &Recent, allowed: &Allowed) -> f64 {
+    let at_most = |count: u64| count as f64 + (count as f64).sqrt();
+    let cap = match allowed.baseline_latency {
+        Some(baseline) => ROOM * at_most(recent.completed) / recent.seconds * baseline.as_secs_f64(),
+        None => BLIND * allowed.limit.min(at_most(totals.in_flight())),
+    };
+    cap.max(lowest(allowed)).min(allowed.limit)
+}
+
+fn lowest(allowed: &Allowed) -> f64 {
+    allowed.floor.max(1.0).min(allowed.limit)
+}
