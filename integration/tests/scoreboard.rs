@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 
 fn cases(arguments: &[&str]) -> Vec<Case> {
     let arguments = ["scoreboard"].iter().chain(arguments);
-    set::load(&folder(), &Args::parse_from(arguments)).unwrap()
+    set::load(&folder(), &Args::parse_from(arguments)).expect("the scenarios are sound")
 }
 
 #[test]
