@@ -133,6 +133,7 @@ fn play(cases: &[Case], oracles: &[Oracle], laws: &[&Entry], args: &Args) -> Boa
         about: case.scenario.about.clone(),
         overload: case.scenario.phases.iter().any(|phase| phase.overload),
         named: case.named,
+        classes: case.scenario.classes.iter().map(|class| class.name.clone()).collect(),
         limits: oracle.phases.clone(),
         seeds: case.seeds(args.base_seeds(case.named)).len(),
         laws: outcome.scores.into_iter().collect(),

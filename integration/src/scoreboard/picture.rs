@@ -69,15 +69,13 @@ pub fn dots(board: &Board) -> String {
         let _ = writeln!(svg, r#"<text x="{}" y="{}" text-anchor="end">{law}</text>"#, LEFT - 8, middle + 4);
         let scores = board.lines(false).filter_map(|line| line.laws.get(*law));
         let mut ratios: Vec<f64> = scores.map(|score| score.goodput_ratio).collect();
+        svg.push_str("<g fill=\"#1f5a8c\" fill-opacity=\"0.35\">\n");
         for (index, ratio) in ratios.iter().enumerate() {
             // Spread over the lane by number, so that equal dots can be told apart.
-            let y = middle as f64 + (index * 7 % 15) as f64 - 7.0;
-            let _ = writeln!(
-                svg,
-                r##"<circle cx="{:.1}" cy="{y:.1}" r="2" fill="#1f5a8c" fill-opacity="0.35"/>"##,
-                x(*ratio)
-            );
+            let y = middle + index * 7 % 15 - 7;
+            let _ = writeln!(svg, r#"<circle cx="{:.1}" cy="{y}" r="2"/>"#, x(*ratio));
         }
+        svg.push_str("</g>\n");
         ratios.sort_by(f64::total_cmp);
         let mean = board.summary(law, false).map(|summary| summary.mean);
         for (mark, half, ink) in [(mean, 10, "#c0392b"), (rank(&ratios, 0.1), 6, "#222")] {
@@ -108,5 +106,5 @@ fn colour(ratio: f64) -> (String, &'static str) {
     let lost = ((1.0 - ratio) / 0.7).clamp(0.0, 1.0).powf(0.7);
     let mix = |light: f64, dark: f64| (light + (dark - light) * lost).round();
     let fill = format!("rgb({},{},{})", mix(240.0, 110.0), mix(248.0, 10.0), mix(240.0, 30.0));
-    (fill, if lost > 0.55 { "#fff" } else { "#222" })
+    (fill, if lost > 0.45 { "#fff" } else { "#222" })
 }

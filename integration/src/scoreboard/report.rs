@@ -22,6 +22,7 @@ pub fn markdown(board: &Board, checks: &[Check], roster: &[Entry]) -> String {
     page.push_str(FIGURES);
     ours(&mut page, board);
     matrix(&mut page, board);
+    mixes(&mut page, board);
     worst(&mut page, board);
     laws(&mut page, roster);
     let _ = write!(page, "{HOW}");
@@ -141,6 +142,37 @@ fn matrix(page: &mut String, board: &Board) {
     page.push('\n');
 }
 
+/// Scenarios with several kinds of calls or several instances: who gets what.
+fn mixes(page: &mut String, board: &Board) {
+    for line in board.lines(true) {
+        let fair = line.laws.values().any(|score| score.fairness.is_some());
+        if line.classes.len() < 2 && !fair {
+            continue;
+        }
+        let _ = write!(page, "## {}: who gets what\n\n| law |", line.name);
+        line.classes.iter().for_each(|class| {
+            let _ = write!(page, " {class}: answered in time % |");
+        });
+        page.push_str(if fair { " fairness |\n|---|---|" } else { "\n|---|" });
+        line.classes.iter().for_each(|_| page.push_str("---|"));
+        for law in &board.laws {
+            let Some(score) = line.laws.get(law) else { continue };
+            let _ = write!(page, "\n| {law} |");
+            score.classes.iter().for_each(|share| {
+                let _ = write!(page, " {:.1} |", share * 100.0);
+            });
+            if fair {
+                let _ = write!(
+                    page,
+                    " {} |",
+                    score.fairness.map_or("-".to_owned(), |index| format!("{index:.3}"))
+                );
+            }
+        }
+        page.push_str(if fair { FAIRNESS } else { "\n\n" });
+    }
+}
+
 fn worst(page: &mut String, board: &Board) {
     let mut lines: Vec<(&Line, &Score)> =
         board.lines(false).filter_map(|line| Some((line, line.laws.get(OURS)?))).collect();
@@ -204,6 +236,13 @@ const FIGURES: &str = "\
   the seeds; the worst change of the scenario counts. Windows are longer where 500 ms hold fewer than 400 answers.
 - **Oscillation**: standard deviation of the limit over its mean in the last third of phases of 6 s or more whose load is
   steady; the worst phase counts.
+
+";
+
+const FAIRNESS: &str = "
+
+Fairness is Jain's index of the instances' limits over their shares of the calls, mean over time: 1 when each limit fits its
+share.
 
 ";
 
