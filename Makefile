@@ -10,7 +10,7 @@ export PROPTEST_RNG_SEED ?= 20
 # `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
 # The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.
 
-.PHONY: help demo test bench lint gen
+.PHONY: help demo test bench scoreboard lint gen
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test: ## Runs every test: all crates, real processes, the manifests, the SDK's a
 bench: ## Measures (ARGS are the options of all benches: --only GROUP, --json FILE)
 	$(CARGO) build --profile bench -p setpoint --bins
 	$(CARGO) bench -p setpoint-integration --bench "*" -- $(ARGS)
+
+scoreboard: ## Simulates every concurrency law in every scenario and writes docs/scoreboard.md (ARGS are its options)
+	@echo "Building the scoreboard (optimised; the first build takes some minutes)"
+	$(CARGO) build --profile bench -p setpoint-integration --bin scoreboard
+	$(or $(CARGO_TARGET_DIR),target)/release/scoreboard $(ARGS)
 
 lint: ## Format and clippy, warnings are errors
 	$(CARGO) fmt --all --check

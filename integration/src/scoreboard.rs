@@ -9,20 +9,24 @@ pub mod checks;
 pub mod json;
 pub mod laws;
 pub mod oracles;
+pub mod picture;
+pub mod report;
 pub mod set;
 pub mod table;
 pub mod work;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use setpoint_policies::sim::score::oracle::Oracle;
 
 pub use args::Args;
-
 use board::{Board, Line};
-use laws::{Entry, ORACLE};
+use checks::{Check, Sensitivity};
+use laws::{Entry, ORACLE, OURS};
 use set::Case;
-use setpoint_policies::sim::score::oracle::Oracle;
 
 /// Numbers of draws whose limits are checked in.
 const KEPT_DRAWS: &str = "draw-";
@@ -39,11 +43,50 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut known = oracles::Known::read(&folder.join("oracle.json"))?;
     let oracles = known.limits(&cases, args.search, is_kept)?;
     let board = play(&cases, &oracles, &chosen, args);
-    let checks = if args.laws.is_empty() { checks::all(&board, None) } else { Vec::new() };
-    let text = table::text(&board, args.verbose) + &checks::text(&checks);
+    let mut text = table::text(&board, args.verbose);
+    if args.is_complete() {
+        let sensitivity = sensitivity(&cases, &oracles, &chosen, args, &board);
+        let checks = checks::all(&board, sensitivity);
+        text += &checks::text(&checks);
+        write(&repository().join("docs"), &board, &checks, &roster)?;
+    } else if args.laws.is_empty() {
+        text += &checks::text(&checks::all(&board, None));
+    }
     std::io::stdout().write_all(text.as_bytes())?;
-    if let Some(path) = &args.json {
-        json::write(&board, path)?;
+    match &args.json {
+        Some(path) => json::write(&board, path),
+        None => Ok(()),
+    }
+}
+
+/// Our law over the named scenarios once more, with slow and with lossy messages.
+fn sensitivity(
+    cases: &[Case],
+    oracles: &[Oracle],
+    laws: &[&Entry],
+    args: &Args,
+    board: &Board,
+) -> Option<Sensitivity> {
+    let ours: Vec<&Entry> = laws.iter().copied().filter(|law| law.name == OURS).collect();
+    let named = cases.iter().filter(|case| case.named).count();
+    let mean =
+        |args: Args| Some(play(&cases[..named], &oracles[..named], &ours, &args).summary(OURS, true)?.mean);
+    Some(Sensitivity {
+        plain: board.summary(OURS, true)?.mean,
+        lagged: mean(Args { lag: Duration::from_millis(250), ..args.clone() })?,
+        lossy: mean(Args { loss: 0.2, ..args.clone() })?,
+    })
+}
+
+/// The page and its pictures.
+fn write(docs: &Path, board: &Board, checks: &[Check], roster: &[Entry]) -> anyhow::Result<()> {
+    for (name, content) in [
+        ("scoreboard.md", report::markdown(board, checks, roster)),
+        ("scoreboard-named.svg", picture::heat_map(board)),
+        ("scoreboard-draws.svg", picture::dots(board)),
+    ] {
+        let path = docs.join(name);
+        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
@@ -90,6 +133,7 @@ fn play(cases: &[Case], oracles: &[Oracle], laws: &[&Entry], args: &Args) -> Boa
         about: case.scenario.about.clone(),
         overload: case.scenario.phases.iter().any(|phase| phase.overload),
         named: case.named,
+        classes: case.scenario.classes.iter().map(|class| class.name.clone()).collect(),
         limits: oracle.phases.clone(),
         seeds: case.seeds(args.base_seeds(case.named)).len(),
         laws: outcome.scores.into_iter().collect(),

@@ -30,7 +30,7 @@ pub struct Args {
     /// Number of the first random scenario; from 1001 on nobody has seen them.
     #[arg(long, default_value = "1", value_name = "S")]
     pub first_draw_seed: u64,
-    /// A tenth of the draws and two seeds, to see whether all is well.
+    /// A tenth of the draws and at most two seeds, to see whether all is well.
     #[arg(long)]
     pub quick: bool,
     /// From a report to the limit that follows from it, our law takes this much longer: half to the engine, half back.

@@ -15,6 +15,8 @@ pub struct Line {
     pub overload: bool,
     /// From a file, not drawn.
     pub named: bool,
+    /// Its kinds of calls.
+    pub classes: Vec<String>,
     /// The oracle's limits by phase.
     pub limits: Vec<f64>,
     /// How many runs.

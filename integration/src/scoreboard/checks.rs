@@ -25,8 +25,7 @@ pub struct Check {
     pub kept: bool,
 }
 
-/// All promises that can be judged from this board. `lagged` and `lossy` are our law's mean goodput ratios over the named
-/// scenarios with slower and with lost reports.
+/// All promises that can be judged from this board.
 pub fn all(board: &Board, sensitivity: Option<Sensitivity>) -> Vec<Check> {
     let mut checks = goodput(board);
     checks.extend([against_peers(board), false_rejects(board)]);
@@ -155,7 +154,7 @@ fn oscillation(board: &Board) -> Check {
 pub struct Sensitivity {
     /// With the scenarios' own link.
     pub plain: f64,
-    /// With 250 ms more from report to limit; with a fifth of all messages lost; the worst changes of a scenario.
+    /// With 250 ms more from report to limit.
     pub lagged: f64,
     /// With a fifth of the reports and pushes lost.
     pub lossy: f64,

@@ -71,7 +71,8 @@ impl Known {
         limits.collect()
     }
 
-    fn find(&self, scenario: &Scenario) -> Option<Oracle> {
+    /// The limits of a scenario; `None` if they are not known, or are those of an older form of it.
+    pub fn find(&self, scenario: &Scenario) -> Option<Oracle> {
         let entry = self.entries.get(&scenario.name).filter(|entry| entry.mark == mark(scenario))?;
         let limit = |limit: &Option<f64>| limit.unwrap_or(f64::INFINITY);
         Some(Oracle { phases: entry.phases.iter().map(limit).collect(), single: limit(&entry.single) })
