@@ -20,6 +20,8 @@ const SHORTEST: f64 = 1.0;
 /// Calls that end in the first half second are the short ones.
 const START: f64 = 0.5;
 const REMEMBERED: f64 = 60.0;
+/// Seconds without overload after which it is no queue.
+const CERTAIN: f64 = 1.0;
 const BLOCKS: usize = 400;
 
 #[derive(Debug, Default)]
@@ -44,6 +46,11 @@ impl Floor {
     /// Seconds; `None` while too few calls have ended.
     pub(super) const fn latency(&self) -> Option<f64> {
         self.latency
+    }
+
+    /// Whether it was seen without overload; if not, it may be a queue that has stood since the start.
+    pub(super) fn is_certain(&self) -> bool {
+        self.calm >= CERTAIN
     }
 
     /// Takes a sample; `calm`: without overload.
@@ -72,7 +79,16 @@ impl Floor {
     pub(super) fn is_now(&mut self, latency: f64) {
         self.blocks.clear();
         self.open = Block::default();
+        self.calm = self.calm.max(CERTAIN);
         self.push(latency);
+    }
+
+    /// An experiment without a queue has taken this long.
+    pub(super) fn is_at_most(&mut self, latency: f64) {
+        self.calm = self.calm.max(CERTAIN);
+        if self.latency.is_none_or(|floor| latency < floor) {
+            self.push(latency);
+        }
     }
 
     fn push(&mut self, latency: f64) {

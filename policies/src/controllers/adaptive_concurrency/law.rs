@@ -119,7 +119,12 @@ impl Law {
 
     /// Latency that a full limit may cause, seconds.
     pub(super) fn budget(&self) -> f64 {
-        self.patience.budget(self.floor.latency()).max(self.spec.latency_budget.as_secs_f64())
+        let asked_for = self.spec.latency_budget.as_secs_f64();
+        if self.patience.deadline().is_none() && !self.floor.is_certain() {
+            // What is taken for the floor may be a queue: no more of it.
+            return self.floor.latency().unwrap_or(0.0).max(asked_for);
+        }
+        self.patience.budget(self.floor.latency()).max(asked_for)
     }
 
     /// The most that could be answered in time.
@@ -400,7 +405,7 @@ impl Law {
     }
 
     pub(super) fn allowed(&self) -> Reason {
-        Reason::InTime { per_second: self.capacity.known(), seconds: self.budget() }
+        Reason::InTime { per_second: self.expected(), seconds: self.budget() }
     }
 
     pub(super) fn at_knee(&self) -> Reason {

@@ -25,7 +25,7 @@ const IN_BURSTS: f64 = 0.65;
 /// How long a lower limit that did as well is not doubted, seconds.
 const PROVED: f64 = 10.0;
 /// A limit that rejects visits a higher one at least this often, seconds.
-const LONGEST_WITHOUT: f64 = 5.0;
+const LONGEST_WITHOUT: f64 = 3.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Visit {
@@ -202,7 +202,8 @@ impl Law {
         let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
         let clearly = self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
         let proved = self.now < self.track.proved_until;
-        let free = clearly || (pooled && enough && !proved && self.waits_little(lately.little()));
+        let known = self.floor_counts(&lately);
+        let free = known && (clearly || (pooled && enough && !proved && self.waits_little(lately.little())));
         let bursts =
             pooled && lately.in_flight < IN_BURSTS * self.limit && self.patience.excess(lately.late) < 0.03;
         if !sample.is_bound() || !(free || bursts) || self.now < self.track.grow_at {
@@ -210,7 +211,7 @@ impl Law {
         }
         self.track.grow_at = self.now + self.floor.latency().unwrap_or(0.0) / 3.0;
         let factor = match () {
-            () if clearly => 2.0,
+            () if clearly && known => 2.0,
             () if free => 1.5,
             () => 1.25,
         };
@@ -238,13 +239,14 @@ impl Law {
     fn maybe_visit(&mut self) {
         let (base, hold) = (self.track.base, self.track.hold);
         let little = base.little();
-        let starved = self.waits_little(little);
-        let late = self.patience.excess(base.late) > LATE && !starved;
+        let starved = self.waits_little(little) && self.floor_counts(&base);
+        let late = !starved && self.wants_less(&base);
         if self.track.counted < 3 {
             return;
         }
         // First, so that nothing below can keep it from happening.
-        if !late && self.now - self.track.above_at > LONGEST_WITHOUT.max(20.0 * little) {
+        let overdue = self.now - self.track.above_at > LONGEST_WITHOUT.max(20.0 * little);
+        if overdue && self.patience.excess(base.late) <= LATE {
             return self.visit_above(starved);
         }
         if self.test_floor() {
@@ -264,6 +266,16 @@ impl Law {
             return;
         }
         if above { self.visit_above(starved) } else { self.visit_below(late) }
+    }
+
+    /// What is taken for the floor may be a queue: then calls that wait less are no sign of room.
+    fn floor_counts(&self, arm: &Arm) -> bool {
+        self.floor.is_certain() || arm.throughput < 0.9 * self.capacity.known()
+    }
+
+    /// More answers are late than without overload, or nobody knows yet how long a call takes that does not wait.
+    fn wants_less(&self, arm: &Arm) -> bool {
+        self.patience.excess(arm.late) > LATE || !self.floor.is_certain()
     }
 
     fn visit_above(&mut self, far: bool) {
@@ -322,16 +334,19 @@ impl Law {
         let base = self.track.base;
         let error = arm.error(&base, self.track.variance);
         let loss = 1.0 - arm.goodput / base.goodput.max(1e-9);
-        let late = self.patience.excess(base.late) > LATE;
+        let late = self.wants_less(&base);
         let fine = if late {
             loss < 0.5 * error
         } else {
             (error < 0.05 || loss < -0.5 * error) && loss + 0.7 * error < WORTH
         };
         if arm.samples >= 3.0 && fine {
-            let again = late && self.patience.excess(arm.late) > LATE;
+            let again = late && self.wants_less(arm);
             self.stay(arm, again);
-        } else if loss - 2.0 * error > WORTH || (arm.samples >= 3.0 && loss > WORTH) || arm.samples >= 6.0 {
+        } else if loss - 2.0 * error > WORTH
+            || (arm.samples >= 3.0 && loss - error > WORTH)
+            || arm.samples >= 8.0
+        {
             self.go_back(arm);
         }
     }
