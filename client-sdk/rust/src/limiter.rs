@@ -58,10 +58,7 @@ pub(crate) struct Core {
     waiters: Waiters,
     breaker: &'static breaker::Core,
     clock: Clock,
-    /// A success that takes longer is late, nanoseconds.
-    deadline: u64,
-    /// One call in so many looks at the clock.
-    clock_every: u64,
+    sampling: Sampling,
     slot: Slot,
     slices: Mutex<Slices>,
     /// How often a place becomes free, as a period in nanoseconds.
@@ -97,11 +94,11 @@ impl Limiter {
         };
         let pass = match core.breaker.admit() {
             Ok(pass) => pass,
-            Err(retry_after) => return Err(core.shut(class, retry_after)),
+            Err(retry_after) => return core.shut(class, retry_after),
         };
         match core.admit(class, places.max(1)) {
             Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
-            None => Err(core.full(class, pass)),
+            None => core.full(class, pass),
         }
     }
 
@@ -148,8 +145,7 @@ impl Limiter {
             waiters: Waiters::default(),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
-            deadline: knob.deadline.map_or(u64::MAX, nanos),
-            clock_every: u64::from(asked.clock_every),
+            sampling: Sampling::new(asked.clock_every, knob.deadline.map_or(u64::MAX, nanos)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
             place_every: AtomicU64::new(nanos(FIRST_ADVICE)),
@@ -187,10 +183,10 @@ impl Core {
     #[inline(always)]
     fn admit(&self, class: usize, places: u32) -> Option<Place> {
         let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
-        let (at, timed) = if self.clock_every == 1 {
+        let (at, timed) = if self.sampling.is_off() {
             (self.clock.now(), true)
         } else {
-            shard.estimated_admission(self.sampling(), || self.clock.now())
+            shard.estimated_admission(&self.sampling, || self.clock.now())
         };
         shard.admit(at);
         // No more than was asked for.
@@ -206,20 +202,17 @@ impl Core {
         let claim = self.places.claim(Seat::mine());
         let shard = &claim.0;
         match now {
-            Some(at) if self.clock_every == 1 => shard.release(outcome, admitted_at, at, self.deadline),
-            Some(at) => shard.timed_release(outcome, admitted_at, at, self.sampling()),
-            None => shard.estimated_release(outcome, admitted_at, self.sampling(), || self.clock.now()),
+            Some(at) if self.sampling.is_off() => {
+                shard.release(outcome, admitted_at, at, self.sampling.deadline());
+            }
+            Some(at) => shard.timed_release(outcome, admitted_at, at, &self.sampling),
+            None => shard.estimated_release(outcome, admitted_at, &self.sampling, || self.clock.now()),
         }
         self.places.leave(claim, places.into());
         if self.places.limits().awaited() {
             self.waiters.wake();
         }
         now
-    }
-
-    #[inline]
-    fn sampling(&self) -> Sampling {
-        Sampling { slice: self.places.limits().slice(), every: self.clock_every, deadline: self.deadline }
     }
 
     /// Says that one more caller waits for a place; see [`waiters`]. It must try once more before it sleeps.
@@ -240,22 +233,23 @@ impl Core {
         &self.waiters
     }
 
+    /// Counts a rejection by the limit. The whole result is made here: to be copied at once would cost as much again.
     #[cold]
-    fn full(&'static self, class: usize, pass: Pass) -> Rejected {
+    fn full(&'static self, class: usize, pass: Pass) -> Result<Permit, Rejected> {
         self.breaker.give_back(pass);
         let lot = self.places.reject(Seat::mine(), class);
-        Rejected {
+        Err(Rejected {
             limit: self.slot.knob().name.as_str(),
             reason: RejectReason::ConcurrencyLimit,
             retry_after: retry_after(self.place_every.load(Ordering::Relaxed), lot),
-        }
+        })
     }
 
     /// Counts a rejection by the breaker.
     #[cold]
-    fn shut(&self, class: usize, retry_after: Duration) -> Rejected {
+    fn shut(&self, class: usize, retry_after: Duration) -> Result<Permit, Rejected> {
         self.places.reject(Seat::mine(), class);
-        self.breaker.rejected(retry_after)
+        Err(self.breaker.rejected(retry_after))
     }
 
     fn put(&self, value: Option<Value>) {
@@ -319,6 +313,7 @@ impl Actuator for Limiter {
     }
 
     fn close_slice(&self, at_nanos: u64) {
+        self.0.sampling.close_slice();
         self.0.places.close_slice();
         let released = self.0.places.reader().released();
         if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {

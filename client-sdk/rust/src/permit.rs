@@ -1,5 +1,7 @@
 //! The right to one call.
 
+use std::mem::ManuallyDrop;
+
 use crate::breaker::{self, Pass};
 use crate::limiter::{self, Place};
 use crate::outcome::Outcome;
@@ -39,9 +41,8 @@ impl Permit {
     /// Ends the call. Never blocks, never allocates. Costs one reading of the clock and about a third as much again.
     #[inline]
     pub fn finish(self, outcome: Outcome) {
-        self.end(outcome);
-        // It has ended.
-        std::mem::forget(self);
+        // Not to be dropped, not even by a panic further down: it has ended.
+        ManuallyDrop::new(self).end(outcome);
     }
 
     #[inline]

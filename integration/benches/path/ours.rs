@@ -22,7 +22,7 @@ fn calls(name: &'static str, limiter: Limiter) -> Case {
 }
 
 fn refused(name: &'static str, limiter: Limiter) -> Case {
-    Case::new(name, move || move || assert!(black_box(limiter.try_acquire(Priority::Normal)).is_err()))
+    Case::new(name, move || move || assert!(black_box(&limiter.try_acquire(Priority::Normal)).is_err()))
 }
 
 /// The floor, and each way through a limiter. The setpoint is to be kept while they run.

@@ -15,8 +15,6 @@ pub(crate) struct Limits {
     /// Callers that wait for a place.
     waiting: AtomicU64,
     regime: AtomicU64,
-    /// Slices of 50 ms since the start.
-    slice: AtomicU64,
 }
 
 /// How places are taken now; see [`super::places`].
@@ -50,7 +48,6 @@ impl Limits {
             share_bits: shares.map(|share| AtomicU64::new(share.to_bits())),
             waiting: AtomicU64::new(0),
             regime: AtomicU64::new(Regime::EXACT.0),
-            slice: AtomicU64::new(0),
         };
         limits.set(limit);
         limits
@@ -87,17 +84,6 @@ impl Limits {
     /// For whoever holds [`super::places::Places`]'s lock.
     pub fn set_regime(&self, regime: Regime) {
         self.regime.store(regime.0, Ordering::Release);
-    }
-
-    /// The number of this slice of 50 ms.
-    #[inline]
-    pub fn slice(&self) -> u64 {
-        self.slice.load(Ordering::Relaxed)
-    }
-
-    /// Begins the next slice.
-    pub fn close_slice(&self) {
-        self.slice.fetch_add(1, Ordering::Relaxed);
     }
 
     /// That of the priority with the largest share.

@@ -217,7 +217,6 @@ impl Places {
 
     /// Chooses the regime for the next slice.
     pub fn close_slice(&self) {
-        self.limits.close_slice();
         let _alone = locked_modelled(&self.upkeep);
         let rested = !self.gauge.take_tightened();
         match self.limits.regime() {

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | that it came, and how it ended | counted, exactly |
 //! | the times of its admission and release | the last reading of its thread, moved on by the mean time between events there |
-//! | its latency, when it succeeds | that of the last success on its thread that was timed |
+//! | its latency, when it succeeds | that of a success on its thread that was timed shortly before |
 //!
 //! Every call adds its two times once and takes the first one along, so the sums stay in step with the counts: the integral
-//! of calls in flight and their total age cannot drift, and are off by at most the errors of the few estimated times. The
-//! latencies counted are a fair draw of one in so many, each standing for those after it, so means, squares, the histogram
-//! and the late ones are unbiased; only their certainty is that of the calls that were timed.
+//! of calls in flight and their total age cannot drift, and are off by no more than the errors of the few estimated times:
+//! a fraction of one call in flight for each thread. The
+//! latencies counted are a fair draw of one in so many, each standing for some that end later, so means, squares, the
+//! histogram and the late ones are unbiased; only their certainty is that of the calls that were timed. (Not for those that
+//! end next: after a short call it takes longer until the next timed one ends, so short ones would count for more.)
 //!
 //! An estimate is only good while calls come fast. So a thread samples only when it had [`BUSY`] events or more in this slice
 //! of 50 ms or the one before, and the first event of each slice reads the clock whatever happens: a thread that is slow, or
@@ -28,6 +30,9 @@ const BUSY: u64 = 128;
 /// An estimate moves on by at most this for each event, nanoseconds: the mean at [`BUSY`].
 const LONGEST_STEP: u64 = 50_000_000 / BUSY;
 
+/// A timed latency stands for untimed calls when so many more have been timed.
+const STANDING_BY: usize = 4;
+
 /// The time as one thread estimates it. All words are written under the shard's claim only.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
@@ -39,11 +44,14 @@ pub(crate) struct Pulse {
     slice: AtomicU64,
     /// The next reading is due when so many calls have been admitted.
     due: AtomicU64,
-    /// Successes that count as the last timed one and have not been added up yet. A report has them in its sums all the
-    /// same, the histogram and the late ones follow.
+    /// Successes that were not timed and have not been added up yet. A report has them in its sums all the same, the
+    /// histogram and the late ones follow.
     repeats: AtomicU64,
-    /// Its latency; 0: none was timed yet.
+    /// What each of them counts as; 0: none was timed yet.
     latency: AtomicU64,
+    /// Of the successes timed last, in turn: a new one takes the place of the oldest.
+    timed: [AtomicU64; STANDING_BY],
+    successes: AtomicU64,
     read_at: AtomicU64,
     /// Events there had been at the last reading, and at the beginning of the slice.
     events_read: AtomicU64,
@@ -54,23 +62,51 @@ pub(crate) struct Pulse {
     readings: AtomicU64,
 }
 
-/// What a limiter says about it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sampling {
-    /// The number of this slice.
-    pub slice: u64,
+/// What a limiter says about it. The request path passes a reference on: three words would be written first.
+#[derive(Debug)]
+pub(crate) struct Sampling {
+    /// Slices of 50 ms since the start.
+    slice: AtomicU64,
     /// One call in so many.
-    pub every: u64,
+    every: u64,
     /// A success that takes longer is late, nanoseconds.
-    pub deadline: u64,
+    deadline: u64,
+}
+
+impl Sampling {
+    /// 0 is the same as 1.
+    pub fn new(every: u32, deadline: u64) -> Self {
+        Self { slice: AtomicU64::new(0), every: u64::from(every.max(1)), deadline }
+    }
+
+    /// Whether every call reads the clock.
+    #[inline]
+    pub const fn is_off(&self) -> bool {
+        self.every == 1
+    }
+
+    #[inline]
+    pub const fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    /// Begins the next slice.
+    pub fn close_slice(&self) {
+        self.slice.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn slice(&self) -> u64 {
+        self.slice.load(Ordering::Relaxed)
+    }
 }
 
 impl Claim<'_> {
     /// The time of an admission, and whether it was read.
     #[inline]
-    pub fn estimated_admission(&self, sampling: Sampling, clock: impl FnOnce() -> u64) -> (u64, bool) {
+    pub fn estimated_admission(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> (u64, bool) {
         let admitted = self.admitted.load(Ordering::Relaxed);
-        if admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice) {
+        if admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice()) {
             return (self.pulse.estimate(), false);
         }
         let now = clock();
@@ -79,15 +115,15 @@ impl Claim<'_> {
     }
 
     /// Counts the release of a call whose admission was read, as its release was.
-    pub fn timed_release(&self, outcome: Outcome, admitted_at: u64, at: u64, sampling: Sampling) {
-        if self.pulse.is_of(sampling.slice) {
+    pub fn timed_release(&self, outcome: Outcome, admitted_at: u64, at: u64, sampling: &Sampling) {
+        if self.pulse.is_of(sampling.slice()) {
             self.reckon(at);
         } else {
             self.read(sampling, at);
         }
         if outcome == Outcome::Success {
             self.add_up(sampling.deadline);
-            self.pulse.latency.store(at.wrapping_sub(admitted_at).max(1), Ordering::Relaxed);
+            self.pulse.stand_by(at.wrapping_sub(admitted_at).max(1));
         }
         self.release(outcome, admitted_at, at, sampling.deadline);
     }
@@ -98,10 +134,10 @@ impl Claim<'_> {
         &self,
         outcome: Outcome,
         admitted_at: u64,
-        sampling: Sampling,
+        sampling: &Sampling,
         clock: impl FnOnce() -> u64,
     ) {
-        let at = if self.pulse.is_of(sampling.slice) {
+        let at = if self.pulse.is_of(sampling.slice()) {
             self.pulse.estimate()
         } else {
             let now = clock();
@@ -128,18 +164,18 @@ impl Claim<'_> {
     }
 
     /// Takes a reading that was due.
-    fn read(&self, sampling: Sampling, now: u64) {
+    fn read(&self, sampling: &Sampling, now: u64) {
         let pulse = &self.pulse;
         self.reckon(now);
         // What is reported at the end of a slice is added up.
         self.add_up(sampling.deadline);
         let events = pulse.events_read.load(Ordering::Relaxed);
         let slice = pulse.slice.load(Ordering::Relaxed);
-        if slice != sampling.slice {
-            let busy = slice.wrapping_add(1) == sampling.slice && pulse.is_busy(events);
+        if slice != sampling.slice() {
+            let busy = slice.wrapping_add(1) == sampling.slice() && pulse.is_busy(events);
             pulse.was_busy.store(busy.into(), Ordering::Relaxed);
             pulse.events_before.store(events, Ordering::Relaxed);
-            pulse.slice.store(sampling.slice, Ordering::Relaxed);
+            pulse.slice.store(sampling.slice(), Ordering::Relaxed);
         }
         let busy = pulse.was_busy.load(Ordering::Relaxed) != 0 || pulse.is_busy(events);
         let untimed = if busy { pulse.lot(sampling.every) } else { 0 };
@@ -191,6 +227,14 @@ impl Pulse {
         let now = self.now.load(Ordering::Relaxed).wrapping_add(self.step.load(Ordering::Relaxed));
         self.now.store(now, Ordering::Relaxed);
         now
+    }
+
+    fn stand_by(&self, latency: u64) {
+        let index = self.successes.load(Ordering::Relaxed) as usize;
+        add(&self.successes, 1);
+        self.timed[index % STANDING_BY].store(latency, Ordering::Relaxed);
+        let oldest = self.timed[(index + 1) % STANDING_BY].load(Ordering::Relaxed);
+        self.latency.store(if oldest == 0 { latency } else { oldest }, Ordering::Relaxed);
     }
 
     /// From 0 to twice `every`, less two: `every` in the mean, with the reading itself.

@@ -18,7 +18,8 @@ const SLICE: u64 = 50_000_000;
 /// An admission on that shard, and whether it read the clock.
 fn admit(shard: &Shard, slice: u64, now: u64) -> (u64, bool) {
     let claim = shard.begin();
-    let (at, timed) = claim.estimated_admission(Sampling { slice, every: EVERY, deadline: u64::MAX }, || now);
+    let sampling = Sampling { slice: AtomicU64::new(slice), every: EVERY, deadline: u64::MAX };
+    let (at, timed) = claim.estimated_admission(&sampling, || now);
     claim.admit(at);
     (at, timed)
 }
@@ -190,11 +191,9 @@ fn the_sidecar_learns_the_truth_from_sampled_clocks() {
         let told = all.mean_latency.unwrap();
         assert!(relative(told, latency) < certain, "{per_second}/s: {told} for {latency}");
         assert!((all.cv2 - cv2).abs() < 8.0 * certain, "{per_second}/s: {} for {cv2}", all.cv2);
-        assert!(
-            relative(all.mean_in_flight, truth) < 0.01,
-            "{per_second}/s: {} for {truth}",
-            all.mean_in_flight
-        );
+        // The estimates of one thread may be off by a fraction of what passes from event to event.
+        let off = (all.mean_in_flight - truth).abs();
+        assert!(off < 0.005 * truth + 0.2, "{per_second}/s: {} for {truth}", all.mean_in_flight);
         let mean_off = windows.iter().sum::<f64>() / windows.len() as f64;
         assert!(mean_off < 0.05 && worst < 0.25, "{per_second}/s in a window: {mean_off}, at worst {worst}");
     }
