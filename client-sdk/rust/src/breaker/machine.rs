@@ -109,11 +109,7 @@ impl Machine {
         if Word::passes_all(packed) {
             return Ok(Pass(Word::generation_bits(packed)));
         }
-        let word = Word::unpack(packed);
-        if word.state.is_shut() {
-            return Err(self.pushed.retry_after());
-        }
-        self.admit_some(word, now_nanos() / 1_000_000)
+        self.admit_unless_shut(packed, now_nanos)
     }
 
     /// Takes the result of a call that was let through. The clock is read only where something depends on it.
@@ -134,6 +130,11 @@ impl Machine {
             self.clear(packed);
             return;
         }
+        self.settle_exception(packed, pass, outcome, now_nanos);
+    }
+
+    #[cold]
+    fn settle_exception(&self, packed: u64, pass: Pass, outcome: Outcome, now_nanos: impl FnOnce() -> u64) {
         let word = Word::unpack(packed);
         match (word.state, pass.probe()) {
             (State::Closed, _) if outcome == Outcome::Failure => {
@@ -181,6 +182,14 @@ impl Machine {
     }
 
     #[cold]
+    fn admit_unless_shut(&self, packed: u64, now_nanos: impl FnOnce() -> u64) -> Result<Pass, Duration> {
+        let word = Word::unpack(packed);
+        if word.state.is_shut() {
+            return Err(self.pushed.retry_after());
+        }
+        self.admit_some(word, now_nanos() / 1_000_000)
+    }
+
     fn admit_some(&self, mut word: Word, now_ms: u64) -> Result<Pass, Duration> {
         loop {
             match word.state {

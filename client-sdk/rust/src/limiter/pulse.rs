@@ -109,17 +109,16 @@ impl Claim<'_> {
         if admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice()) {
             return (self.pulse.estimate(), false);
         }
-        let now = clock();
-        self.read(sampling, now);
-        (now, true)
+        (self.read(sampling, clock), true)
     }
 
     /// Counts the release of a call whose admission was read, as its release was.
+    #[inline(never)]
     pub fn timed_release(&self, outcome: Outcome, admitted_at: u64, at: u64, sampling: &Sampling) {
         if self.pulse.is_of(sampling.slice()) {
             self.reckon(at);
         } else {
-            self.read(sampling, at);
+            self.read(sampling, || at);
         }
         if outcome == Outcome::Success {
             self.add_up(sampling.deadline);
@@ -140,16 +139,13 @@ impl Claim<'_> {
         let at = if self.pulse.is_of(sampling.slice()) {
             self.pulse.estimate()
         } else {
-            let now = clock();
-            self.read(sampling, now);
-            now
+            self.read(sampling, clock)
         };
         if outcome == Outcome::Success {
             if self.pulse.latency.load(Ordering::Relaxed) == 0 {
-                self.success(at.saturating_sub(admitted_at), sampling.deadline, 1);
-            } else {
-                add(&self.pulse.repeats, 1);
+                self.pulse.stand_by(at.saturating_sub(admitted_at).max(1));
             }
+            add(&self.pulse.repeats, 1);
         }
         self.end(outcome, admitted_at, at);
     }
@@ -163,8 +159,10 @@ impl Claim<'_> {
         }
     }
 
-    /// Takes a reading that was due.
-    fn read(&self, sampling: &Sampling, now: u64) {
+    /// Takes a reading that is due. Not inlined, like all that is done for one call in so many.
+    #[inline(never)]
+    fn read(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> u64 {
+        let now = clock();
         let pulse = &self.pulse;
         self.reckon(now);
         // What is reported at the end of a slice is added up.
@@ -182,6 +180,7 @@ impl Claim<'_> {
         // The one that is admitted with this reading comes on top.
         let due = self.admitted.load(Ordering::Relaxed).wrapping_add(1 + untimed);
         pulse.due.store(due, Ordering::Relaxed);
+        now
     }
 
     /// Works out how fast events come, from those since the last reading.
@@ -229,6 +228,7 @@ impl Pulse {
         now
     }
 
+    #[cold]
     fn stand_by(&self, latency: u64) {
         let index = self.successes.load(Ordering::Relaxed) as usize;
         add(&self.successes, 1);
