@@ -39,9 +39,11 @@ use crate::rejected::{RejectReason, Rejected, retry_after};
 use crate::slot::Slot;
 use crate::sync::{AtomicU64, Ordering, locked};
 use builder::{Asked, declaration};
+use limits::Regime;
 use places::Places;
 use pulse::Sampling;
 use seat::Seat;
+use shard::Claim;
 use slices::Slices;
 use waiters::Waiters;
 
@@ -94,11 +96,18 @@ impl Limiter {
         };
         let pass = match core.breaker.admit() {
             Ok(pass) => pass,
-            Err(retry_after) => return core.shut(class, retry_after),
+            Err(retry_after) => {
+                core.shut(class);
+                return Err(core.breaker.rejected(retry_after));
+            }
         };
         match core.admit(class, places.max(1)) {
             Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
-            None => core.full(class, pass),
+            None => Err(Rejected {
+                limit: core.slot.knob().name.as_str(),
+                reason: RejectReason::ConcurrencyLimit,
+                retry_after: core.full(class, pass),
+            }),
         }
     }
 
@@ -196,23 +205,49 @@ impl Core {
     /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
     #[inline(always)]
     pub fn release(&self, place: &Place, outcome: Outcome) -> Option<u64> {
-        let Place { places, at: admitted_at, timed } = *place;
-        // Another core's counter can be a little behind.
-        let now = timed.then(|| self.clock.now().max(admitted_at));
-        let claim = self.places.claim(Seat::mine());
-        let shard = &claim.0;
-        match now {
-            Some(at) if self.sampling.is_off() => {
-                shard.release(outcome, admitted_at, at, self.sampling.deadline());
-            }
-            Some(at) => shard.timed_release(outcome, admitted_at, at, &self.sampling),
-            None => shard.estimated_release(outcome, admitted_at, &self.sampling, || self.clock.now()),
+        if self.sampling.is_off() {
+            Some(self.release_timed(place, outcome))
+        } else if place.timed {
+            Some(self.release_sample(place, outcome))
+        } else {
+            self.release_estimated(place, outcome);
+            None
         }
-        self.places.leave(claim, places.into());
+    }
+
+    #[inline(always)]
+    fn release_timed(&self, place: &Place, outcome: Outcome) -> u64 {
+        // Another core's counter can be a little behind.
+        let at = self.clock.now().max(place.at);
+        let claim = self.places.claim(Seat::mine());
+        claim.0.release(outcome, place.at, at, self.sampling.deadline());
+        self.leave(claim, place);
+        at
+    }
+
+    /// For one call in so many.
+    #[inline(never)]
+    fn release_sample(&self, place: &Place, outcome: Outcome) -> u64 {
+        let at = self.clock.now().max(place.at);
+        let claim = self.places.claim(Seat::mine());
+        claim.0.timed_release(outcome, place.at, at, &self.sampling);
+        self.leave(claim, place);
+        at
+    }
+
+    #[inline(always)]
+    fn release_estimated(&self, place: &Place, outcome: Outcome) {
+        let claim = self.places.claim(Seat::mine());
+        claim.0.estimated_release(outcome, place.at, &self.sampling, || self.clock.now());
+        self.leave(claim, place);
+    }
+
+    #[inline(always)]
+    fn leave(&self, claim: (Claim<'_>, Regime), place: &Place) {
+        self.places.leave(claim, place.places.into());
         if self.places.limits().awaited() {
             self.waiters.wake();
         }
-        now
     }
 
     /// Says that one more caller waits for a place; see [`waiters`]. It must try once more before it sleeps.
@@ -233,23 +268,19 @@ impl Core {
         &self.waiters
     }
 
-    /// Counts a rejection by the limit. The whole result is made here: to be copied at once would cost as much again.
+    /// Counts a rejection by the limit and says when to come back. No more than that: what it returned in memory would be
+    /// read again before it is written, and that costs as much as the rest.
     #[cold]
-    fn full(&'static self, class: usize, pass: Pass) -> Result<Permit, Rejected> {
+    fn full(&self, class: usize, pass: Pass) -> Duration {
         self.breaker.give_back(pass);
         let lot = self.places.reject(Seat::mine(), class);
-        Err(Rejected {
-            limit: self.slot.knob().name.as_str(),
-            reason: RejectReason::ConcurrencyLimit,
-            retry_after: retry_after(self.place_every.load(Ordering::Relaxed), lot),
-        })
+        retry_after(self.place_every.load(Ordering::Relaxed), lot)
     }
 
     /// Counts a rejection by the breaker.
     #[cold]
-    fn shut(&self, class: usize, retry_after: Duration) -> Result<Permit, Rejected> {
+    fn shut(&self, class: usize) {
         self.places.reject(Seat::mine(), class);
-        Err(self.breaker.rejected(retry_after))
     }
 
     fn put(&self, value: Option<Value>) {

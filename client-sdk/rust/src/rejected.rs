@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::sync::scatter;
-
 /// A call that was not let in. It costs no allocation and no lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{limit}: {reason}, retry after {retry_after:?}")]
@@ -50,10 +48,12 @@ const SHORTEST: u64 = 10_000_000;
 const LONGEST: u64 = 5_000_000_000;
 
 /// When one more place should be free, spread by half in both directions so that callers do not come back together.
+#[inline]
 pub(crate) const fn retry_after(place_every_nanos: u64, counter: u64) -> Duration {
     let place_every = if place_every_nanos < LONGEST { place_every_nanos } else { LONGEST };
-    // Half of it, and a random share of all of it in steps of a 1024th.
-    let spread = place_every / 2 + place_every / 1024 * (scatter(counter) % 1024);
+    // Half of it, and a share of all of it in steps of a 1024th: the golden ratio spreads numbers that follow each other.
+    let share = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+    let spread = place_every / 2 + place_every / 1024 * share;
     Duration::from_nanos(if spread < SHORTEST {
         SHORTEST
     } else if spread > LONGEST {

@@ -102,7 +102,7 @@ impl Places {
             self.gauge.note_limited();
             return None;
         }
-        self.enter_exact(seat, class, places)
+        self.take_exact(class, places).then(|| (self.claim(seat).0, places))
     }
 
     /// Gives the places of one call back, after its end was counted in the shard of [`Places::claim`].
@@ -161,13 +161,13 @@ impl Places {
 
     /// Near the limit, or at it: spare places are needed, and a place comes from the gauge or not at all.
     #[cold]
-    fn enter_exact(&self, seat: Seat, class: usize, places: u64) -> Option<(Claim<'_>, u64)> {
+    fn take_exact(&self, class: usize, places: u64) -> bool {
         self.tighten();
-        if !self.gauge.try_enter(places, self.limits.cap(class)) {
+        let taken = self.gauge.try_enter(places, self.limits.cap(class));
+        if !taken {
             self.gauge.note_limited();
-            return None;
         }
-        Some((self.claim(seat).0, places))
+        taken
     }
 
     /// The shard that this thread may write now, and the regime that it must go by while it does.
