@@ -91,18 +91,18 @@ impl Places {
     #[inline(always)]
     pub fn enter(&self, seat: Seat, class: usize, places: u64) -> Option<(Claim<'_>, u64)> {
         let cap = self.limits.cap(class);
-        let places = places.min(cap);
         // Before anything is written: a rejection costs little more than this look.
         if self.gauge.has_room(places, cap) {
             let (shard, regime) = self.claim(seat);
             if self.take(&shard, regime, places, cap) {
                 return Some((shard, places));
             }
-        } else if self.limits.regime() == Regime::EXACT {
+        } else if self.limits.regime() == Regime::EXACT && (places <= cap || cap == 0) {
             self.gauge.note_limited();
             return None;
         }
-        self.take_exact(class, places).then(|| (self.claim(seat).0, places))
+        let places = self.take_exact(class, places)?;
+        Some((self.claim(seat).0, places))
     }
 
     /// Gives the places of one call back, after its end was counted in the shard of [`Places::claim`].
@@ -161,13 +161,15 @@ impl Places {
 
     /// Near the limit, or at it: spare places are needed, and a place comes from the gauge or not at all.
     #[cold]
-    fn take_exact(&self, class: usize, places: u64) -> bool {
+    fn take_exact(&self, class: usize, places: u64) -> Option<u64> {
         self.tighten();
-        let taken = self.gauge.try_enter(places, self.limits.cap(class));
-        if !taken {
-            self.gauge.note_limited();
+        let cap = self.limits.cap(class);
+        let places = places.min(cap);
+        if self.gauge.try_enter(places, cap) {
+            return Some(places);
         }
-        taken
+        self.gauge.note_limited();
+        None
     }
 
     /// The shard that this thread may write now, and the regime that it must go by while it does.

@@ -127,6 +127,49 @@ fn b6_a_permit_ends_once_whatever_becomes_of_its_holder() {
 }
 
 #[test]
+fn c1_a_heavy_call_takes_its_places_and_is_one_call() {
+    let limiter = limiter(&Hand::default(), 1, 10);
+    let acquire = |places| limiter.try_acquire_many(Priority::Normal, places);
+    let (four, none) = (acquire(4).unwrap(), acquire(0).unwrap());
+    assert_eq!(limiter.in_flight(), 5, "none is one");
+    assert!(acquire(6).is_err(), "one more than there is room for");
+    let five = acquire(5).unwrap();
+    assert!(acquire(1).is_err());
+    thread::spawn(move || four.finish(Outcome::Success)).join().unwrap();
+    assert_eq!(limiter.in_flight(), 6);
+    drop((five, none));
+    let all = acquire(11).unwrap();
+    assert_eq!(limiter.in_flight(), 10, "heavier than the limit: it runs alone, rather than never");
+    push(limiter, 3.0);
+    drop(all);
+    let seen = totals(limiter, 0);
+    assert_eq!((seen.admitted, seen.completed, seen.cancelled, limiter.in_flight()), (4, 1, 3, 0));
+    assert_eq!(seen.rejected.iter().sum::<u64>(), 2);
+    limiter.try_acquire_many(Priority::Exempt, 100).unwrap().finish(Outcome::Success);
+    push(limiter, 1.0);
+    assert!(limiter.try_acquire_many(Priority::Normal, u32::MAX).is_ok());
+}
+
+#[test]
+fn what_waits_is_told_when_a_place_becomes_free_or_the_limit_moves() {
+    let limiter = limiter(&Hand::default(), 1, 1);
+    let woken = std::sync::Arc::new(Count::new(0));
+    let (counted, core) = (woken.clone(), limiter.0);
+    assert!(core.waiters().on_free(move || _ = counted.fetch_add(1, SeqCst)));
+    assert!(!core.waiters().on_free(|| ()), "once for all");
+    let call = || limiter.try_acquire(Priority::Normal).unwrap().finish(Outcome::Success);
+    call();
+    assert_eq!(woken.load(SeqCst), 0, "nobody waits");
+    core.begin_wait();
+    call();
+    push(limiter, 2.0);
+    assert_eq!(woken.load(SeqCst), 2);
+    core.end_wait();
+    call();
+    assert_eq!(woken.load(SeqCst), 2);
+}
+
+#[test]
 fn peak_and_limited_are_since_the_last_report() {
     let limiter = limiter(&Hand::default(), 1, 3);
     let read = || {

@@ -80,6 +80,6 @@ fn loom_two_completions_make_one_transition() {
         machine.settle(second, Outcome::Failure, || 0);
         other.join().expect("no panic");
         let word = machine.load();
-        assert_eq!((word.state, word.generation), (State::Open, first.generation + 1));
+        assert_eq!((word.state, word.generation), (State::Open, first.generation() + 1));
     });
 }
