@@ -35,7 +35,7 @@ use crate::declare::Declaration;
 use crate::outcome::Outcome;
 use crate::permit::Permit;
 use crate::priority::Priority;
-use crate::rejected::{RejectReason, Rejected, retry_after};
+use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
 use crate::sync::{AtomicU64, Ordering, locked};
 use builder::{Asked, declaration};
@@ -63,8 +63,8 @@ pub(crate) struct Core {
     sampling: Sampling,
     slot: Slot,
     slices: Mutex<Slices>,
-    /// How often a place becomes free, as a period in nanoseconds.
-    place_every: AtomicU64,
+    /// What rejected callers are told, as [`Advice::words`]. A mix of an older and a newer one is as good.
+    advice: [AtomicU64; 2],
 }
 
 /// The advice to rejected callers while no call has ended yet.
@@ -157,7 +157,7 @@ impl Limiter {
             sampling: Sampling::new(asked.clock_every, knob.deadline.map_or(u64::MAX, nanos)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
-            place_every: AtomicU64::new(nanos(FIRST_ADVICE)),
+            advice: Advice::every(nanos(FIRST_ADVICE)).words().map(AtomicU64::new),
         })))
     }
 
@@ -274,11 +274,11 @@ impl Core {
     fn full(&self, class: usize, pass: Pass) -> Duration {
         self.breaker.give_back(pass);
         let lot = self.places.reject(Seat::mine(), class);
-        retry_after(self.place_every.load(Ordering::Relaxed), lot)
+        Advice::of_words([0, 1].map(|word: usize| self.advice[word].load(Ordering::Relaxed))).draw(lot)
     }
 
     /// Counts a rejection by the breaker.
-    #[cold]
+    #[inline]
     fn shut(&self, class: usize) {
         self.places.reject(Seat::mine(), class);
     }
@@ -348,7 +348,8 @@ impl Actuator for Limiter {
         self.0.places.close_slice();
         let released = self.0.places.reader().released();
         if let Some(place_every) = locked(&self.0.slices).close(at_nanos, released) {
-            self.0.place_every.store(nanos(place_every), Ordering::Relaxed);
+            let advice = Advice::every(nanos(place_every)).words();
+            self.0.advice.iter().zip(advice).for_each(|(word, new)| word.store(new, Ordering::Relaxed));
         }
     }
 }
