@@ -53,9 +53,9 @@
 //! | floor: two bare readings of the clock | 19 | 19 |
 //! | a permit, acquired and finished, with two clock readings and all counters | 21 | 85 |
 //! | the same where the limit is large: 128 for each thread that uses it | 21 | 21 |
-//! | the same with [`LimiterBuilder::sample_clocks`]`(8)` | 11 | 11 |
+//! | the same with [`LimiterBuilder::sample_clocks`]`(8)` | 12 | 12 |
 //! | rejected by a full limiter | 5 | 5 |
-//! | rejected by a breaker that was told to be open | 6 | 6 |
+//! | rejected by a breaker that was told to be open | 5 | 5 |
 //! | take a token of a rate | 15 | 50 |
 //! | value of a knob | 3 | 3 |
 //! | for comparison: a permit of `tokio::sync::Semaphore`, no clock, no counters | 9 | 88 |

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Hand;
+use crate::outcome::Outcome;
 
 /// A limiter `db` on a clock that stands still.
 fn limiter(hand: &Hand, lowest: u32, limit: u32) -> Limiter {
