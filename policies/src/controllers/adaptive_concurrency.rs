@@ -27,12 +27,15 @@
 //! law; capacity and floor as in BBR congestion control; comparing limits by goodput and verifying cuts are ours, the
 //! scoreboard says what they are worth.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admission::Admission;
 use crate::decision::Action;
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
 use crate::spec::Controller;
+use crate::totals::Totals;
 use crate::value::Value;
 
 mod arm;
@@ -97,7 +100,7 @@ impl Known {
         Proposal::new(Want::Set(Value::Concurrency(self.law.limit)), action, reason)
     }
 
-    fn step(&mut self, seen: &Seen<'_>, totals: &std::sync::Arc<crate::totals::Totals>) -> Proposal {
+    fn step(&mut self, seen: &Seen<'_>, totals: &Arc<Totals>) -> Proposal {
         let observed = self.meter.observe(totals, self.law.expected(), self.law.latency());
         if std::mem::take(&mut self.edited) {
             return self.want(Action::Hold, Reason::Bounds);
@@ -138,6 +141,12 @@ impl Policy for AdaptiveConcurrencyPolicy {
             }
         };
         self.meet(seen).step(seen, totals)
+    }
+
+    fn admission(&self) -> Admission {
+        let floor = self.known.as_ref().and_then(|known| known.law.floor.latency());
+        let baseline_latency = floor.and_then(|floor| Duration::try_from_secs_f64(floor).ok());
+        Admission { baseline_latency, shares: None }
     }
 
     fn respec(&mut self, controller: &Controller) -> bool {

@@ -38,7 +38,8 @@ fn adaptive_concurrency(fields: Fields<'_>) -> Option<Controller> {
             fields.optional("max", &NUMBER, AdaptiveConcurrency::MAX),
             fields.maybe("initial", &NUMBER),
             fields.optional("latency_budget", &DURATION, Duration::ZERO),
-        )
+        )?
+        .with_deadline(fields.maybe("deadline", &DURATION))
     })?;
     Some(Controller::AdaptiveConcurrency(spec))
 }

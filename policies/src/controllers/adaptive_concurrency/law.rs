@@ -158,9 +158,9 @@ impl Law {
         self.leave_overload(load, saturated);
         if let Some(cut) = self.cut.take() {
             if ours {
-                self.look_at_cut(cut, sample)
+                self.look_at_cut(cut, sample);
             } else {
-                self.cut = Some(cut)
+                self.cut = Some(cut);
             }
             return;
         }
@@ -181,7 +181,7 @@ impl Law {
             return true;
         }
         self.foreign += 1;
-        if self.foreign >= FOREIGN {
+        if self.foreign >= FOREIGN && in_force >= 1.0 {
             (self.foreign, self.limit, self.cut) = (0, self.bounded(in_force), None);
             self.track.restart();
             self.track.begin(self.limit, Arm::default());
@@ -340,7 +340,7 @@ impl Law {
                 }
             }
             Finding::Floor { before, latency, throughput } => {
-                self.give_back(cut, before, latency, throughput)
+                self.give_back(cut, before, latency, throughput);
             }
             Finding::NoFloor { floor, throughput } => {
                 self.floor.is_now(floor);

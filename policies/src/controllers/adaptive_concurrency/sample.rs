@@ -89,6 +89,9 @@ impl Sample {
         let count = |pick: fn(&Totals) -> u64| pick(later).wrapping_sub(pick(earlier)) as f64;
         let in_flight_now = later.in_flight() as f64;
         let (late, answered) = (count(|t| t.late), window.completed as f64);
+        let same = earlier.limit_in_force == later.limit_in_force;
+        // What the limiter's own reflex holds is nobody's limit to learn from.
+        let held = earlier.reflex.is_some() || later.reflex.is_some();
         let sample = Self {
             seconds: window.seconds,
             arrived: count(|t| t.arrived),
@@ -107,7 +110,7 @@ impl Sample {
                 0.0
             },
             peak: later.in_flight_peak as f64,
-            limit: (earlier.limit_in_force == later.limit_in_force).then_some(later.limit_in_force),
+            limit: (same && !held).then_some(later.limit_in_force),
         };
         Some((sample, window.stalled))
     }
