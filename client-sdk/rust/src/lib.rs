@@ -78,11 +78,11 @@
 //!
 //! # How does it work
 //! The request path reads one word (the limit), changes one word (the calls in flight, by compare-and-swap, so never
-//! above the limit) and counts in a shard of its own. Where the limit is large, each thread keeps a few of the places that
-//! it allows and uses them without a shared word; they are taken back before anyone is rejected for want of them. A session with the sidecar, on a thread of its own, sends what was
-//! counted and puts what it is sent in force with an atomic store: the next call sees it, and none is held up for it. A
-//! pushed value carries a lease. When the sidecar is gone, values are held for a while and then move back to the
-//! baselines. Your bounds hold whatever is pushed.
+//! above the limit) and counts in a shard of its own. Where the limit is large, each thread keeps a few of the places
+//! that it allows and uses them without a shared word; they are taken back before anyone is rejected for want of them. A
+//! session with the sidecar, on a thread of its own, sends what was counted and puts what it is sent in force with an
+//! atomic store: the next call sees it, and none is held up for it. A pushed value carries a lease. When the sidecar is
+//! gone, values are held for a while and then move back to the baselines. Your bounds hold whatever is pushed.
 
 mod actuator;
 mod barrier;

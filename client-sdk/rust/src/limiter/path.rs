@@ -127,6 +127,7 @@ impl Core {
     }
 
     /// Counts a rejection for want of a place and says when to come back.
+    #[inline]
     pub(super) fn advise(&self, class: usize) -> Duration {
         let lot = self.places.reject(Seat::mine(), class);
         Advice::of_words([0, 1].map(|word: usize| self.advice[word].load(Ordering::Relaxed))).draw(lot)
