@@ -8,11 +8,13 @@
 //! reference, where counting references would cost as much as the admission itself. Their number is bounded.
 
 mod acquire;
+mod actuator;
 mod builder;
 mod counters;
 mod gauge;
 mod histogram;
 mod limits;
+mod path;
 mod places;
 mod pulse;
 mod queue;
@@ -25,33 +27,30 @@ use std::sync::Mutex;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::Knob;
 pub use setpoint_policies::reflex::Cause as ReflexCause;
 use setpoint_policies::time::Timestamp;
-use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 
 use crate::actuator::{Actuator, Inner};
-use crate::breaker::{self, Breaker, Pass};
+use crate::breaker::{self, Breaker};
 use crate::clock::{Clock, nanos};
 use crate::declare::Declaration;
-use crate::outcome::Outcome;
 use crate::permit::Permit;
 use crate::priority::Priority;
-use crate::rejected::{RejectReason, Rejected, retry_after};
+use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
-use crate::sync::{AtomicU64, Ordering, locked};
+use crate::sync::{AtomicU64, locked};
 use builder::{Asked, declaration};
 use places::Places;
 use pulse::Sampling;
-use queue::{Queue, Seen};
-use seat::Seat;
+use queue::Queue;
 use slices::Slices;
 use steering::Steering;
 
 pub use acquire::Acquire;
 pub use builder::LimiterBuilder;
+pub(crate) use path::Place;
 
 /// A concurrency limiter, knob `limit.NAME`. Copies are the same limiter, which lives as long as the process.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +68,8 @@ pub(crate) struct Core {
     slot: Slot,
     steering: Mutex<Steering>,
     slices: Mutex<Slices>,
-    /// How often a place becomes free, as a period in nanoseconds.
-    place_every: AtomicU64,
+    /// What rejected callers are told, as [`Advice::words`]. A mix of an older and a newer one is as good.
+    advice: [AtomicU64; 2],
 }
 
 /// What a limiter's reflex has done.
@@ -111,11 +110,14 @@ impl Limiter {
         };
         let pass = match core.breaker.admit() {
             Ok(pass) => pass,
-            Err(retry_after) => return core.shut(class, retry_after),
+            Err(retry_after) => {
+                core.shut(class);
+                return Err(core.breaker.rejected(retry_after));
+            }
         };
         match core.admit(class, places.max(1)) {
             Some(place) => Ok(Permit::new(Some(core), core.breaker, pass, place)),
-            None => core.full(class, pass),
+            None => Err(core.rejected(RejectReason::ConcurrencyLimit, core.full(class, pass))),
         }
     }
 
@@ -175,7 +177,7 @@ impl Limiter {
             steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
             slices: Mutex::default(),
-            place_every: AtomicU64::new(nanos(FIRST_ADVICE)),
+            advice: Advice::every(nanos(FIRST_ADVICE)).words().map(AtomicU64::new),
         })))
     }
 
@@ -187,231 +189,6 @@ impl Limiter {
         breaker.enforce(false);
         limiter.enforce(false);
         limiter
-    }
-}
-
-/// What a call in flight holds of its limiter.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// Since when, nanoseconds.
-    at: u64,
-    /// How many.
-    places: u32,
-    /// Whether the time was read from the clock.
-    timed: bool,
-}
-
-impl Place {
-    /// Of a call that no limiter knows of.
-    pub const NONE: Self = Self { at: 0, places: 0, timed: true };
-}
-
-impl Core {
-    #[inline(always)]
-    fn admit(&self, class: usize, places: u32) -> Option<Place> {
-        let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
-        let (at, timed) = if self.sampling.is_off() {
-            (self.clock.now(), true)
-        } else {
-            shard.estimated_admission(&self.sampling, || self.clock.now())
-        };
-        shard.admit(at);
-        // No more than was asked for.
-        Some(Place { at, places: places as u32, timed })
-    }
-
-    /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
-    #[inline(always)]
-    pub fn release(&'static self, place: &Place, outcome: Outcome) -> Option<u64> {
-        let Place { places, at: admitted_at, timed } = *place;
-        // Another core's counter can be a little behind.
-        let now = timed.then(|| self.clock.now().max(admitted_at));
-        let claim = self.places.claim(Seat::mine());
-        let shard = &claim.0;
-        match now {
-            Some(at) if self.sampling.is_off() => {
-                shard.release(outcome, admitted_at, at, self.sampling.deadline());
-            }
-            Some(at) => shard.timed_release(outcome, admitted_at, at, &self.sampling),
-            None => shard.estimated_release(outcome, admitted_at, &self.sampling, || self.clock.now()),
-        }
-        self.places.leave(claim, places.into());
-        if self.places.limits().awaited() {
-            self.wake();
-        }
-        now
-    }
-
-    /// Admits a call if there is room, and counts nothing if not.
-    fn take(&'static self, class: usize, places: u32) -> Result<Option<Permit>, Rejected> {
-        let pass = match self.breaker.admit() {
-            Ok(pass) => pass,
-            Err(retry_after) => return self.shut(class, retry_after).map(Some),
-        };
-        match self.admit(class, places) {
-            Some(place) => Ok(Some(Permit::new(Some(self), self.breaker, pass, place))),
-            None => {
-                self.breaker.give_back(pass);
-                Ok(None)
-            }
-        }
-    }
-
-    /// A place may be free, and somebody waits.
-    #[cold]
-    fn wake(&'static self) {
-        if let Some(queue) = &self.queue {
-            queue.poke(&self);
-        }
-    }
-
-    /// Counts a rejection by the limit. The whole result is made here: to be copied at once would cost as much again.
-    #[cold]
-    fn full(&'static self, class: usize, pass: Pass) -> Result<Permit, Rejected> {
-        self.breaker.give_back(pass);
-        Err(self.reject(class, RejectReason::ConcurrencyLimit))
-    }
-
-    /// Counts a rejection for want of a place.
-    fn reject(&'static self, class: usize, reason: RejectReason) -> Rejected {
-        let lot = self.places.reject(Seat::mine(), class);
-        Rejected {
-            limit: self.slot.knob().name.as_str(),
-            reason,
-            retry_after: retry_after(self.place_every.load(Ordering::Relaxed), lot),
-        }
-    }
-
-    /// Counts a rejection by the breaker.
-    #[cold]
-    fn shut(&self, class: usize, retry_after: Duration) -> Result<Permit, Rejected> {
-        self.places.reject(Seat::mine(), class);
-        Err(self.breaker.rejected(retry_after))
-    }
-
-    fn put(&'static self, value: Option<Value>) {
-        self.steer(|steering| steering.ask(value.map(|value| value.scalar())));
-    }
-
-    /// Changes what the limit is made of, and puts in force what comes out.
-    fn steer<R>(&'static self, edit: impl FnOnce(&mut Steering) -> R) -> R {
-        let mut steering = locked(&self.steering);
-        let result = edit(&mut steering);
-        let changed = steering.put_in_force(&self.places, self.slot.knob().baseline);
-        drop(steering);
-        if changed && self.places.limits().awaited() {
-            self.wake();
-        }
-        result
-    }
-
-    /// Ends waits whose time is over. True while anybody waits.
-    fn attend(&'static self) -> bool {
-        self.queue.as_ref().is_some_and(|queue| queue.attend(&self))
-    }
-
-    /// Lets the reflex look. True while it should look again soon.
-    fn reflex(&'static self, totals: &Totals) -> bool {
-        if self.slot.pinned().is_some() {
-            return false;
-        }
-        let knob = self.slot.knob();
-        let (before, after) = self.steer(|steering| steering.watch(totals, knob));
-        if before.map(|cut| cut.cap) != after.map(|cut| cut.cap) {
-            tracing::info!(
-                knob = %knob.name, from = before.map(|cut| cut.cap), to = after.map(|cut| cut.cap),
-                reason = after.or(before).map(|cut| cut.cause.name()), "the reflex moved its bound"
-            );
-        }
-        after.is_some() || totals.in_flight() > 0
-    }
-
-    /// The counters alone: nothing is taken back to zero by reading them.
-    fn counted(&self, at_nanos: u64, stall_nanos: u64) -> Totals {
-        let (released, admitted) = self.places.reader().snapshot();
-        Totals {
-            at_nanos,
-            stall_nanos,
-            arrived: admitted.rejected.iter().fold(admitted.admitted, |sum, n| sum.wrapping_add(*n)),
-            admitted: admitted.admitted,
-            completed: released.completed,
-            dropped: released.dropped,
-            failed: released.failed,
-            cancelled: released.cancelled,
-            rejected: admitted.rejected,
-            late: released.late,
-            admit_time_sum: admitted.admit_time_sum,
-            release_time_sum: released.release_time_sum,
-            latency_sum: released.latency_sum,
-            success_latency_sum: released.success_latency_sum,
-            success_latency_sq_sum: released.success_latency_sq_sum,
-            ..Totals::default()
-        }
-    }
-}
-
-impl Actuator for Limiter {
-    fn slot(&self) -> &Slot {
-        &self.0.slot
-    }
-
-    fn put(&self, value: Option<Value>) {
-        self.0.put(value);
-    }
-
-    fn admit(&self, admission: Option<Admission>) {
-        let now = Timestamp::from_nanos(self.0.clock.now());
-        self.0.steer(|steering| steering.admit(admission, now));
-    }
-
-    fn shares(&self) -> Option<Shares> {
-        locked(&self.0.steering).pushed_shares()
-    }
-
-    fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
-        let core = self.0;
-        let (cuts, cut) = {
-            let steering = locked(&core.steering);
-            (steering.cuts(), steering.cut())
-        };
-        let queue = core.queue.as_ref().map_or(Seen::default(), |queue| queue.seen(&core));
-        Some(Totals {
-            in_flight_peak: core.places.take_peak(),
-            consecutive_failures: core.breaker.failures_in_a_row(),
-            limit_in_force: core.places.limits().limit(),
-            limited: core.places.gauge().take_limited(),
-            reflexes: cuts,
-            reflex: cut.map(|cut| cut.cause),
-            queue_waits: queue.waits,
-            queue_wait_sum: queue.wait_sum,
-            waiting: queue.waiting,
-            slices: locked(&core.slices).newest(),
-            ..core.counted(at_nanos, stall_nanos)
-        })
-    }
-
-    fn close_slice(&self, at_nanos: u64) -> bool {
-        let core = self.0;
-        core.sampling.close_slice();
-        core.places.close_slice();
-        let counted = core.counted(at_nanos, 0);
-        if let Some(place_every) = locked(&core.slices).close(&counted) {
-            core.place_every.store(nanos(place_every), Ordering::Relaxed);
-        }
-        locked(&core.steering).learn(&counted);
-        core.reflex(&counted) | core.attend()
-    }
-
-    fn watch(&self, at_nanos: u64) -> bool {
-        let core = self.0;
-        let busy = core.places.gauge().taken() > 0 || locked(&core.steering).cut().is_some();
-        (busy && core.reflex(&core.counted(at_nanos, 0))) | core.attend()
-    }
-
-    fn close(&self) {
-        if let Some(queue) = &self.0.queue {
-            queue.close(&self.0);
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use setpoint_policies::value::Value;
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::{Clock, nanos};
 use crate::declare::Declaration;
-use crate::rejected::{RejectReason, Rejected, retry_after};
+use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use bucket::Bucket;
@@ -54,7 +54,7 @@ impl Rate {
         taken.map_err(|wait| Rejected {
             limit: core.slot.knob().name.as_str(),
             reason: RejectReason::RateLimit,
-            retry_after: retry_after(nanos(wait), core.refusals.fetch_add(1, Ordering::Relaxed)),
+            retry_after: Advice::every(nanos(wait)).draw(core.refusals.fetch_add(1, Ordering::Relaxed)),
         })
     }
 

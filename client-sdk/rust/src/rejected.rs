@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::sync::scatter;
-
 /// A call that was not let in. It costs no allocation and no lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{limit}: {reason}, retry after {retry_after:?}")]
@@ -58,18 +56,43 @@ impl std::fmt::Display for RejectReason {
 const SHORTEST: u64 = 10_000_000;
 const LONGEST: u64 = 5_000_000_000;
 
-/// When one more place should be free, spread by half in both directions so that callers do not come back together.
-pub(crate) const fn retry_after(place_every_nanos: u64, counter: u64) -> Duration {
-    let place_every = if place_every_nanos < LONGEST { place_every_nanos } else { LONGEST };
-    // Half of it, and a random share of all of it in steps of a 1024th.
-    let spread = place_every / 2 + place_every / 1024 * (scatter(counter) % 1024);
-    Duration::from_nanos(if spread < SHORTEST {
-        SHORTEST
-    } else if spread > LONGEST {
-        LONGEST
-    } else {
-        spread
-    })
+/// When another attempt makes sense, for a place that becomes free every so often: about then, spread by half in both
+/// directions so that callers do not come back together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Advice {
+    shortest: u64,
+    /// A 1024th of the way to the longest.
+    step: u64,
+}
+
+impl Advice {
+    /// For a place every so many nanoseconds.
+    pub const fn every(nanos: u64) -> Self {
+        let nanos = if nanos < LONGEST { nanos } else { LONGEST };
+        let (half, more) = (nanos / 2, nanos / 2 * 3);
+        let shortest = if half < SHORTEST { SHORTEST } else { half };
+        let longest = if more < shortest { shortest } else { more };
+        let longest = if longest > LONGEST { LONGEST } else { longest };
+        Self { shortest, step: (longest - shortest) / 1024 }
+    }
+
+    /// One of them, by a number that hardly ever comes twice: the golden ratio spreads numbers that follow each other.
+    #[inline]
+    pub const fn draw(self, lot: u64) -> Duration {
+        let share = lot.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+        let nanos = self.shortest + self.step * share;
+        Duration::from_nanos(if nanos > LONGEST { LONGEST } else { nanos })
+    }
+
+    /// As two words, and back.
+    pub const fn words(self) -> [u64; 2] {
+        [self.shortest, self.step]
+    }
+
+    #[inline]
+    pub const fn of_words([shortest, step]: [u64; 2]) -> Self {
+        Self { shortest, step }
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +101,7 @@ mod tests {
 
     #[test]
     fn advice_is_spread_and_stays_in_its_bounds() {
-        let advised = |nanos| (0..1000).map(move |n| retry_after(nanos, n));
+        let advised = |nanos| (0..1000).map(move |n| Advice::every(nanos).draw(n));
         let bounds = Duration::from_millis(10)..=Duration::from_secs(5);
         assert!(advised(0).chain(advised(u64::MAX)).all(|advice| bounds.contains(&advice)));
         let spread: Vec<_> = advised(1_000_000_000).collect();

@@ -19,7 +19,7 @@ use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::Clock;
 use crate::declare::Declaration;
 use crate::outcome::Outcome;
-use crate::rejected::{RejectReason, Rejected, retry_after};
+use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, jitter};
 
@@ -76,7 +76,7 @@ impl Throttle {
         Err(Rejected {
             limit: core.slot.knob().name.as_str(),
             reason: RejectReason::Throttled,
-            retry_after: retry_after(SECOND, lot),
+            retry_after: Advice::every(SECOND).draw(lot),
         })
     }
 

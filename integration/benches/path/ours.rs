@@ -28,6 +28,9 @@ fn refused(name: &'static str, limiter: Limiter) -> Case {
 /// The floor, and each way through a limiter. The setpoint is to be kept while they run.
 pub fn cases(setpoint: &Setpoint) -> Vec<Case> {
     let limiter = |name, limit| setpoint.limiter(name).bounds(0, limit).baseline(limit);
+    let full = limiter("full", 1).register();
+    // For ever.
+    std::mem::forget(full.try_acquire(Priority::Normal));
     let shut = limiter("shut", SMALL).register();
     shut.breaker().pin(BreakerSetpoint::ForcedOpen { retry_after: Duration::from_secs(1) });
     vec![
@@ -39,7 +42,7 @@ pub fn cases(setpoint: &Setpoint) -> Vec<Case> {
         calls("permit-large-limit", limiter("large", LARGE).register()),
         calls("permit-sampled-clock", limiter("sampled", LARGE).sample_clocks(8).register()),
         calls("permit-exact-sampled-clock", limiter("exact-sampled", SMALL).sample_clocks(8).register()),
-        refused("permit-refused", limiter("full", 0).register()),
+        refused("permit-refused", full),
         refused("permit-refused-by-breaker", shut),
     ]
 }

@@ -127,12 +127,10 @@ impl Door for &'static Core {
     }
 
     fn refuse(&self, class: usize, why: Why) -> Rejected {
-        self.reject(
-            class,
-            match why {
-                Why::Full => RejectReason::QueueFull,
-                Why::Late => RejectReason::QueueWait,
-            },
-        )
+        let reason = match why {
+            Why::Full => RejectReason::QueueFull,
+            Why::Late => RejectReason::QueueWait,
+        };
+        self.rejected(reason, self.advise(class))
     }
 }

@@ -14,7 +14,9 @@
 //! hold, idle or not, before it answers. For that it must know that no thread is using its spare places at that moment,
 //! without those threads paying for it: it changes the regime, has the kernel put a barrier into every running thread of the
 //! process (`membarrier`, a few microseconds, at most ten times a second), and then passes over those few that are inside
-//! their shard; they find the new regime with their next call, and give back what they hold themselves.
+//! their shard; they find the new regime with their next call, and give back what they hold themselves. So what can be missing
+//! for a moment, to a call that comes within the last eighth of the limit, is a batch of each thread that the kernel stopped
+//! inside, until that thread goes on or the slice ends, and all of it while another thread is busy taking it back.
 //!
 //! | from | to | when | by |
 //! |---|---|---|---|
@@ -24,6 +26,9 @@
 //! Where the kernel has no such barrier, and for threads beyond [`super::seat::SEATS`], all of it stays exact and the shards
 //! are claimed with a compare-and-swap.
 
+mod reader;
+mod upkeep;
+
 use setpoint_policies::totals::PRIORITIES;
 
 use super::gauge::Gauge;
@@ -31,7 +36,8 @@ use super::limits::{Limits, Regime};
 use super::seat::Seat;
 use super::shard::{Claim, Shard};
 use crate::barrier;
-use crate::sync::{ModelledGuard, ModelledMutex, Ordering, Padded, locked_modelled, yield_now};
+use crate::sync::{ModelledMutex, Ordering, Padded, yield_now};
+pub(crate) use reader::Reader;
 
 /// Most spare places of a thread. It takes and gives back half of them at a time.
 pub(super) const BATCH: u64 = 16;
@@ -39,10 +45,6 @@ pub(super) const BATCH: u64 = 16;
 const FEWEST_BATCHES: u64 = 8;
 /// Shards that no thread owns.
 const COMMON: usize = 4;
-/// Readings of a shard that is being written to before its owner is held off.
-const ATTEMPTS: usize = if cfg!(setpoint_loom) { 1 } else { 64 };
-/// Looks at a shard that is being written to before it is passed over, about a microsecond.
-const PATIENCE: usize = if cfg!(setpoint_loom) { 1 } else { 64 };
 
 /// The places, and the counters of each thread.
 #[derive(Debug)]
@@ -91,18 +93,18 @@ impl Places {
     #[inline(always)]
     pub fn enter(&self, seat: Seat, class: usize, places: u64) -> Option<(Claim<'_>, u64)> {
         let cap = self.limits.cap(class);
-        let places = places.min(cap);
         // Before anything is written: a rejection costs little more than this look.
         if self.gauge.has_room(places, cap) {
             let (shard, regime) = self.claim(seat);
             if self.take(&shard, regime, places, cap) {
                 return Some((shard, places));
             }
-        } else if self.limits.regime() == Regime::EXACT {
+        } else if self.limits.regime() == Regime::EXACT && (places <= cap || cap == 0) {
             self.gauge.note_limited();
             return None;
         }
-        self.enter_exact(seat, class, places)
+        let places = self.take_exact(class, places)?;
+        Some((self.claim(seat).0, places))
     }
 
     /// Gives the places of one call back, after its end was counted in the shard of [`Places::claim`].
@@ -161,13 +163,15 @@ impl Places {
 
     /// Near the limit, or at it: spare places are needed, and a place comes from the gauge or not at all.
     #[cold]
-    fn enter_exact(&self, seat: Seat, class: usize, places: u64) -> Option<(Claim<'_>, u64)> {
+    fn take_exact(&self, class: usize, places: u64) -> Option<u64> {
         self.tighten();
-        if !self.gauge.try_enter(places, self.limits.cap(class)) {
-            self.gauge.note_limited();
-            return None;
+        let cap = self.limits.cap(class);
+        let places = places.min(cap);
+        if self.gauge.try_enter(places, cap) {
+            return Some(places);
         }
-        Some((self.claim(seat).0, places))
+        self.gauge.note_limited();
+        None
     }
 
     /// The shard that this thread may write now, and the regime that it must go by while it does.
@@ -193,151 +197,6 @@ impl Places {
             }
             yield_now();
         }
-    }
-}
-
-/// Off the way of a request.
-impl Places {
-    /// Calls in flight now; with spare places about, as near as can be seen from outside.
-    pub fn in_flight(&self) -> u64 {
-        let spare = self.spare();
-        self.gauge.taken().saturating_sub(spare)
-    }
-
-    /// The most that were in flight at once since the last call; up to an eighth of the limit more where there were spare
-    /// places in between.
-    pub fn take_peak(&self) -> u64 {
-        let spare = self.spare();
-        self.gauge.take_peak().saturating_sub(spare).max(self.in_flight())
-    }
-
-    fn spare(&self) -> u64 {
-        self.own.iter().map(|shard| shard.held.load(Ordering::Relaxed)).sum()
-    }
-
-    /// Chooses the regime for the next slice.
-    pub fn close_slice(&self) {
-        let _alone = locked_modelled(&self.upkeep);
-        let rested = !self.gauge.take_tightened();
-        match self.limits.regime() {
-            Regime::SPARE if self.is_large() => {}
-            Regime::SPARE => self.drain(),
-            _ if rested && self.is_large() && self.is_roomy() => self.limits.set_regime(Regime::SPARE),
-            // What threads held that were inside their shard at the time, and have not come back since.
-            _ => self.take_back(),
-        }
-    }
-
-    /// Puts a limit in force; see [`Limits::set`].
-    pub fn change(&self, put: impl FnOnce(&Limits)) {
-        put(&self.limits);
-        let _alone = locked_modelled(&self.upkeep);
-        if !self.is_large() {
-            self.drain();
-        }
-    }
-
-    /// Says that one more caller waits for a place; see [`super::queue`].
-    pub fn begin_wait(&self) {
-        self.limits.begin_wait();
-        self.gauge.synchronize();
-        if self.limits.largest_cap() >= FEWEST_BATCHES * BATCH {
-            let _alone = locked_modelled(&self.upkeep);
-            self.drain();
-        }
-    }
-
-    /// The right to read all shards.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader { places: self, _alone: locked_modelled(&self.upkeep) }
-    }
-
-    fn is_large(&self) -> bool {
-        let threads = self.own.iter().filter(|shard| shard.used()).count() as u64;
-        self.limits.largest_cap() >= FEWEST_BATCHES * BATCH * threads.max(1)
-    }
-
-    fn is_roomy(&self) -> bool {
-        // Whoever began to wait before this is seen, whoever does later sees that the limit is large.
-        self.gauge.synchronize();
-        let largest = self.limits.largest_cap();
-        self.gauge.has_room(0, largest - largest / 4) && !self.limits.awaited()
-    }
-
-    /// Goes over to the exact regime, unless somebody else is about to.
-    fn tighten(&self) {
-        if self.limits.regime() == Regime::EXACT {
-            return;
-        }
-        if let Ok(_alone) = self.upkeep.try_lock() {
-            self.gauge.note_tightened();
-            self.drain();
-        }
-    }
-
-    /// Goes over to the exact regime and takes the spare places back.
-    fn drain(&self) {
-        if self.limits.regime() == Regime::SPARE {
-            self.limits.set_regime(Regime::EXACT);
-            // Failing that, the timer of the next slice will have gone through every processor.
-            if barrier::heavy() {
-                self.take_back();
-            }
-        }
-    }
-
-    /// In the exact regime: takes back what is held by threads that are not inside their shard.
-    fn take_back(&self) {
-        for shard in &self.own {
-            // Whoever comes inside from now on sees the regime and does not use what it holds.
-            if shard.held.load(Ordering::Relaxed) != 0 && shard.comes_to_rest(PATIENCE) {
-                self.gauge.leave_unused(shard.held.swap(0, Ordering::AcqRel));
-            }
-        }
-    }
-}
-
-/// The right to read all shards; nobody changes the regime meanwhile.
-pub(crate) struct Reader<'a> {
-    places: &'a Places,
-    _alone: ModelledGuard<'a, ()>,
-}
-
-impl Reader<'_> {
-    /// Shows each shard at rest to `see`, and what it made of it to `add`.
-    pub fn visit<T>(&self, see: impl Fn(&Shard) -> T, mut add: impl FnMut(T)) {
-        for shard in &self.places.own {
-            let seen = (0..ATTEMPTS).find_map(|_| shard.read(&see));
-            add(seen.unwrap_or_else(|| self.held_off(shard, &see)));
-        }
-        for shard in &self.places.common {
-            let claim = loop {
-                match shard.try_claim() {
-                    Some(claim) => break claim,
-                    None => yield_now(),
-                }
-            };
-            add(see(&claim));
-        }
-    }
-
-    /// The owner writes without a pause: it is held off (it counts in a common shard) for as long as this takes.
-    #[cold]
-    fn held_off<T>(&self, shard: &Shard, see: impl Fn(&Shard) -> T) -> T {
-        let limits = &self.places.limits;
-        let regime = limits.regime();
-        limits.set_regime(regime.holding_off());
-        // Failing that, the owner sees it as soon as its processor does, far sooner than this thread is back.
-        if !barrier::heavy() {
-            yield_now();
-        }
-        // It comes and goes without writing once it has seen that, so one look at rest is enough.
-        while !shard.at_rest() {
-            yield_now();
-        }
-        let seen = see(shard);
-        limits.set_regime(regime);
-        seen
     }
 }
 

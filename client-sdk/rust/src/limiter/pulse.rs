@@ -116,15 +116,21 @@ impl Claim<'_> {
     #[inline(never)]
     pub fn timed_release(&self, outcome: Outcome, admitted_at: u64, at: u64, sampling: &Sampling) {
         if self.pulse.is_of(sampling.slice()) {
-            self.reckon(at);
+            self.pulse.now.store(at, Ordering::Relaxed);
         } else {
             self.read(sampling, || at);
         }
         if outcome == Outcome::Success {
+            // It counts as one of those that it ends; its own latency stands for later ones.
+            let latency = at.wrapping_sub(admitted_at).max(1);
+            if self.pulse.latency.load(Ordering::Relaxed) == 0 {
+                self.pulse.stand_in(latency);
+            }
+            add(&self.pulse.repeats, 1);
             self.add_up(sampling.deadline);
-            self.pulse.stand_by(at.wrapping_sub(admitted_at).max(1));
+            self.pulse.stand_by(latency);
         }
-        self.release(outcome, admitted_at, at, sampling.deadline);
+        self.end(outcome, admitted_at, at);
     }
 
     /// Counts the release of a call whose admission was not read.
@@ -143,7 +149,7 @@ impl Claim<'_> {
         };
         if outcome == Outcome::Success {
             if self.pulse.latency.load(Ordering::Relaxed) == 0 {
-                self.pulse.stand_by(at.saturating_sub(admitted_at).max(1));
+                self.pulse.stand_in(at.saturating_sub(admitted_at));
             }
             add(&self.pulse.repeats, 1);
         }
@@ -165,12 +171,12 @@ impl Claim<'_> {
         let now = clock();
         let pulse = &self.pulse;
         self.reckon(now);
-        // What is reported at the end of a slice is added up.
-        self.add_up(sampling.deadline);
         let events = pulse.events_read.load(Ordering::Relaxed);
         let slice = pulse.slice.load(Ordering::Relaxed);
         if slice != sampling.slice() {
             let busy = slice.wrapping_add(1) == sampling.slice() && pulse.is_busy(events);
+            // The histogram and the late ones are at most a slice behind.
+            self.add_up(sampling.deadline);
             pulse.was_busy.store(busy.into(), Ordering::Relaxed);
             pulse.events_before.store(events, Ordering::Relaxed);
             pulse.slice.store(sampling.slice(), Ordering::Relaxed);
@@ -228,7 +234,13 @@ impl Pulse {
         now
     }
 
+    /// Where no success was timed yet.
     #[cold]
+    fn stand_in(&self, latency: u64) {
+        self.stand_by(latency.max(1));
+    }
+
+    #[inline]
     fn stand_by(&self, latency: u64) {
         let index = self.successes.load(Ordering::Relaxed) as usize;
         add(&self.successes, 1);
@@ -240,7 +252,9 @@ impl Pulse {
     /// From 0 to twice `every`, less two: `every` in the mean, with the reading itself.
     fn lot(&self, every: u64) -> u64 {
         add(&self.readings, 1);
-        scatter(self.readings.load(Ordering::Relaxed)) % (2 * every - 1)
+        // 31 bits; `every` has at most 32, so the product fits.
+        let share = scatter(self.readings.load(Ordering::Relaxed)) >> 33;
+        (share * (2 * every - 1)) >> 31
     }
 }
 

@@ -2,11 +2,12 @@ use std::sync::atomic::{AtomicBool as Flag, AtomicU64 as Count, Ordering::SeqCst
 use std::thread;
 
 use proptest::prelude::*;
-
+use setpoint_policies::totals::Totals;
 use setpoint_proto::message::Why;
 
 use super::*;
 use crate::clock::Hand;
+use crate::outcome::Outcome;
 
 /// A limiter `db` on a clock that stands still.
 fn limiter(hand: &Hand, lowest: u32, limit: u32) -> Limiter {
@@ -126,6 +127,30 @@ fn b6_a_permit_ends_once_whatever_becomes_of_its_holder() {
     let seen = totals(limiter, 0);
     assert_eq!((seen.cancelled, seen.failed, seen.dropped, seen.completed), (1, 1, 1, 0));
     assert_eq!((limiter.in_flight(), seen.consecutive_failures), (0, 1));
+}
+
+#[test]
+fn c1_a_heavy_call_takes_its_places_and_is_one_call() {
+    let limiter = limiter(&Hand::default(), 1, 10);
+    let acquire = |places| limiter.try_acquire_many(Priority::Normal, places);
+    let (four, none) = (acquire(4).unwrap(), acquire(0).unwrap());
+    assert_eq!(limiter.in_flight(), 5, "none is one");
+    assert!(acquire(6).is_err(), "one more than there is room for");
+    let five = acquire(5).unwrap();
+    assert!(acquire(1).is_err());
+    thread::spawn(move || four.finish(Outcome::Success)).join().unwrap();
+    assert_eq!(limiter.in_flight(), 6);
+    drop((five, none));
+    let all = acquire(11).unwrap();
+    assert_eq!(limiter.in_flight(), 10, "heavier than the limit: it runs alone, rather than never");
+    push(limiter, 3.0);
+    drop(all);
+    let seen = totals(limiter, 0);
+    assert_eq!((seen.admitted, seen.completed, seen.cancelled, limiter.in_flight()), (4, 1, 3, 0));
+    assert_eq!(seen.rejected.iter().sum::<u64>(), 2);
+    limiter.try_acquire_many(Priority::Exempt, 100).unwrap().finish(Outcome::Success);
+    push(limiter, 1.0);
+    assert!(limiter.try_acquire_many(Priority::Normal, u32::MAX).is_ok());
 }
 
 #[test]

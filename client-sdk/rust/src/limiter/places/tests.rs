@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicBool as Flag, AtomicU64 as Count, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -147,56 +148,56 @@ proptest! {
     }
 }
 
-/// Several threads and a limit that moves between small and large: a witness of its own counts what is inside.
+/// What one thread does until it is told to stop: up to 99 calls at once, of 1 to 3 places. A witness counts what is inside.
+fn caller(places: &Places, largest: u64, seat: usize, inside: &Count, stop: &Flag) {
+    let (mut held, mut n) = (Vec::new(), 0_u64);
+    while !stop.load(SeqCst) {
+        n += 1;
+        let target = crate::sync::scatter(n / 512 + seat as u64 * 1000) % 100;
+        if (held.len() as u64) < target {
+            if let Some(taken) = enter(places, seat, 0, 1 + n % 3) {
+                let now = inside.fetch_add(taken, SeqCst) + taken;
+                assert!(now <= largest, "{now}");
+                held.push(taken);
+            }
+        } else if let Some(taken) = held.pop() {
+            inside.fetch_sub(taken, SeqCst);
+            // Now and then on a common shard, as a thread without a seat would.
+            leave(places, if n.is_multiple_of(16) { 99 } else { seat }, taken);
+        }
+    }
+    for taken in held {
+        inside.fetch_sub(taken, SeqCst);
+        leave(places, seat, taken);
+    }
+}
+
+/// Several threads and a limit that moves between small and large, until every regime was met many times.
 #[test]
 fn c1_the_limit_is_kept_by_threads_that_meet_at_every_switch() {
     const LARGEST: u64 = 600;
+    const PATIENCE: Duration = Duration::from_secs(20);
     let places = &places(4, LARGEST);
     let (inside, stop) = (&Count::new(0), &Flag::new(false));
-    let run = |seat: usize| {
-        let mut held = Vec::new();
-        for n in 0..40_000_u64 {
-            // Up to 200 in flight for each of four threads: more than there are places.
-            let target = crate::sync::scatter(n / 512 + seat as u64 * 1000) % 200;
-            if (held.len() as u64) < target {
-                if let Some(taken) = enter(places, seat, 0, 1 + n % 3) {
-                    let now = inside.fetch_add(taken, SeqCst) + taken;
-                    assert!(now <= LARGEST, "{now}");
-                    held.push(taken);
-                }
-            } else if let Some(taken) = held.pop() {
-                inside.fetch_sub(taken, SeqCst);
-                // Now and then on a common shard, as a thread without a seat would.
-                leave(places, if n % 16 == 0 { 99 } else { seat }, taken);
-            }
+    let (called, spare) = std::thread::scope(|scope| {
+        let call = |seat| scope.spawn(move || caller(places, LARGEST, seat, inside, stop));
+        let callers: Vec<_> = (0..4).map(call).collect();
+        let (mut rounds, mut spare, began) = (0_u64, 0, Instant::now());
+        while rounds < 60 || (spare < 12 && barrier::available() && began.elapsed() < PATIENCE) {
+            rounds += 1;
+            set(places, if rounds.is_multiple_of(5) { 3 + rounds % 50 } else { LARGEST });
+            places.close_slice();
+            places.close_slice();
+            spare += u64::from(places.limits.regime() == Regime::SPARE);
+            let (released, admitted) = places.reader().snapshot();
+            assert!(admitted.admitted >= released.count());
+            std::thread::yield_now();
         }
-        for taken in held {
-            inside.fetch_sub(taken, SeqCst);
-            leave(places, seat, taken);
-        }
-    };
-    std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..4).map(|seat| scope.spawn(move || run(seat))).collect();
-        let switcher = scope.spawn(|| {
-            let (mut rounds, mut spare) = (0_u64, 0);
-            while !stop.load(SeqCst) {
-                rounds += 1;
-                set(places, if rounds.is_multiple_of(5) { 3 + rounds % 50 } else { LARGEST });
-                places.close_slice();
-                places.close_slice();
-                spare += u64::from(places.limits.regime() == Regime::SPARE);
-                let (released, admitted) = places.reader().snapshot();
-                assert!(admitted.admitted >= released.count());
-                std::thread::yield_now();
-            }
-            spare
-        });
-        let called: Vec<_> = callers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         stop.store(true, SeqCst);
-        let spare = switcher.join().unwrap();
-        assert!(called.iter().all(Result::is_ok));
-        assert!(spare > 0 || !barrier::available(), "the regime was never met");
+        (callers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>(), spare)
     });
+    assert!(called.iter().all(Result::is_ok));
+    assert!(spare >= 12 || !barrier::available(), "only {spare} times");
     set(places, 1);
     places.close_slice();
     assert_eq!((places.gauge.taken(), places.in_flight()), (0, 0));
