@@ -15,9 +15,11 @@ use crate::until::PATIENCE;
 const STALL: Duration = Duration::from_secs(2);
 /// A window that began before the stall is over by then.
 const AFTERMATH_SECONDS: f64 = 1.0;
-/// More than the law moves a limit in this time without a reason. Believing in calls of two seconds, it cuts to two thirds, or
-/// takes them for a slow dependency and allows seven times as many.
-const USUAL_RATIO: Range<f64> = 0.8..1.5;
+/// What the law tries by itself: between 0.6 and 2 times its limit. Believing in calls of two seconds it would take them for a
+/// slow dependency and allow seven times as many.
+const USUAL_RATIO: Range<f64> = 0.55..2.1;
+/// What it would conclude from calls that took two seconds, or from a stretch in which none ended.
+const WRONG: [&str; 4] = ["floor_moved", "goodput_changed", "drops", "in_time"];
 
 pub async fn l1_a_stall_of_the_service_moves_no_limit() {
     let adaptive = format!("  - name: inbound\n    adaptive_concurrency: {{knob: {KNOB}, initial: 50}}\n");
@@ -48,7 +50,8 @@ pub async fn l1_a_stall_of_the_service_moves_no_limit() {
     assert!(answers.snapshot().latency(1.0).unwrap() > STALL, "some calls were caught by it");
     let meanwhile = after.decisions.iter().filter(|change| change.at_seconds > before.uptime_seconds);
     for change in meanwhile {
-        assert!(USUAL_RATIO.contains(&(change.to / was)), "{was} before, then {change:?}");
+        let usual = USUAL_RATIO.contains(&(change.to / was)) && !WRONG.contains(&&*change.rule);
+        assert!(usual, "{was} before, then {change:?}");
     }
     let instance = |status| &session(status, SERVICE).unwrap().instance;
     assert_eq!((instance(&before), after.sessions.len()), (instance(&after), 1), "the same session");

@@ -115,7 +115,10 @@ impl Known {
             Observed::Pooling { calls } => {
                 return self.want(Action::Hold, Reason::Measuring { samples: calls });
             }
-            Observed::Stalled => return self.want(Action::Hold, Reason::Stalled),
+            Observed::Stalled => {
+                self.law.stalled();
+                return self.want(Action::Hold, Reason::Stalled);
+            }
             Observed::Complete(sample, passed) => self.law.step(&sample, passed),
         }
         let after = self.law.limit;

@@ -31,7 +31,8 @@ fn limiter() -> KnobName {
     KnobName::try_new("limit.inbound").unwrap()
 }
 
-/// A service that answers 4000 calls a second, at first in 10 ms and from the 150th report on in 40 ms.
+/// A service that is offered 4000 calls a second: at first it answers them in 10 ms each, from the 150th report on it answers
+/// 2000 a second, whatever its limit is.
 struct Load {
     totals: Totals,
     number: u64,
@@ -40,10 +41,12 @@ struct Load {
 impl Load {
     fn next(&mut self, limit: f64) -> Report {
         self.number += 1;
-        let (calls, latency) = (400, if self.number < 150 { 10_000_000 } else { 40_000_000 });
+        let in_overload = (200, (limit / 2000.0 * 1e9) as u64);
+        let (calls, latency) = if self.number < 150 { (400, 10_000_000) } else { in_overload };
         let totals = &mut self.totals;
         totals.at_nanos = self.number * 100_000_000;
-        totals.arrived += calls;
+        totals.arrived += 400;
+        totals.rejected[2] += 400 - calls;
         totals.admitted += calls;
         totals.completed += calls;
         totals.latency_sum += calls * latency;

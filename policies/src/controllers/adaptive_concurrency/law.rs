@@ -35,6 +35,8 @@ const FIRST_REST: f64 = 5.0;
 const LONGEST_REST: f64 = 30.0;
 /// Samples in a row at a limit that is not ours, after which it is taken for ours.
 const FOREIGN: u32 = 5;
+/// Samples after a stall that tell of it.
+const AFTERMATH: u32 = 3;
 /// Samples kept to compare with.
 pub(super) const RECENT: usize = 3;
 
@@ -72,6 +74,8 @@ pub(super) struct Law {
     foreign: u32,
     unrejected: u32,
     unsaturated: u32,
+    /// Samples after a stall that are not looked at.
+    aftermath: u32,
 }
 
 impl Law {
@@ -99,6 +103,7 @@ impl Law {
             foreign: 0,
             unrejected: 0,
             unsaturated: 0,
+            aftermath: 0,
         }
     }
 
@@ -151,9 +156,22 @@ impl Law {
         }
     }
 
+    /// The process stood still: what is under way tells of that, and so does what comes right after it.
+    pub(super) fn stalled(&mut self) {
+        self.recent.clear();
+        self.cut = None;
+        self.track.begin(self.limit, Arm::default());
+        self.track.restart();
+        self.aftermath = AFTERMATH;
+    }
+
     /// Takes a sample, `passed` seconds after the last one.
     pub(super) fn step(&mut self, sample: &Sample, passed: f64) {
         self.now += passed;
+        if self.aftermath > 0 {
+            self.aftermath -= 1;
+            return;
+        }
         let ours = self.is_ours(sample);
         let saturated = self.learn(sample, ours);
         if self.answer_drops(sample) {

@@ -200,7 +200,8 @@ impl Law {
         let lately = Arm::of(&self.recent);
         let pooled = self.track.samples >= 3 && self.recent.len() == super::law::RECENT;
         let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
-        let clearly = self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
+        let clearly = self.track.samples >= 2
+            && self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
         let proved = self.now < self.track.proved_until;
         let known = self.floor_counts(&lately);
         let free = known && (clearly || (pooled && enough && !proved && self.waits_little(lately.little())));
@@ -347,6 +348,10 @@ impl Law {
             || (arm.samples >= 3.0 && loss - error > WORTH)
             || arm.samples >= 8.0
         {
+            if arm.samples >= 2.0 && arm.throughput < 0.85 * base.throughput {
+                // Fewer calls than keep the service busy: none of them waited.
+                self.floor.is_at_most(arm.little());
+            }
             self.go_back(arm);
         }
     }
