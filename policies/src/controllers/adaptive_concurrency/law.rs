@@ -5,10 +5,14 @@
 //! **Overload**: the limit is at the knee, a little more than what keeps the service busy, and trials ([`super::track`]) find
 //! out whether a little more or less does better. Every cut that matters is verified ([`super::cut`]).
 
+mod cuts;
+mod learn;
+mod stages;
+
 use super::arm::Arm;
 use super::capacity::Capacity;
 use super::curve::Curve;
-use super::cut::{Cut, Finding, Point};
+use super::cut::Cut;
 use super::drops::DropCeiling;
 use super::floor::Floor;
 use super::parameters::AdaptiveConcurrency;
@@ -218,201 +222,6 @@ impl Law {
         if capacity > 0.0 { self.offered.unwrap_or(0.0) / capacity } else { 0.0 }
     }
 
-    /// Learns what can be learned in any stage. Says whether the service was saturated.
-    fn learn(&mut self, sample: &Sample, ours: bool) -> bool {
-        let memory = (8.0 / self.capacity.known().max(1.0)).max(0.4);
-        let gain = 1.0 - (-sample.seconds / memory).exp();
-        let offered = *self.offered.get_or_insert(sample.offered());
-        self.offered = Some(offered + (sample.offered() - offered) * gain);
-        let fade = (-sample.seconds / PEAK_MEMORY).exp();
-        self.peak = (self.peak * fade).max(sample.peak.min(2.0 * sample.in_flight() + 8.0));
-        self.capacity.see(sample);
-        let full = sample.is_bound() && sample.in_flight() > 0.5 * self.limit;
-        let saturated = full || self.patience.is_exceeded(sample, self.floor.latency());
-        let calm = self.stage == Stage::Normal && !saturated && !sample.is_bound();
-        if calm {
-            self.patience.see_calm(sample);
-        }
-        self.floor.see(sample, calm);
-        self.curve.see(sample, self.track.noise(), ours);
-        self.learn_capacity(sample, saturated);
-        self.unrejected = if sample.is_bound() { 0 } else { self.unrejected.saturating_add(1) };
-        self.unsaturated = if saturated { 0 } else { self.unsaturated.saturating_add(1) };
-        if self.capacity.saturated() == 1 {
-            self.recent.clear();
-        } else if self.recent.len() == RECENT {
-            self.recent.remove(0);
-        }
-        self.recent.push(*sample);
-        saturated
-    }
-
-    fn learn_capacity(&mut self, sample: &Sample, saturated: bool) {
-        if !saturated {
-            return self.capacity.see_room(sample);
-        }
-        let below = self.track.is_below() && sample.throughput() < self.capacity.known();
-        if self.cut.is_some() || self.stage == Stage::Filled || below {
-            return self.capacity.see_upwards(sample);
-        }
-        self.capacity.see_saturated(sample, self.stage == Stage::Normal, self.track.noise());
-        if sample.in_flight() > 0.7 * self.cap() {
-            self.patience.see_full(sample);
-        }
-    }
-
-    fn leave_overload(&mut self, load: f64, saturated: bool) {
-        let over = load < 1.0 || self.unrejected >= 3 || (self.unsaturated >= 4 && !saturated);
-        if self.stage != Stage::Normal && over {
-            self.stage = Stage::Normal;
-            self.cut = None;
-            self.track.begin(self.limit, Arm::default());
-        }
-    }
-
-    fn normal(&mut self, sample: &Sample, load: f64, saturated: bool) {
-        if self.floor.latency().is_none() {
-            // Nothing is known yet but what its owner has chosen.
-            self.reason = Reason::NoBaseline;
-            return;
-        }
-        if load > OVERLOAD && saturated {
-            self.stage = Stage::Filled;
-            self.filled_at = self.now;
-            self.capacity.is_at_least(self.capacity.peak());
-            self.track.expect(self.capacity.known());
-            return self.aim(self.cap(), self.allowed());
-        }
-        let budget = self.budget();
-        if sample.is_bound() && sample.little() < 1.2 * budget {
-            self.curve.relax(sample);
-        }
-        let fine = sample.latency() < 0.5 * budget || self.waits_little(sample.little());
-        if sample.is_bound() && self.limit < self.ceiling() && sample.answered > 0.0 && fine {
-            return self.set(1.5 * self.limit + 1.0, self.headroom(sample.little()));
-        }
-        if saturated {
-            self.aim(self.cap(), self.allowed());
-        } else {
-            self.make_room(sample, budget);
-        }
-    }
-
-    /// Without overload the limit only has to keep a flood out.
-    fn make_room(&mut self, sample: &Sample, budget: f64) {
-        let known = self.expected();
-        let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * self.floor.latency().unwrap_or(0.0));
-        let goal = (ROOM * known * budget + 8.0).min(usual.max(ROOM_LEAST)).min(self.ceiling());
-        if goal < 0.9 * self.limit {
-            let peak = sample.peak as u64;
-            self.set(goal.max(0.95 * self.limit), Reason::AppLimited { peak });
-        } else if goal > 1.1 * self.limit {
-            self.set(goal, self.allowed());
-        }
-    }
-
-    fn filled(&mut self) {
-        if self.now - self.filled_at < self.patience.burst(self.floor.latency()) {
-            if (self.cap() / self.limit - 1.0).abs() > 0.15 {
-                self.aim(self.cap(), self.allowed());
-            }
-            return;
-        }
-        self.stage = Stage::Overload;
-        let now = Point::of(&self.recent).throughput();
-        // After a fall the knee of before is tried first: perhaps more calls get less done.
-        let fell = now < 0.85 * self.capacity.known();
-        let knee_before = self.knee();
-        self.capacity.is_now(now);
-        let goal = if fell { knee_before } else { self.knee() };
-        self.aim(goal, self.at_knee());
-    }
-
-    /// Moves towards a goal: up at once, down in a step that is verified.
-    pub(super) fn aim(&mut self, goal: f64, reason: Reason) {
-        let goal = self.bounded(goal);
-        if goal >= 0.87 * self.limit || goal + 1.5 > self.limit {
-            if goal > self.limit || goal < 0.95 * self.limit {
-                self.set(goal, reason);
-            }
-            return;
-        }
-        if self.now < self.no_cut_until {
-            return;
-        }
-        let from = Point::of(&self.recent);
-        self.set(goal, reason);
-        if goal < 0.87 * from.in_flight().min(self.limit.max(from.in_flight())) && from.ended >= 5.0 {
-            self.cut = Some(Cut::down(from, goal));
-        }
-    }
-
-    fn look_at_cut(&mut self, mut cut: Cut, sample: &Sample) {
-        match cut.observe(sample, self.patience.deadline()) {
-            Finding::Open => self.cut = Some(cut),
-            Finding::Unused => {}
-            Finding::Queue { throughput } => {
-                self.rest = FIRST_REST;
-                self.capacity.is_now(throughput);
-                if let Some(floor) = self.doubt.take() {
-                    self.floor.is_now(floor);
-                }
-                let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
-                if goal < 0.95 * self.limit {
-                    self.aim(goal, self.at_knee());
-                }
-            }
-            Finding::Floor { before, latency, throughput } => {
-                self.give_back(cut, before, latency, throughput);
-            }
-            Finding::NoFloor { floor, throughput } => {
-                self.floor.is_now(floor);
-                self.capacity.is_now(throughput);
-                self.no_cut_until = 0.0;
-                let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
-                self.set(goal.min(self.limit), self.at_knee());
-            }
-        }
-    }
-
-    fn give_back(&mut self, cut: Cut, before: f64, latency: f64, throughput: f64) {
-        let floor_before = self.floor.latency().unwrap_or(latency);
-        self.capacity.is_at_least(throughput);
-        self.floor.is_now(latency);
-        self.doubt = Some(self.doubt.map_or(floor_before, |older| older.min(floor_before)));
-        self.no_cut_until = self.now + self.rest;
-        self.rest = (2.0 * self.rest).min(LONGEST_REST);
-        let busy = throughput * latency;
-        let low = self.limit;
-        self.set(
-            1.1 * busy + busy.sqrt(),
-            Reason::FloorMoved { before_seconds: before, now_seconds: latency },
-        );
-        if self.limit > 1.15 * low {
-            self.cut = Some(cut.back(self.limit, floor_before));
-        }
-    }
-
-    /// A higher floor was believed in for a while: put it to the test again. Says whether that begins now.
-    pub(super) fn test_floor(&mut self) -> bool {
-        let Some(floor) = self.doubt.filter(|_| self.may_cut()) else { return false };
-        let goal = self.bounded(knee(self.capacity.known(), floor));
-        if goal > 0.7 * self.limit {
-            return false;
-        }
-        self.aim(goal, Reason::Knee { per_second: self.capacity.known(), floor_seconds: floor });
-        self.cut.is_some()
-    }
-
-    /// Cuts may be tried again.
-    pub(super) const fn may_cut(&self) -> bool {
-        self.now >= self.no_cut_until
-    }
-
-    pub(super) const fn forget_rest(&mut self) {
-        self.no_cut_until = 0.0;
-    }
-
     /// Whether calls hardly wait.
     pub(super) fn waits_little(&self, little: f64) -> bool {
         self.floor.latency().is_some_and(|floor| little < 1.2 * floor)
@@ -429,16 +238,6 @@ impl Law {
     pub(super) fn at_knee(&self) -> Reason {
         let floor_seconds = self.floor.latency().unwrap_or(0.0);
         Reason::Knee { per_second: self.capacity.known(), floor_seconds }
-    }
-
-    fn answer_drops(&mut self, sample: &Sample) -> bool {
-        let floor = self.floor.latency().unwrap_or(0.0);
-        let Some(verdict) = self.drops.see(self.now, sample, self.limit, floor) else { return false };
-        self.cut = None;
-        self.set(verdict.limit, verdict.reason);
-        self.stage = Stage::Overload;
-        self.track.begin(self.limit, Arm::default());
-        true
     }
 }
 
