@@ -63,7 +63,7 @@ pub struct PolicySpec {
 /// What a policy does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Controller {
-    /// Finds the concurrency limit at which a service does most work without a standing queue.
+    /// Finds the concurrency limit at which a service answers most calls in time.
     AdaptiveConcurrency(AdaptiveConcurrency),
     /// Holds a limit down while memory is short.
     MemoryCap(MemoryCap),
