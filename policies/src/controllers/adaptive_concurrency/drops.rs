@@ -20,9 +20,13 @@ const SHARE: f64 = 0.10;
 /// A cut goes to what got through, but within these shares of what was in flight.
 const DEEPEST: f64 = 0.4;
 const SHALLOWEST: f64 = 0.85;
-/// Growth of the ceiling in a sample without drops: below [`SHALLOWEST`] of where they began, and above.
+/// Growth of the ceiling in a sample without drops: below [`NEAR`] of where they began, and above.
 const BACK_FAST: f64 = 1.06;
 const BACK_SLOW: f64 = 1.004;
+const NEAR: f64 = 0.9;
+/// Seconds that it stays near there before it is tried whether more is possible; twice as long each time it is not.
+const FIRST_STAY: f64 = 5.0;
+const LONGEST_STAY: f64 = 60.0;
 const TRIAL: Duration = Duration::from_secs(5);
 /// Drops that stay away for this long are over; a single short window without them is chance.
 const OVER_AFTER: Duration = Duration::from_secs(3);
@@ -96,6 +100,9 @@ pub(super) struct DropCeiling {
     ceiling: f64,
     /// Calls in flight when calls were dropped last.
     dropped_at: f64,
+    /// When that was, and how long the ceiling stays.
+    cut_at: f64,
+    stay: f64,
     next: f64,
 }
 
@@ -108,11 +115,32 @@ pub(super) struct AfterDrops {
 
 impl Default for DropCeiling {
     fn default() -> Self {
-        Self { trial: DropTrial::default(), ceiling: f64::INFINITY, dropped_at: 0.0, next: 0.0 }
+        Self {
+            trial: DropTrial::default(),
+            ceiling: f64::INFINITY,
+            dropped_at: 0.0,
+            cut_at: 0.0,
+            stay: 0.0,
+            next: 0.0,
+        }
     }
 }
 
 impl DropCeiling {
+    fn recover(&mut self, now: f64) {
+        if self.ceiling < NEAR * self.dropped_at {
+            self.ceiling *= BACK_FAST;
+        } else if now - self.cut_at > self.stay {
+            self.ceiling *= BACK_SLOW;
+        }
+    }
+
+    fn note_cut(&mut self, now: f64) {
+        let again = now - self.cut_at < 2.0 * self.stay.max(FIRST_STAY);
+        self.stay = if again { (2.0 * self.stay).clamp(FIRST_STAY, LONGEST_STAY) } else { FIRST_STAY };
+        self.cut_at = now;
+    }
+
     /// The highest limit that is not expected to get calls dropped.
     pub(super) const fn ceiling(&self) -> f64 {
         self.ceiling
@@ -130,8 +158,7 @@ impl DropCeiling {
         if sample.dropped < MANY || ratio <= SHARE {
             self.trial.note(at, ratio);
             if sample.is_bound() && sample.dropped == 0.0 {
-                self.ceiling *=
-                    if self.ceiling < SHALLOWEST * self.dropped_at { BACK_FAST } else { BACK_SLOW };
+                self.recover(now);
             }
             return None;
         }
@@ -146,6 +173,7 @@ impl DropCeiling {
                 let through = 1.1 * sample.goodput() * floor;
                 self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(1.0);
                 self.dropped_at = busy;
+                self.note_cut(now);
                 let reason = Reason::Drops { drops: sample.dropped as u64, ratio };
                 Some(AfterDrops { limit: self.ceiling, reason })
             }

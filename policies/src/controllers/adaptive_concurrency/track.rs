@@ -202,11 +202,11 @@ impl Law {
         let lately = Arm::of(&self.recent);
         let pooled = self.track.samples >= 3 && self.recent.len() == super::law::RECENT;
         let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
-        let clearly = self.track.samples >= 2
-            && self.floor.latency().is_some_and(|floor| sample.little() < 0.95 * floor);
         let proved = self.now < self.track.proved_until;
-        let known = self.floor_counts(&lately);
-        let free = known && (clearly || (pooled && enough && !proved && self.waits_little(lately.little())));
+        // The noisier the service, the lower latency has to be.
+        let sure = lately.little() * (1.0 + self.track.noise());
+        let free = pooled && enough && !proved && self.waits_little(sure) && self.floor_counts(&lately);
+        let clearly = self.floor.latency().is_some_and(|floor| sure < 0.95 * floor);
         let bursts =
             pooled && lately.in_flight < IN_BURSTS * self.limit && self.patience.excess(lately.late) < 0.03;
         if !sample.is_bound() || !(free || bursts) || self.now < self.track.grow_at {
@@ -214,7 +214,7 @@ impl Law {
         }
         self.track.grow_at = self.now + self.floor.latency().unwrap_or(0.0) / 3.0;
         let factor = match () {
-            () if clearly && known => 2.0,
+            () if free && clearly => 2.0,
             () if free => 1.5,
             () => 1.25,
         };
