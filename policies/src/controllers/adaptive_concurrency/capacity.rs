@@ -59,7 +59,8 @@ impl Capacity {
     pub(super) fn see_room(&mut self, sample: &Sample) {
         (self.saturated, self.before) = (0, None);
         if self.known > 0.0 {
-            self.rise(sample, 0.4);
+            let gain = 1.0 - (-sample.seconds / 0.4).exp();
+            self.known += (sample.throughput() - self.known).max(0.0) * gain;
         }
     }
 
@@ -100,10 +101,5 @@ impl Capacity {
     fn note_saturated(&mut self, sample: &Sample) {
         self.saturated = self.saturated.saturating_add(1);
         self.before = Some(sample.throughput());
-    }
-
-    fn rise(&mut self, sample: &Sample, memory: f64) {
-        let gain = 1.0 - (-sample.seconds / memory).exp();
-        self.known += (sample.throughput() - self.known).max(0.0) * gain;
     }
 }

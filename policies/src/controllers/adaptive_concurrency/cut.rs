@@ -67,7 +67,7 @@ pub(super) enum Finding {
     Open,
     /// The limit is not in use any more: nothing to learn.
     Unused,
-    /// As much is done with less: a queue. Throughput now, and whether it fell a little.
+    /// As much is done with less: a queue.
     Queue {
         /// Calls per second.
         throughput: f64,

@@ -164,7 +164,7 @@ impl Law {
     pub(super) fn stalled(&mut self) {
         self.recent.clear();
         self.cut = None;
-        self.track.begin(self.limit, Arm::default());
+        self.hold_here(Arm::default());
         self.track.restart();
         self.aftermath = AFTERMATH;
     }
@@ -182,7 +182,7 @@ impl Law {
             return;
         }
         let load = self.load();
-        self.leave_overload(load, saturated);
+        self.leave_overload(load);
         if let Some(cut) = self.cut.take() {
             if ours {
                 self.look_at_cut(cut, sample);
@@ -211,7 +211,7 @@ impl Law {
         if self.foreign >= FOREIGN && in_force >= 1.0 {
             (self.foreign, self.limit, self.cut) = (0, self.bounded(in_force), None);
             self.track.restart();
-            self.track.begin(self.limit, Arm::default());
+            self.hold_here(Arm::default());
         }
         false
     }

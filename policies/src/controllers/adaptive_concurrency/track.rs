@@ -88,6 +88,11 @@ impl Track {
         matches!(self.visit, Some((Visit::Below, _)))
     }
 
+    /// Above it.
+    const fn is_above(&self) -> bool {
+        matches!(self.visit, Some((Visit::Above, _)))
+    }
+
     /// An overload begins: what noise to expect.
     pub(super) fn expect(&mut self, capacity: f64) {
         self.variance = 1.5 / (0.1 * capacity).max(20.0);
@@ -192,13 +197,16 @@ impl Law {
         }
     }
 
-    fn hold_here(&mut self, base: Arm) {
-        let limit = self.limit;
-        self.track.begin(limit, base);
+    /// Holds the present limit from now on.
+    pub(super) fn hold_here(&mut self, base: Arm) {
+        self.track.begin(self.limit, base);
     }
 
     /// Calls are rejected although none waits, or only in bursts: far below the knee, so there is nothing to try out.
     fn grow(&mut self, sample: &Sample) -> bool {
+        if !sample.is_bound() || self.now < self.track.grow_at {
+            return false;
+        }
         let lately = Arm::of(&self.recent);
         let pooled = self.track.samples >= 3 && self.recent.len() == super::law::RECENT;
         let enough = self.recent.iter().map(|sample| sample.ended).sum::<f64>() >= 30.0;
@@ -209,7 +217,7 @@ impl Law {
         let clearly = self.floor.latency().is_some_and(|floor| sure < 0.95 * floor);
         let bursts =
             pooled && lately.in_flight < IN_BURSTS * self.limit && self.patience.excess(lately.late) < 0.03;
-        if !sample.is_bound() || !(free || bursts) || self.now < self.track.grow_at {
+        if !(free || bursts) {
             return false;
         }
         self.track.grow_at = self.now + self.floor.latency().unwrap_or(0.0) / 3.0;

@@ -21,7 +21,7 @@ impl Law {
         }
         let from = Point::of(&self.recent);
         self.set(goal, reason);
-        if goal < 0.87 * from.in_flight().min(self.limit.max(from.in_flight())) && from.ended >= 5.0 {
+        if goal < 0.87 * from.in_flight() && from.ended >= 5.0 {
             self.cut = Some(Cut::down(from, goal));
         }
     }
@@ -36,7 +36,7 @@ impl Law {
                 if let Some(floor) = self.doubt.take() {
                     self.floor.is_now(floor);
                 }
-                let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
+                let goal = self.goal();
                 if goal < 0.95 * self.limit {
                     self.aim(goal, self.at_knee());
                 }
@@ -48,10 +48,14 @@ impl Law {
                 self.floor.is_now(floor);
                 self.capacity.is_now(throughput);
                 self.no_cut_until = 0.0;
-                let goal = if self.stage == Stage::Overload { self.knee() } else { self.cap() };
-                self.set(goal.min(self.limit), self.at_knee());
+                self.set(self.goal().min(self.limit), self.at_knee());
             }
         }
+    }
+
+    /// Where the present stage wants the limit.
+    fn goal(&self) -> f64 {
+        if self.stage == Stage::Overload { self.knee() } else { self.cap() }
     }
 
     fn give_back(&mut self, cut: Cut, before: f64, latency: f64, throughput: f64) {
@@ -98,7 +102,7 @@ impl Law {
         self.cut = None;
         self.set(verdict.limit, verdict.reason);
         self.stage = Stage::Overload;
-        self.track.begin(self.limit, Arm::default());
+        self.hold_here(Arm::default());
         true
     }
 }

@@ -7,12 +7,12 @@ use crate::controllers::adaptive_concurrency::sample::Sample;
 use crate::reason::Reason;
 
 impl Law {
-    pub(super) fn leave_overload(&mut self, load: f64, saturated: bool) {
-        let over = load < 1.0 || self.unrejected >= 3 || (self.unsaturated >= 4 && !saturated);
+    pub(super) fn leave_overload(&mut self, load: f64) {
+        let over = load < 1.0 || self.unrejected >= 3 || self.unsaturated >= 4;
         if self.stage != Stage::Normal && over {
             self.stage = Stage::Normal;
             self.cut = None;
-            self.track.begin(self.limit, Arm::default());
+            self.hold_here(Arm::default());
         }
     }
 

@@ -7,13 +7,13 @@ use crate::reason::Reason;
 
 impl Law {
     pub(super) fn maybe_visit(&mut self) {
+        if self.track.counted < 3 {
+            return;
+        }
         let (base, hold) = (self.track.base, self.track.hold);
         let little = base.little();
         let starved = self.waits_little(little) && self.floor_counts(&base);
         let late = !starved && self.wants_less(&base);
-        if self.track.counted < 3 {
-            return;
-        }
         // First, so that nothing below can keep it from happening.
         let overdue = self.now - self.track.above_at > LONGEST_WITHOUT.max(20.0 * little);
         if overdue && self.patience.excess(base.late) <= LATE {
@@ -127,7 +127,7 @@ impl Law {
 
     /// The limit that was visited is better.
     fn stay(&mut self, arm: &Arm, again: bool) {
-        let above = self.track.visit.is_some_and(|(visit, _)| visit == Visit::Above);
+        let above = self.track.is_above();
         if above {
             self.curve.allow(self.limit);
             self.drops.allow(self.limit);
@@ -143,13 +143,12 @@ impl Law {
     }
 
     fn go_back(&mut self, arm: &Arm) {
-        let above = self.track.visit.is_some_and(|(visit, _)| visit == Visit::Above);
+        let above = self.track.is_above();
         let before = self.track.base.goodput;
         let reason = Reason::TrialDropped { above, per_second: arm.goodput, before_per_second: before };
         self.track.visit = None;
         self.track.base.fade();
         self.track.hold = (1.4 * self.track.hold).min(HOLD_MOST);
-        let limit = self.track.limit;
-        self.set(limit, reason);
+        self.set(self.track.limit, reason);
     }
 }
