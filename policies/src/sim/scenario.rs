@@ -256,3 +256,41 @@ impl Default for Bounds {
         Self { min: 1.0, max: 2000.0, initial: 50.0 }
     }
 }
+
+/// What tests start from: one class, first come first served, no dependency and no trouble.
+#[cfg(test)]
+pub(crate) fn plain(workers: u32, work: Distribution, rate: Vec<(f64, f64)>) -> Scenario {
+    Scenario {
+        name: "test".to_owned(),
+        about: String::new(),
+        seconds: 24.0,
+        warm_up: 0.0,
+        phases: vec![Phase { at: 0.0, overload: false, kind: None }],
+        clients: Clients {
+            rate: Rate { points: rate, linear: false, bursts: None, modulation: None },
+            batch: 1.0,
+            even: false,
+            retries: None,
+        },
+        classes: vec![Class { name: "all".to_owned(), share: 1.0, priority: 2, deadline: 0.5, work: 1.0 }],
+        server: Server {
+            station: Station {
+                workers: Steps::constant(workers),
+                discipline: Discipline::Fifo,
+                contention: None,
+            },
+            work: Steps::constant(work),
+            speed: Steps::constant(1.0),
+            pauses: None,
+            delay: Steps::constant(Distribution::Fixed(0.0)),
+            second: None,
+            reject_cost: 0.0,
+            drop_ratio: Steps::constant(0.0),
+            accepts: None,
+        },
+        instances: vec![1.0],
+        link: Link::default(),
+        limit: Bounds::default(),
+        deadline_known: true,
+    }
+}

@@ -2,41 +2,14 @@ use super::*;
 use crate::sim::distribution::Distribution;
 use crate::sim::plant::run;
 use crate::sim::run::Run;
-use crate::sim::scenario::{
-    Bounds, Class, Clients, Discipline, Link, Phase, Rate, Scenario, Server, Station, Steps,
-};
+use crate::sim::scenario::{Class, Scenario, Steps, plain};
 
 /// 16 workers, 20 ms each, first come first served: 800 calls a second. Deadline 500 ms.
 fn scenario(rate: &[(f64, f64)], delay: &[(f64, f64)]) -> Scenario {
-    Scenario {
-        name: "peers".to_owned(),
-        about: String::new(),
-        seconds: 24.0,
-        warm_up: 0.0,
-        phases: vec![Phase { at: 0.0, overload: false, kind: None }],
-        clients: Clients {
-            rate: Rate { points: rate.to_vec(), linear: false, bursts: None, modulation: None },
-            batch: 1.0,
-            even: false,
-            retries: None,
-        },
-        classes: vec![Class { name: "all".to_owned(), share: 1.0, priority: 2, deadline: 0.5, work: 1.0 }],
-        server: Server {
-            station: Station { workers: Steps::constant(16), discipline: Discipline::Fifo, contention: None },
-            work: Steps::constant(Distribution::Exponential(0.02)),
-            speed: Steps::constant(1.0),
-            pauses: None,
-            delay: Steps(delay.iter().map(|(at, mean)| (*at, Distribution::Exponential(*mean))).collect()),
-            second: None,
-            reject_cost: 0.0,
-            drop_ratio: Steps::constant(0.0),
-            accepts: None,
-        },
-        instances: vec![1.0],
-        link: Link::default(),
-        limit: Bounds::default(),
-        deadline_known: true,
-    }
+    let mut scenario = plain(16, Distribution::Exponential(0.02), rate.to_vec());
+    scenario.server.delay =
+        Steps(delay.iter().map(|(at, mean)| (*at, Distribution::Exponential(*mean))).collect());
+    scenario
 }
 
 /// Runs each peer and compares a figure with the band of its name; every peer has one.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sim::distribution::Distribution;
-use crate::sim::scenario::{Accepts, Bounds, Clients, Link, Phase, Rate, Retries, Server, Steps};
+use crate::sim::scenario::{Accepts, Retries, Steps, plain};
 
 /// Admits while fewer than this are in flight.
 struct Fixed(u32);
@@ -16,40 +16,11 @@ impl Law for Fixed {
 }
 
 fn scenario(workers: u32, discipline: Discipline, rate: f64) -> Scenario {
-    let class = Class { name: "all".to_owned(), share: 1.0, priority: 0, deadline: 0.1, work: 1.0 };
-    Scenario {
-        name: "test".to_owned(),
-        about: String::new(),
-        seconds: 200.0,
-        warm_up: 10.0,
-        phases: vec![Phase { at: 0.0, overload: false, kind: None }],
-        clients: Clients {
-            rate: Rate { points: vec![(0.0, rate)], linear: false, bursts: None, modulation: None },
-            batch: 1.0,
-            even: false,
-            retries: None,
-        },
-        classes: vec![class],
-        server: Server {
-            station: crate::sim::scenario::Station {
-                workers: Steps::constant(workers),
-                discipline,
-                contention: None,
-            },
-            work: Steps::constant(Distribution::Exponential(0.01)),
-            speed: Steps::constant(1.0),
-            pauses: None,
-            delay: Steps::constant(Distribution::Fixed(0.0)),
-            second: None,
-            reject_cost: 0.0,
-            drop_ratio: Steps::constant(0.0),
-            accepts: None,
-        },
-        instances: vec![1.0],
-        link: Link::default(),
-        limit: Bounds::default(),
-        deadline_known: true,
-    }
+    let mut scenario = plain(workers, Distribution::Exponential(0.01), vec![(0.0, rate)]);
+    (scenario.seconds, scenario.warm_up) = (200.0, 10.0);
+    scenario.server.station.discipline = discipline;
+    (scenario.classes[0].priority, scenario.classes[0].deadline) = (0, 0.1);
+    scenario
 }
 
 fn run_fixed(scenario: &Scenario, limit: u32) -> Run {

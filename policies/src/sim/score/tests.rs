@@ -4,43 +4,17 @@ use super::oracle::search;
 use super::tally::Tally;
 use crate::sim::distribution::Distribution;
 use crate::sim::run::{Counts, Run, Slice};
-use crate::sim::scenario::{
-    Bounds, Class, Clients, Discipline, Link, Phase, Rate, Scenario, Server, Station, Steps,
-};
+use crate::sim::scenario::{Phase, Scenario, plain};
 
 /// 4 workers with 20 ms each: 200 calls per second. 120 are offered, from 10 s to 20 s 300.
 fn scenario() -> Scenario {
     let phase = |at, overload| Phase { at, overload, kind: None };
     let points = vec![(0.0, 120.0), (10.0, 300.0), (20.0, 120.0)];
-    Scenario {
-        name: "test".to_owned(),
-        about: String::new(),
-        seconds: 30.0,
-        warm_up: 2.0,
-        phases: vec![phase(0.0, false), phase(10.0, true), phase(20.0, false)],
-        clients: Clients {
-            rate: Rate { points, linear: false, bursts: None, modulation: None },
-            batch: 1.0,
-            even: false,
-            retries: None,
-        },
-        classes: vec![Class { name: "all".to_owned(), share: 1.0, priority: 2, deadline: 0.2, work: 1.0 }],
-        server: Server {
-            station: Station { workers: Steps::constant(4), discipline: Discipline::Fifo, contention: None },
-            work: Steps::constant(Distribution::Fixed(0.02)),
-            speed: Steps::constant(1.0),
-            pauses: None,
-            delay: Steps::constant(Distribution::Fixed(0.0)),
-            second: None,
-            reject_cost: 0.0,
-            drop_ratio: Steps::constant(0.0),
-            accepts: None,
-        },
-        instances: vec![1.0],
-        link: Link::default(),
-        limit: Bounds::default(),
-        deadline_known: true,
-    }
+    let mut scenario = plain(4, Distribution::Fixed(0.02), points);
+    (scenario.seconds, scenario.warm_up) = (30.0, 2.0);
+    scenario.phases = vec![phase(0.0, false), phase(10.0, true), phase(20.0, false)];
+    scenario.classes[0].deadline = 0.2;
+    scenario
 }
 
 /// A run with these answers in time, rejections, latency and limit in each slice, by its time in seconds.
