@@ -73,12 +73,12 @@ pub struct Proposal {
 
 impl Proposal {
     /// A wish with its reason.
-    pub const fn new(want: Want, action: Action, reason: Reason) -> Self {
-        Self { want, action, reason }
+    pub fn new(want: Want, action: Action, reason: impl Into<Reason>) -> Self {
+        Self { want, action, reason: reason.into() }
     }
 
     /// Leave it as it is, for this reason.
-    pub const fn hold(reason: Reason) -> Self {
+    pub fn hold(reason: impl Into<Reason>) -> Self {
         Self::new(Want::Hold, Action::Hold, reason)
     }
 }

@@ -96,7 +96,7 @@ impl AdaptiveConcurrencyPolicy {
 }
 
 impl Known {
-    fn want(&self, action: Action, reason: Reason) -> Proposal {
+    fn want(&self, action: Action, reason: impl Into<Reason>) -> Proposal {
         Proposal::new(Want::Set(Value::Concurrency(self.law.limit)), action, reason)
     }
 

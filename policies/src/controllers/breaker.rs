@@ -35,7 +35,7 @@ use std::time::Duration;
 use crate::decision::Action;
 use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
-use crate::reason::Reason;
+use crate::reason::{BreakerReason, Reason};
 use crate::spec::{Controller, InvalidConfig};
 use crate::time::Timestamp;
 use crate::totals::Totals;
@@ -183,7 +183,10 @@ impl BreakerPolicy {
         }
         let in_a_row = self.spec.consecutive.filter(|threshold| totals.consecutive_failures >= *threshold);
         let tripped = in_a_row
-            .map(|threshold| Reason::ConsecutiveFailures { count: totals.consecutive_failures, threshold })
+            .map(|threshold| BreakerReason::ConsecutiveFailures {
+                count: totals.consecutive_failures,
+                threshold,
+            })
             .or_else(|| self.rate.as_mut()?.judge(totals));
         match tripped {
             Some(reason) => self.open(now, reason),
@@ -191,7 +194,7 @@ impl BreakerPolicy {
         }
     }
 
-    fn open(&mut self, now: Timestamp, reason: Reason) -> Proposal {
+    fn open(&mut self, now: Timestamp, reason: BreakerReason) -> Proposal {
         let wait = self.spec.probe.wait(self.failed_probes);
         self.state = Some(State::Open { until: now + wait });
         let open = Value::Breaker(Breaker::Open { retry_after: wait });
@@ -200,7 +203,7 @@ impl BreakerPolicy {
 
     fn waiting(&mut self, now: Timestamp, until: Timestamp, totals: &Arc<Totals>) -> Proposal {
         if now < until {
-            return Proposal::hold(Reason::WaitInOpen { left: until.since(now) });
+            return Proposal::hold(BreakerReason::WaitInOpen { left: until.since(now) });
         }
         self.state = Some(State::HalfOpen { began: Arc::clone(totals) });
         self.half_open(0)
@@ -208,7 +211,7 @@ impl BreakerPolicy {
 
     fn half_open(&self, successes: u64) -> Proposal {
         let value = Value::Breaker(Breaker::HalfOpen { probe_ratio: 1.0, probe_max: PROBE_MAX });
-        let reason = Reason::Probing { successes, needed: self.spec.probes };
+        let reason = BreakerReason::Probing { successes, needed: self.spec.probes };
         Proposal::new(Want::Set(value), Action::Probe, reason)
     }
 
@@ -224,14 +227,14 @@ impl BreakerPolicy {
         let failures = since(|t| t.dropped.wrapping_add(t.failed)).saturating_sub(stragglers);
         if failures > 0 {
             self.failed_probes = self.failed_probes.saturating_add(1);
-            return self.open(now, Reason::ProbeFailed);
+            return self.open(now, BreakerReason::ProbeFailed);
         }
         if successes < self.spec.probes {
             return self.half_open(successes);
         }
         self.rate = self.spec.failure_rate.map(RateRule::new);
         self.state = Some(State::Closed { since: now });
-        Proposal::new(LOCAL, Action::Increase, Reason::Recovered)
+        Proposal::new(LOCAL, Action::Increase, BreakerReason::Recovered)
     }
 }
 

@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::decision::Action;
 use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
-use crate::reason::Reason;
+use crate::reason::{PressureReason, Reason};
 use crate::signal::Signal;
 use crate::spec::{Controller, InvalidConfig};
 use crate::time::Timestamp;
@@ -121,7 +121,7 @@ impl Policy for MemoryCapPolicy {
         let uncapped = if capped_before { (in_force / factor).min(seen.knob.max) } else { in_force };
         let anchor = self.anchor.map_or(uncapped, |(anchor, _)| anchor);
         self.anchor = Some((anchor, seen.now));
-        let reason = Reason::MemoryPressure { ratio, start: self.spec.start };
+        let reason = PressureReason::MemoryPressure { ratio, start: self.spec.start };
         Proposal::new(Want::AtMost(anchor * factor), Action::Decrease, reason)
     }
 

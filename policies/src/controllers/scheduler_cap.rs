@@ -34,7 +34,7 @@ use std::time::Duration;
 use crate::decision::Action;
 use crate::knob::KnobName;
 use crate::policy::{Policy, Proposal, Seen, Want};
-use crate::reason::Reason;
+use crate::reason::{PressureReason, Reason};
 use crate::signal::Signal;
 use crate::spec::{Controller, InvalidConfig};
 use crate::time::Timestamp;
@@ -92,10 +92,14 @@ impl SchedulerCap {
     }
 
     /// What presses, if anything; `Err` when nothing is known.
-    fn pressure(&self, seen: &Seen<'_>) -> Result<Option<Reason>, Proposal> {
+    fn pressure(&self, seen: &Seen<'_>) -> Result<Option<PressureReason>, Proposal> {
         let over = |signal: Signal, threshold: f64| {
             let observed = seen.fresh(signal, STALE_AFTER)?;
-            Ok((observed > threshold).then_some(Reason::SchedulerPressure { signal, observed, threshold }))
+            Ok((observed > threshold).then_some(PressureReason::SchedulerPressure {
+                signal,
+                observed,
+                threshold,
+            }))
         };
         let runtime = over(Signal::RuntimeDelay, self.runtime_delay.as_secs_f64());
         let kernel = over(Signal::RunDelayPerSlice, self.run_delay.as_secs_f64());
@@ -133,7 +137,7 @@ impl SchedulerCapPolicy {
     }
 
     /// What presses, once it has done so for [`PERSISTS_FOR`].
-    fn persistent(&mut self, now: Timestamp, pressure: Option<Reason>) -> Option<Reason> {
+    fn persistent(&mut self, now: Timestamp, pressure: Option<PressureReason>) -> Option<PressureReason> {
         let since = *self.pressed_since.get_or_insert(now);
         if pressure.is_none() {
             self.pressed_since = None;
@@ -168,7 +172,7 @@ impl Policy for SchedulerCapPolicy {
         let anchor = *self.anchor.get_or_insert(Anchor { limit: seen.in_force.scalar(), peak: peak as f64 });
         let action = if pressure.is_some() { Action::Decrease } else { Action::Increase };
         let bound = (anchor.limit * self.factor).max(anchor.peak);
-        Proposal::new(Want::AtMost(bound), action, pressure.unwrap_or(Reason::Calm))
+        Proposal::new(Want::AtMost(bound), action, pressure.map_or(Reason::Calm, Reason::from))
     }
 
     fn respec(&mut self, controller: &Controller) -> bool {

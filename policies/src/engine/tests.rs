@@ -3,7 +3,7 @@ use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
 use crate::controllers::breaker::{BreakerSpec, Probe};
 use crate::controllers::memory_cap::MemoryCap;
 use crate::knob::Kind;
-use crate::reason::Reason;
+use crate::reason::{PressureReason, Reason};
 use crate::signal::{Signal, Signals};
 use crate::snapshot::Received;
 use crate::spec::{Controller, Mode, PolicySpec};
@@ -86,7 +86,7 @@ fn the_most_restrictive_wins_and_no_reason_is_lost() {
     let step = engine.step(&snapshot(100, 64.0, Totals::default(), 0.92));
     let decision = &step.decisions[0];
     assert_eq!((&*decision.policy, decision.action), ("memory", Action::Decrease));
-    assert!(matches!(decision.reason, Reason::MemoryPressure { .. }));
+    assert!(matches!(decision.reason, Reason::Pressure(PressureReason::MemoryPressure { .. })));
     assert_eq!(decision.overruled.len(), 1);
     assert_eq!((&*decision.overruled[0].policy, decision.overruled[0].allows), ("law", Some(64.0)));
     let next = engine.step(&snapshot(200, 19.2, Totals::default(), 0.92));

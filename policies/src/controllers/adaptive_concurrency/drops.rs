@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::sample::Sample;
-use crate::reason::Reason;
+use crate::reason::ConcurrencyReason;
 use crate::time::Timestamp;
 
 /// So many drops, and more than that share of the calls, ask for a cut.
@@ -110,7 +110,7 @@ pub(super) struct DropCeiling {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct AfterDrops {
     pub(super) limit: f64,
-    pub(super) reason: Reason,
+    pub(super) reason: ConcurrencyReason,
 }
 
 impl Default for DropCeiling {
@@ -174,12 +174,12 @@ impl DropCeiling {
                 self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(1.0);
                 self.dropped_at = busy;
                 self.note_cut(now);
-                let reason = Reason::Drops { drops: sample.dropped as u64, ratio };
+                let reason = ConcurrencyReason::Drops { drops: sample.dropped as u64, ratio };
                 Some(AfterDrops { limit: self.ceiling, reason })
             }
             Verdict::Futile { restore } => {
                 self.ceiling = f64::INFINITY;
-                Some(AfterDrops { limit: restore, reason: Reason::FutileCut { ratio } })
+                Some(AfterDrops { limit: restore, reason: ConcurrencyReason::FutileCut { ratio } })
             }
         }
     }

@@ -19,7 +19,7 @@ use super::parameters::AdaptiveConcurrency;
 use super::patience::Patience;
 use super::sample::Sample;
 use super::track::Track;
-use crate::reason::Reason;
+use crate::reason::ConcurrencyReason;
 
 /// Overload begins where this much more is offered than can be done.
 const OVERLOAD: f64 = 1.10;
@@ -61,7 +61,7 @@ pub(super) struct Law {
     pub(super) drops: DropCeiling,
     pub(super) stage: Stage,
     pub(super) limit: f64,
-    pub(super) reason: Reason,
+    pub(super) reason: ConcurrencyReason,
     pub(super) track: Track,
     pub(super) cut: Option<Cut>,
     /// The newest samples, newest last; those from before an overload are not among them.
@@ -93,7 +93,7 @@ impl Law {
             drops: DropCeiling::default(),
             stage: Stage::Normal,
             limit,
-            reason: Reason::NoBaseline,
+            reason: ConcurrencyReason::NoBaseline,
             track: Track::default(),
             cut: None,
             recent: Vec::new(),
@@ -151,7 +151,7 @@ impl Law {
     }
 
     /// Puts a limit in force, and starts over with looking at it.
-    pub(super) fn set(&mut self, limit: f64, reason: Reason) {
+    pub(super) fn set(&mut self, limit: f64, reason: ConcurrencyReason) {
         let limit = self.bounded(limit.round());
         if limit != self.limit {
             self.reason = reason;
@@ -227,17 +227,17 @@ impl Law {
         self.floor.latency().is_some_and(|floor| little < 1.2 * floor)
     }
 
-    pub(super) fn headroom(&self, little: f64) -> Reason {
-        Reason::Headroom { gradient: little / self.floor.latency().unwrap_or(little) }
+    pub(super) fn headroom(&self, little: f64) -> ConcurrencyReason {
+        ConcurrencyReason::Headroom { gradient: little / self.floor.latency().unwrap_or(little) }
     }
 
-    pub(super) fn allowed(&self) -> Reason {
-        Reason::InTime { per_second: self.expected(), seconds: self.budget() }
+    pub(super) fn allowed(&self) -> ConcurrencyReason {
+        ConcurrencyReason::InTime { per_second: self.expected(), seconds: self.budget() }
     }
 
-    pub(super) fn at_knee(&self) -> Reason {
+    pub(super) fn at_knee(&self) -> ConcurrencyReason {
         let floor_seconds = self.floor.latency().unwrap_or(0.0);
-        Reason::Knee { per_second: self.capacity.known(), floor_seconds }
+        ConcurrencyReason::Knee { per_second: self.capacity.known(), floor_seconds }
     }
 }
 

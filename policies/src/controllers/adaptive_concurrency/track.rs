@@ -9,7 +9,7 @@ mod visits;
 use super::arm::Arm;
 use super::law::{Law, Stage};
 use super::sample::Sample;
-use crate::reason::Reason;
+use crate::reason::ConcurrencyReason;
 
 /// A loss of goodput that lower latency is worth.
 const WORTH: f64 = 0.025;
@@ -239,7 +239,8 @@ impl Law {
     /// Conditions have changed: from the knee again, as far as it can be known.
     fn start_over(&mut self, sample: &Sample) {
         let before = self.track.visit.map_or(self.track.base, |(_, arm)| arm).goodput;
-        let reason = Reason::GoodputChanged { from_per_second: before, to_per_second: sample.goodput() };
+        let reason =
+            ConcurrencyReason::GoodputChanged { from_per_second: before, to_per_second: sample.goodput() };
         self.capacity.is_now(self.capacity.lately());
         self.forget_rest();
         self.hold_here(Arm::default());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::reason::Reason;
+use crate::reason::BreakerReason;
 use crate::spec::InvalidConfig;
 use crate::totals::Totals;
 use crate::window::Window;
@@ -65,7 +65,7 @@ impl RateRule {
     }
 
     /// Looks at the newest counters; says why when they complete the windows that trip.
-    pub(super) fn judge(&mut self, totals: &Arc<Totals>) -> Option<Reason> {
+    pub(super) fn judge(&mut self, totals: &Arc<Totals>) -> Option<BreakerReason> {
         // A clock that has jumped back starts the window over.
         self.start.take_if(|start| start.at_nanos > totals.at_nanos);
         let start = self.start.get_or_insert_with(|| Arc::clone(totals));
@@ -79,7 +79,7 @@ impl RateRule {
         let ratio = failures as f64 / calls.max(1) as f64;
         self.hits =
             if calls >= self.spec.minimum_calls && ratio > self.spec.above { self.hits + 1 } else { 0 };
-        let reason = Reason::FailureRate { ratio, threshold: self.spec.above, calls };
+        let reason = BreakerReason::FailureRate { ratio, threshold: self.spec.above, calls };
         (self.hits >= self.spec.in_a_row).then_some(reason)
     }
 }

@@ -77,7 +77,7 @@ fn b1_failure_rate_over_three_windows_in_a_row_trips() {
     }
     let tripped = bench.after(60_000, 30, 70);
     assert_eq!(state(tripped), "open");
-    assert_eq!(tripped.reason, Reason::FailureRate { ratio: 0.7, threshold: 0.65, calls: 100 });
+    assert_eq!(tripped.reason, BreakerReason::FailureRate { ratio: 0.7, threshold: 0.65, calls: 100 }.into());
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn what_did_not_change_is_not_sent_again() {
     assert!(want(&mut desired, &[limit("limit.a", 50.0)]));
     let frame = sender.send(&desired).expect("due");
     sender.ack(&frame, Status::Applied);
-    let other_words = Decision { reason: Reason::Settling, id: 2, ..limit("limit.a", 50.0) };
+    let other_words = Decision { reason: Reason::Stalled, id: 2, ..limit("limit.a", 50.0) };
     assert!(!want(&mut desired, &[other_words]), "other words, same value");
     assert!(sender.send(&desired).is_none());
     want(&mut desired, &[limit("limit.a", 40.0)]);

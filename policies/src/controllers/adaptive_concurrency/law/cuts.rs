@@ -4,11 +4,11 @@ use super::{FIRST_REST, LONGEST_REST, Law, Stage, knee};
 use crate::controllers::adaptive_concurrency::arm::Arm;
 use crate::controllers::adaptive_concurrency::cut::{Cut, Finding, Point};
 use crate::controllers::adaptive_concurrency::sample::Sample;
-use crate::reason::Reason;
+use crate::reason::ConcurrencyReason;
 
 impl Law {
     /// Moves towards a goal: up at once, down in a step that is verified.
-    pub(in super::super) fn aim(&mut self, goal: f64, reason: Reason) {
+    pub(in super::super) fn aim(&mut self, goal: f64, reason: ConcurrencyReason) {
         let goal = self.bounded(goal);
         if goal >= 0.87 * self.limit || goal + 1.5 > self.limit {
             if goal > self.limit || goal < 0.95 * self.limit {
@@ -69,7 +69,7 @@ impl Law {
         let low = self.limit;
         self.set(
             1.1 * busy + busy.sqrt(),
-            Reason::FloorMoved { before_seconds: before, now_seconds: latency },
+            ConcurrencyReason::FloorMoved { before_seconds: before, now_seconds: latency },
         );
         if self.limit > 1.15 * low {
             self.cut = Some(cut.back(self.limit, floor_before));
@@ -83,7 +83,7 @@ impl Law {
         if goal > 0.7 * self.limit {
             return false;
         }
-        self.aim(goal, Reason::Knee { per_second: self.capacity.known(), floor_seconds: floor });
+        self.aim(goal, ConcurrencyReason::Knee { per_second: self.capacity.known(), floor_seconds: floor });
         self.cut.is_some()
     }
 

@@ -4,7 +4,7 @@ use super::{Law, OVERLOAD, ROOM, ROOM_BUSY, ROOM_LEAST, ROOM_PEAKS, Stage};
 use crate::controllers::adaptive_concurrency::arm::Arm;
 use crate::controllers::adaptive_concurrency::cut::Point;
 use crate::controllers::adaptive_concurrency::sample::Sample;
-use crate::reason::Reason;
+use crate::reason::ConcurrencyReason;
 
 impl Law {
     pub(super) fn leave_overload(&mut self, load: f64) {
@@ -19,7 +19,7 @@ impl Law {
     pub(super) fn normal(&mut self, sample: &Sample, load: f64, saturated: bool) {
         if self.floor.latency().is_none() {
             // Nothing is known yet but what its owner has chosen.
-            self.reason = Reason::NoBaseline;
+            self.reason = ConcurrencyReason::NoBaseline;
             return;
         }
         if load > OVERLOAD && saturated {
@@ -51,7 +51,7 @@ impl Law {
         let goal = (ROOM * known * budget + 8.0).min(usual.max(ROOM_LEAST)).min(self.ceiling());
         if goal < 0.9 * self.limit {
             let peak = sample.peak as u64;
-            self.set(goal.max(0.95 * self.limit), Reason::AppLimited { peak });
+            self.set(goal.max(0.95 * self.limit), ConcurrencyReason::AppLimited { peak });
         } else if goal > 1.1 * self.limit {
             self.set(goal, self.allowed());
         }

@@ -3,7 +3,7 @@
 use super::{GAIN, HOLD, HOLD_MOST, LATE, LONGEST_WITHOUT, PROVED, Visit, WORTH};
 use crate::controllers::adaptive_concurrency::arm::Arm;
 use crate::controllers::adaptive_concurrency::law::Law;
-use crate::reason::Reason;
+use crate::reason::ConcurrencyReason;
 
 impl Law {
     pub(super) fn maybe_visit(&mut self) {
@@ -71,7 +71,7 @@ impl Law {
             return;
         }
         let above = visit == Visit::Above;
-        self.set(to, Reason::Trial { above, per_second: self.track.base.goodput });
+        self.set(to, ConcurrencyReason::Trial { above, per_second: self.track.base.goodput });
         self.track.visit = Some((visit, Arm::default()));
     }
 
@@ -135,7 +135,8 @@ impl Law {
             self.track.proved_until = self.now + PROVED;
         }
         let per_second = arm.goodput;
-        self.reason = Reason::TrialKept { above, per_second, before_per_second: self.track.base.goodput };
+        self.reason =
+            ConcurrencyReason::TrialKept { above, per_second, before_per_second: self.track.base.goodput };
         self.hold_here(*arm);
         self.track.hold = HOLD;
         self.track.below_next = !above;
@@ -145,7 +146,8 @@ impl Law {
     fn go_back(&mut self, arm: &Arm) {
         let above = self.track.is_above();
         let before = self.track.base.goodput;
-        let reason = Reason::TrialDropped { above, per_second: arm.goodput, before_per_second: before };
+        let reason =
+            ConcurrencyReason::TrialDropped { above, per_second: arm.goodput, before_per_second: before };
         self.track.visit = None;
         self.track.base.fade();
         self.track.hold = (1.4 * self.track.hold).min(HOLD_MOST);
