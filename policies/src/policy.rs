@@ -102,6 +102,11 @@ pub trait Policy: std::fmt::Debug + Send {
         Admission::default()
     }
 
+    /// The latency above which it wants calls of its resource counted, in [`Totals::slow`].
+    fn watches(&self) -> Option<Duration> {
+        None
+    }
+
     /// When it must be stepped again at the latest, if sooner than the next tick.
     fn wake_at(&self) -> Option<Timestamp> {
         None

@@ -14,9 +14,6 @@ pub const PRIORITIES: usize = 5;
 /// The unit of [`Totals::success_latency_sq_sum`]: (64 us)^2, so that squares of seconds still fit.
 pub const SQUARE_UNIT_NANOS: u64 = 64_000;
 
-/// Length of one slice of [`Totals::slices`].
-pub const SLICE: Duration = Duration::from_millis(50);
-
 /// What one limiter has seen since its process started. Every counter wraps.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
@@ -68,22 +65,28 @@ pub struct Totals {
     pub queue_wait_sum: u64,
     /// Calls that wait for a place now.
     pub waiting: u64,
-    /// The newest slices of 50 ms, oldest first.
-    pub slices: Vec<Slice>,
+    /// Calls that took longer than each latency that a policy watches.
+    pub slow: Vec<SlowCalls>,
 }
 
-/// The successes of one slice of 50 ms.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slice {
-    /// Its end, on the SDK's clock.
-    pub end_nanos: u64,
-    /// Successes in it.
-    pub completed: u32,
-    /// Their mean latency.
-    pub mean_seconds: f64,
+/// Calls that took longer than a watched latency: an exact count, where a histogram would know it to a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowCalls {
+    /// The watched latency.
+    pub after: Duration,
+    /// Calls that ended (completed, dropped or failed) later than that, since it is watched. Wraps.
+    pub calls: u64,
 }
+
+/// Most latencies that are watched of one limiter.
+pub const MOST_WATCHED: usize = 4;
 
 impl Totals {
+    /// Calls that took longer than `after`; `None` unless the process watches just that latency.
+    pub fn slow_calls(&self, after: Duration) -> Option<u64> {
+        self.slow.iter().find(|slow| slow.after == after).map(|slow| slow.calls)
+    }
+
     /// Calls released in whatever way.
     pub fn released(&self) -> u64 {
         self.completed.wrapping_add(self.dropped).wrapping_add(self.failed).wrapping_add(self.cancelled)

@@ -19,8 +19,6 @@ pub const RESOURCES: usize = 256;
 pub const CUSTOM: usize = 64;
 /// Numbers behind one reason.
 pub const EVIDENCE: usize = 64;
-/// Slices of one limiter in one report.
-pub const SLICES: usize = 16;
 /// Versions that one beat renews.
 pub const RENEWALS: usize = 16;
 /// Bytes of a name, label, unit or revision.

@@ -73,7 +73,7 @@ pub(crate) trait Actuator: Send + Sync {
         None
     }
 
-    /// Called every 50 ms by the session thread: closes a slice for the standing-queue ring (8 newest kept). True: more can
+    /// Called every 50 ms by the session thread: ends a slice of time. True: more can
     /// happen than can wait for the next slice.
     fn close_slice(&self, _at_nanos: u64) -> bool {
         false

@@ -20,8 +20,8 @@ mod pulse;
 mod queue;
 mod seat;
 mod shard;
-mod slices;
 mod steering;
+mod turnover;
 
 use std::sync::Mutex;
 use std::thread::available_parallelism;
@@ -45,8 +45,8 @@ use builder::{Asked, declaration};
 use places::Places;
 use pulse::Sampling;
 use queue::Queue;
-use slices::Slices;
 use steering::Steering;
+use turnover::Turnover;
 
 pub use acquire::Acquire;
 pub use builder::LimiterBuilder;
@@ -67,7 +67,7 @@ pub(crate) struct Core {
     sampling: Sampling,
     slot: Slot,
     steering: Mutex<Steering>,
-    slices: Mutex<Slices>,
+    turnover: Mutex<Turnover>,
     /// What rejected callers are told, as [`Advice::words`]. A mix of an older and a newer one is as good.
     advice: [AtomicU64; 2],
 }
@@ -176,7 +176,7 @@ impl Limiter {
             sampling: Sampling::new(asked.clock_every, knob.deadline.map_or(u64::MAX, nanos)),
             steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
-            slices: Mutex::default(),
+            turnover: Mutex::default(),
             advice: Advice::every(nanos(FIRST_ADVICE)).words().map(AtomicU64::new),
         })))
     }

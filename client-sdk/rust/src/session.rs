@@ -35,7 +35,6 @@ use std::time::Duration;
 
 use setpoint_policies::reflex;
 use setpoint_policies::time::Timestamp;
-use setpoint_policies::totals::SLICE;
 use setpoint_proto::convert::BadField;
 use setpoint_proto::message::{Ack, SidecarBeat, ToSdk, Welcome};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -56,7 +55,7 @@ use standing::standing;
 pub(crate) use thread::spawn;
 
 /// The one timer: as often as a limiter closes a slice.
-const TICK: Duration = SLICE;
+const TICK: Duration = Duration::from_millis(50);
 /// The other one: what cannot wait that long, while there is something to watch.
 const WATCH: Duration = reflex::EVERY;
 /// Before the first welcome.

@@ -34,7 +34,7 @@ struct Learnt {
 }
 
 impl LocalBaseline {
-    /// Takes the newest totals; meant to be called every 50 ms or so. `Totals::slices` are not looked at.
+    /// Takes the newest totals; meant to be called every 50 ms or so.
     pub fn learn(&mut self, totals: &Totals) {
         let Some(window) = self.from.as_ref().and_then(|from| Window::between(from, totals)) else {
             self.from = Some(totals.clone());

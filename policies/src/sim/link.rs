@@ -21,7 +21,7 @@ use crate::sim::scenario::{Link, Scenario};
 use crate::snapshot::{Instance, InstanceId, Received, Snapshot};
 use crate::spec::{Controller, Mode, PolicySet, PolicySpec};
 use crate::time::Timestamp;
-use crate::totals::{PRIORITIES, SLICE, Totals};
+use crate::totals::{PRIORITIES, Totals};
 use crate::value::Value;
 use counters::Counters;
 
@@ -56,7 +56,6 @@ pub struct Connected {
     link: Link,
     rng: Rng,
     report_at: Timestamp,
-    slice_at: Timestamp,
     tick_at: Timestamp,
     reports: VecDeque<(Timestamp, Totals)>,
     pushes: VecDeque<(Timestamp, f64)>,
@@ -80,7 +79,6 @@ impl Connected {
             instance: process(instance, knob),
             link: scenario.link,
             report_at: Timestamp::ZERO + interval.mul_f64(rng.f64()),
-            slice_at: Timestamp::ZERO + SLICE,
             tick_at: Timestamp::ZERO + interval,
             rng,
             reports: VecDeque::new(),
@@ -171,16 +169,12 @@ impl Law for Connected {
 
     fn wake_at(&self) -> Option<Timestamp> {
         let messages = [self.reports.front().map(|(at, _)| *at), self.pushes.front().map(|(at, _)| *at)];
-        let timers = [self.report_at, self.slice_at, self.tick_at];
+        let timers = [self.report_at, self.tick_at];
         timers.into_iter().chain(messages.into_iter().flatten()).min()
     }
 
     fn wake(&mut self, now: Timestamp, _host: &Host) {
         self.receive(now);
-        if self.slice_at <= now {
-            self.slice_at += SLICE;
-            self.counters.close_slice(now);
-        }
         if self.report_at <= now {
             self.report_at += self.interval();
             self.report(now);

@@ -15,7 +15,7 @@ use setpoint_policies::signal::Signals;
 use setpoint_policies::snapshot::{Instance, InstanceId, Received, Snapshot};
 use setpoint_policies::spec::{Controller, Mode, PolicySet, PolicySpec};
 use setpoint_policies::time::Timestamp;
-use setpoint_policies::totals::{SQUARE_UNIT_NANOS, Slice, Totals};
+use setpoint_policies::totals::{SQUARE_UNIT_NANOS, Totals};
 use setpoint_policies::value::Value;
 
 const SECOND: u64 = 1_000_000_000;
@@ -82,7 +82,6 @@ pub struct Plant {
     limit: f64,
     next_limit: f64,
     totals: Totals,
-    slice: (u32, f64),
     engine: Engine,
     knob: Arc<Knob>,
     pub seconds: Vec<Second>,
@@ -117,7 +116,6 @@ impl Plant {
             queue: VecDeque::new(),
             busy: 0,
             totals: Totals::default(),
-            slice: (0, 0.0),
             log: Vec::new(),
         }
     }
@@ -205,7 +203,6 @@ impl Plant {
         t.success_latency_sum += latency;
         let units = latency as f64 / SQUARE_UNIT_NANOS as f64;
         t.success_latency_sq_sum += (units * units) as u64;
-        self.slice = (self.slice.0 + 1, self.slice.1 + seconds);
         let good = seconds <= self.scenario.deadline;
         let second = self.second();
         second.good += u64::from(good);
@@ -215,10 +212,6 @@ impl Plant {
     /// Every 100 ms: report, decide, and let the previous decision take effect.
     fn tick(&mut self) {
         self.at(self.now + TICK, Event::Tick);
-        // The two 50 ms slices of a report are alike here: the plant keeps one of 100 ms.
-        let (completed, sum) = std::mem::take(&mut self.slice);
-        let mean_seconds = sum / f64::from(completed.max(1));
-        self.totals.slices = vec![Slice { end_nanos: self.now, completed, mean_seconds }];
         self.totals.at_nanos = self.now;
         self.totals.limit_in_force = self.limit;
         let at = Timestamp::from_nanos(self.now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::reflex::Cause;
-use setpoint_policies::totals::{PRIORITIES, Slice, Totals};
+use setpoint_policies::totals::{MOST_WATCHED, PRIORITIES, SlowCalls, Totals};
 
 use super::field::{self, At};
 use super::{BadField, Problem, signals};
@@ -47,8 +47,8 @@ fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
     field::count(wire.rejected.len(), PRIORITIES).at("rejected")?;
     let mut rejected = [0; PRIORITIES];
     rejected[..wire.rejected.len()].copy_from_slice(&wire.rejected);
-    field::count(wire.slices.len(), bounds::SLICES).at("slices")?;
-    let slices = wire.slices.iter().enumerate().map(|(i, entry)| slice(entry).at_index("slices", i));
+    field::count(wire.slow.len(), MOST_WATCHED).at("slow")?;
+    let slow = wire.slow.iter().enumerate().map(|(i, entry)| slow_calls(entry).at_index("slow", i));
     Ok(Totals {
         at_nanos: 0,
         stall_nanos: 0,
@@ -74,7 +74,7 @@ fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
         queue_waits: wire.queue_waits,
         queue_wait_sum: wire.queue_wait_sum,
         waiting: wire.waiting,
-        slices: slices.collect::<Result<_, _>>()?,
+        slow: slow.collect::<Result<_, _>>()?,
     })
 }
 
@@ -97,12 +97,9 @@ fn encode_reflex(cause: Option<Cause>) -> v1::resource_stats::Reflex {
     }
 }
 
-fn slice(wire: &v1::Slice) -> Result<Slice, BadField> {
-    Ok(Slice {
-        end_nanos: wire.end_nanos,
-        completed: wire.completed,
-        mean_seconds: field::not_negative(wire.mean_seconds).at("mean_seconds")?,
-    })
+fn slow_calls(wire: &v1::SlowCalls) -> Result<SlowCalls, BadField> {
+    let after = field::duration(wire.after.as_ref()).and_then(|after| after.ok_or(Problem::Missing));
+    Ok(SlowCalls { after: after.at("after")?, calls: wire.calls })
 }
 
 pub(super) fn encode(report: &Report) -> v1::Report {
@@ -139,7 +136,7 @@ fn encode_totals(name: &KnobName, totals: &Totals) -> v1::ResourceStats {
         in_flight_peak: totals.in_flight_peak,
         limit_in_force: if totals.limit_in_force.is_finite() { totals.limit_in_force.max(0.0) } else { 0.0 },
         limited: totals.limited,
-        slices: encode_slices(&totals.slices),
+        slow: totals.slow.iter().take(MOST_WATCHED).map(encode_slow_calls).collect(),
         reflexes: totals.reflexes,
         reflex: encode_reflex(totals.reflex).into(),
         queue_waits: totals.queue_waits,
@@ -154,14 +151,6 @@ fn encode_totals(name: &KnobName, totals: &Totals) -> v1::ResourceStats {
     }
 }
 
-/// The newest ones; a slice without a sound mean says nothing and is left out.
-fn encode_slices(slices: &[Slice]) -> Vec<v1::Slice> {
-    let newest = &slices[slices.len().saturating_sub(bounds::SLICES)..];
-    let sound = newest.iter().filter(|slice| slice.mean_seconds.is_finite() && slice.mean_seconds >= 0.0);
-    let encode = |slice: &Slice| v1::Slice {
-        end_nanos: slice.end_nanos,
-        completed: slice.completed,
-        mean_seconds: slice.mean_seconds,
-    };
-    sound.map(encode).collect()
+fn encode_slow_calls(slow: &SlowCalls) -> v1::SlowCalls {
+    v1::SlowCalls { after: field::encode_duration(slow.after), calls: slow.calls }
 }

@@ -931,9 +931,6 @@ pub struct ResourceStats {
     /// ns, completed calls
     #[prost(message, optional, tag = "18")]
     pub latency: ::core::option::Option<Histogram>,
-    /// newest 50 ms slices, for the standing-queue test
-    #[prost(message, repeated, tag = "20")]
-    pub slices: ::prost::alloc::vec::Vec<Slice>,
     #[prost(message, optional, tag = "21")]
     pub retry_after_seen: ::core::option::Option<::prost_types::Duration>,
     #[prost(uint64, tag = "22")]
@@ -967,6 +964,9 @@ pub struct ResourceStats {
     /// hard failures in a row now
     #[prost(uint64, tag = "29")]
     pub consecutive_failures: u64,
+    /// of each watched latency, since it is watched
+    #[prost(message, repeated, tag = "34")]
+    pub slow: ::prost::alloc::vec::Vec<SlowCalls>,
 }
 /// Nested message and enum types in `ResourceStats`.
 pub mod resource_stats {
@@ -1010,15 +1010,13 @@ pub mod resource_stats {
         }
     }
 }
-/// Completions of one slice of 50 ms.
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
-pub struct Slice {
-    #[prost(uint64, tag = "1")]
-    pub end_nanos: u64,
-    #[prost(uint32, tag = "2")]
-    pub completed: u32,
-    #[prost(double, tag = "3")]
-    pub mean_seconds: f64,
+/// Calls that took longer than a watched latency; at most 4 latencies for a limiter.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlowCalls {
+    #[prost(message, optional, tag = "1")]
+    pub after: ::core::option::Option<::prost_types::Duration>,
+    #[prost(uint64, tag = "2")]
+    pub calls: u64,
 }
 /// base-2 exponential, scale s: bucket = 2^(2^-s)
 #[derive(Clone, PartialEq, ::prost::Message)]

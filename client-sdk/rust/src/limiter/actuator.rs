@@ -52,7 +52,6 @@ impl Actuator for Limiter {
             queue_waits: queue.waits,
             queue_wait_sum: queue.wait_sum,
             waiting: queue.waiting,
-            slices: locked(&core.slices).newest(),
             ..core.counted(at_nanos, stall_nanos)
         })
     }
@@ -62,7 +61,7 @@ impl Actuator for Limiter {
         core.sampling.close_slice();
         core.places.close_slice();
         let counted = core.counted(at_nanos, 0);
-        if let Some(place_every) = locked(&core.slices).close(&counted) {
+        if let Some(place_every) = locked(&core.turnover).look(&counted) {
             core.advise_every(place_every);
         }
         locked(&core.steering).learn(&counted);

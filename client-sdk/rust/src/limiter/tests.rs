@@ -190,7 +190,7 @@ fn advice_to_rejected_callers_follows_the_throughput() {
 }
 
 #[test]
-fn late_successes_and_slices_reach_the_report() {
+fn late_successes_reach_the_report() {
     let hand = Hand::default();
     let inner = Inner::new("test".into(), hand.clock(), 7);
     let limiter = LimiterBuilder::new(&inner, "db").deadline(Duration::from_millis(10)).register();
@@ -200,11 +200,8 @@ fn late_successes_and_slices_reach_the_report() {
         hand.advance(Duration::from_millis(millis));
         permit.finish(Outcome::Success);
     }
-    limiter.close_slice(51_000_000);
     let seen = totals(limiter, 51_000_000);
-    assert_eq!((seen.late, seen.slices.len()), (2, 1));
-    assert_eq!((seen.slices[0].completed, seen.slices[0].end_nanos), (3, 51_000_000));
-    assert!((seen.slices[0].mean_seconds - 0.017).abs() < 1e-9);
+    assert_eq!((seen.completed, seen.late), (3, 2));
     let counted: Vec<_> = limiter.latency_counts().into_iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(counted.iter().map(|(_, count)| count).sum::<u64>(), 3);
     assert!(

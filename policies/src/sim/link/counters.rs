@@ -1,20 +1,12 @@
 //! The counters of a limiter, as an SDK keeps them.
 
-use std::collections::VecDeque;
-
 use crate::sim::law::{Arrival, End, Ended};
 use crate::time::Timestamp;
-use crate::totals::{SQUARE_UNIT_NANOS, Slice, Totals};
-
-/// Slices kept, as in the SDK: 400 ms.
-const KEPT: usize = 8;
+use crate::totals::{SQUARE_UNIT_NANOS, Totals};
 
 #[derive(Debug, Default)]
 pub struct Counters {
     totals: Totals,
-    slices: VecDeque<Slice>,
-    /// Successes and the sum of their latencies at the last slice.
-    closed: (u64, u64),
 }
 
 impl Counters {
@@ -53,26 +45,10 @@ impl Counters {
         }
     }
 
-    /// Ends a slice of 50 ms.
-    pub fn close_slice(&mut self, now: Timestamp) {
-        let (completed, sum) = (self.totals.completed, self.totals.success_latency_sum);
-        let new = completed - self.closed.0;
-        if new > 0 {
-            if self.slices.len() == KEPT {
-                self.slices.pop_front();
-            }
-            let mean_seconds = sum.wrapping_sub(self.closed.1) as f64 / new as f64 / 1e9;
-            let completed = u32::try_from(new).unwrap_or(u32::MAX);
-            self.slices.push_back(Slice { end_nanos: now.as_nanos(), completed, mean_seconds });
-        }
-        self.closed = (completed, sum);
-    }
-
     /// What is reported now; the peak starts again.
     pub fn totals(&mut self, now: Timestamp, limit: f64) -> Totals {
         let mut totals = self.totals.clone();
         (totals.at_nanos, totals.limit_in_force) = (now.as_nanos(), limit);
-        totals.slices = self.slices.iter().copied().collect();
         (self.totals.in_flight_peak, self.totals.limited) = (self.totals.in_flight(), false);
         totals
     }

@@ -14,7 +14,7 @@ use setpoint_policies::knob::{Kind, Knob, KnobName, Restrictive};
 use setpoint_policies::lease::{Lease, OnExpiry};
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::signal::Signal;
-use setpoint_policies::totals::{Slice, Totals};
+use setpoint_policies::totals::{SlowCalls, Totals};
 use setpoint_policies::value::{Breaker, Value};
 
 use crate::message::*;
@@ -150,9 +150,9 @@ prop_compose! {
         rejected in any::<[u64; 5]>(),
         limit_in_force in quantity(),
         limited in any::<bool>(),
-        slices in vec((any::<u64>(), any::<u32>(), quantity()), 0..=16),
+        slow in vec((0..86_400_000_000_000_u64, any::<u64>()), 0..=4),
     ) -> Totals {
-        let slice = |(end_nanos, completed, mean_seconds)| Slice { end_nanos, completed, mean_seconds };
+        let slow_calls = |(after, calls)| SlowCalls { after: Duration::from_nanos(after), calls };
         Totals {
             at_nanos, stall_nanos, arrived: counts[0], admitted: counts[1], completed: counts[2],
             dropped: counts[3], failed: counts[4], cancelled: counts[5], rejected, late: counts[6],
@@ -160,7 +160,7 @@ prop_compose! {
             success_latency_sum: counts[10], success_latency_sq_sum: counts[11], in_flight_peak: counts[12],
             consecutive_failures: counts[13], limit_in_force, limited, reflexes: counts[14], reflex,
             queue_waits: counts[15], queue_wait_sum: counts[16], waiting: counts[17],
-            slices: slices.into_iter().map(slice).collect(),
+            slow: slow.into_iter().map(slow_calls).collect(),
         }
     }
 }

@@ -48,8 +48,8 @@ fn hello() -> v1::Hello {
 }
 
 fn report() -> v1::Report {
-    let slice = v1::Slice { end_nanos: 1, completed: 1, mean_seconds: 0.1 };
-    let stats = v1::ResourceStats { knob: "a".to_owned(), slices: vec![slice], ..Default::default() };
+    let slow = v1::SlowCalls { after: Some(prost_types::Duration { seconds: 1, nanos: 0 }), calls: 1 };
+    let stats = v1::ResourceStats { knob: "a".to_owned(), slow: vec![slow], ..Default::default() };
     v1::Report {
         resources: vec![stats],
         container: Some(v1::ContainerStats::default()),
@@ -261,20 +261,11 @@ fn reports_are_refused_by_field() {
             ),
             (|r| r.resources[0].limit_in_force = -1.0, "report.resources[0].limit_in_force", FROM_ZERO),
             (
-                |r| r.resources[0].slices = vec![v1::Slice::default(); 17],
-                "report.resources[0].slices",
-                Problem::TooMany(16),
+                |r| r.resources[0].slow = vec![r.resources[0].slow[0]; 5],
+                "report.resources[0].slow",
+                Problem::TooMany(4),
             ),
-            (
-                |r| r.resources[0].slices[0].mean_seconds = INF,
-                "report.resources[0].slices[0].mean_seconds",
-                Problem::NotFinite,
-            ),
-            (
-                |r| r.resources[0].slices[0].mean_seconds = -0.1,
-                "report.resources[0].slices[0].mean_seconds",
-                FROM_ZERO,
-            ),
+            (|r| r.resources[0].slow[0].after = None, "report.resources[0].slow[0].after", Problem::Missing),
             (
                 |r| r.custom = (0..65).map(|i| (i.to_string(), 1.0)).collect(),
                 "report.custom",

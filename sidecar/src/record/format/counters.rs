@@ -3,12 +3,13 @@
 //! What a limiter cannot do without must be there; what counts rare events is 0 when it is absent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use setpoint_policies::snapshot::Received;
 use setpoint_policies::time::Timestamp;
-use setpoint_policies::totals::{PRIORITIES, Slice, Totals};
+use setpoint_policies::totals::{PRIORITIES, SlowCalls, Totals};
 
 use super::names::CauseName;
 
@@ -56,16 +57,14 @@ pub(super) struct Counters {
     #[serde(default)]
     waiting: u64,
     #[serde(default)]
-    slices: Vec<SliceLine>,
+    slow: Vec<SlowLine>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SliceLine {
-    end_nanos: u64,
-    completed: u32,
-    #[serde(deserialize_with = "not_negative")]
-    mean_seconds: f64,
+struct SlowLine {
+    after_nanos: u64,
+    calls: u64,
 }
 
 fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -76,10 +75,9 @@ fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
 impl Counters {
     pub(super) fn of(received: &Received) -> Self {
         let totals = &received.totals;
-        let slice = |slice: &Slice| SliceLine {
-            end_nanos: slice.end_nanos,
-            completed: slice.completed,
-            mean_seconds: slice.mean_seconds,
+        let slow = |slow: &SlowCalls| SlowLine {
+            after_nanos: u64::try_from(slow.after.as_nanos()).unwrap_or(u64::MAX),
+            calls: slow.calls,
         };
         Self {
             received_nanos: Some(received.at.as_nanos()),
@@ -107,16 +105,13 @@ impl Counters {
             queue_waits: totals.queue_waits,
             queue_wait_sum: totals.queue_wait_sum,
             waiting: totals.waiting,
-            slices: totals.slices.iter().map(slice).collect(),
+            slow: totals.slow.iter().map(slow).collect(),
         }
     }
 
     pub(super) fn into_received(self, at: Timestamp) -> Received {
-        let slice = |slice: SliceLine| Slice {
-            end_nanos: slice.end_nanos,
-            completed: slice.completed,
-            mean_seconds: slice.mean_seconds,
-        };
+        let slow =
+            |slow: SlowLine| SlowCalls { after: Duration::from_nanos(slow.after_nanos), calls: slow.calls };
         let totals = Totals {
             at_nanos: self.at_nanos,
             stall_nanos: self.stall_nanos,
@@ -142,7 +137,7 @@ impl Counters {
             queue_waits: self.queue_waits,
             queue_wait_sum: self.queue_wait_sum,
             waiting: self.waiting,
-            slices: self.slices.into_iter().map(slice).collect(),
+            slow: self.slow.into_iter().map(slow).collect(),
         };
         Received { at: self.received_nanos.map_or(at, Timestamp::from_nanos), totals: Arc::new(totals) }
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use setpoint_policies::knob::{Kind, Knob, Restrictive};
 use setpoint_policies::reflex::Cause;
-use setpoint_policies::totals::{Slice, Totals};
+use setpoint_policies::totals::{SlowCalls, Totals};
 use setpoint_policies::value::{Breaker, Value};
 
 use super::*;
@@ -128,8 +128,8 @@ fn totals(seed: u64) -> Totals {
         queue_waits: n(22),
         queue_wait_sum: n(23),
         waiting: n(24),
-        slices: (0..seed % 3)
-            .map(|place| Slice { end_nanos: n(place), completed: seed as u32, mean_seconds: crooked(seed) })
+        slow: (0..seed % 3)
+            .map(|place| SlowCalls { after: Duration::from_nanos(n(place)), calls: seed })
             .collect(),
     }
 }
@@ -175,7 +175,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(*instance.knobs[0], plain);
     let received = &instance.totals[&plain.name];
     assert_eq!(
-        (received.at, received.totals.rejected, &received.totals.slices[..]),
+        (received.at, received.totals.rejected, &received.totals.slow[..]),
         (at_nanos(5), [0; 5], &[][..])
     );
     assert!(instance.in_force.is_empty());
