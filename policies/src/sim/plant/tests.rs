@@ -1,6 +1,7 @@
 use super::*;
 use crate::sim::distribution::Distribution;
-use crate::sim::scenario::{Accepts, Retries, Steps, plain};
+use crate::sim::law::{Arrival, Ended};
+use crate::sim::scenario::{Accepts, Retries, Steps};
 
 /// Admits while fewer than this are in flight.
 struct Fixed(u32);
@@ -16,7 +17,7 @@ impl Law for Fixed {
 }
 
 fn scenario(workers: u32, discipline: Discipline, rate: f64) -> Scenario {
-    let mut scenario = plain(workers, Distribution::Exponential(0.01), vec![(0.0, rate)]);
+    let mut scenario = Scenario::plain(workers, Distribution::Exponential(0.01), vec![(0.0, rate)]);
     (scenario.seconds, scenario.warm_up) = (200.0, 10.0);
     scenario.server.station.discipline = discipline;
     (scenario.classes[0].priority, scenario.classes[0].deadline) = (0, 0.1);
