@@ -6,6 +6,7 @@
 
 mod calls;
 mod gate;
+mod luck;
 mod recorder;
 mod way;
 mod weather;
@@ -23,6 +24,7 @@ use crate::sim::station::Station;
 use crate::time::Timestamp;
 use calls::Calls;
 use gate::Gate;
+use luck::Luck;
 use recorder::Recorder;
 use weather::Weather;
 
@@ -58,7 +60,9 @@ struct Plant<'a> {
     recorder: Recorder,
     /// What calls are like, drawn when they come: the same calls whatever the law.
     kinds: Rng,
-    rng: Rng,
+    luck: Luck,
+    /// Calls so far, without retries.
+    arrived: u64,
     now: f64,
 }
 
@@ -105,7 +109,8 @@ impl<'a> Plant<'a> {
             calls: Calls::default(),
             due: BinaryHeap::new(),
             recorder: Recorder::new(scenario),
-            rng,
+            luck: Luck::new(seed),
+            arrived: 0,
             now: 0.0,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::calls::Call;
 use super::gate::Gate;
+use super::luck::Draw;
 use super::{Due, Plant, timestamp};
 use crate::sim::law::{Arrival, End, Ended};
 use crate::sim::scenario::{Class, Scenario};
@@ -18,7 +19,9 @@ impl<'a> Plant<'a> {
             let instance = self.pick(|scenario| scenario.instances.iter().copied());
             let work = self.scenario.server.work.at(self.now).draw(&mut self.kinds)
                 * self.scenario.classes[class].work;
-            self.attempt(Call { class: class as u8, instance: instance as u8, work, ..Call::default() });
+            let (class, instance) = (class as u8, instance as u8);
+            self.attempt(Call { number: self.arrived, class, instance, work, ..Call::default() });
+            self.arrived += 1;
         }
         self.next_arrival = self.arrivals.take_next();
     }
@@ -50,7 +53,7 @@ impl<'a> Plant<'a> {
             class: call.class,
             priority,
             deadline: Duration::from_secs_f64(deadline),
-            chance: self.rng.f64(),
+            chance: self.luck.of(&call, Draw::Admission).f64(),
         };
         if !instance.law.admit(&arrival) {
             self.recorder.count(call.class).rejected += 1;
@@ -87,7 +90,8 @@ impl<'a> Plant<'a> {
 
     pub(super) fn station_done(&mut self) {
         let Some(call) = self.station.take_done(self.now) else { return };
-        let delay = self.scenario.server.delay.at(self.now).draw(&mut self.rng);
+        let mut luck = self.luck.of(self.calls.at(call), Draw::Delay);
+        let delay = self.scenario.server.delay.at(self.now).draw(&mut luck);
         if delay > 0.0 {
             self.due_at(self.now + delay, Due::Answer(call));
         } else {
@@ -99,7 +103,7 @@ impl<'a> Plant<'a> {
     pub(super) fn delayed(&mut self, call: u32) {
         match (&mut self.second, &self.scenario.server.second) {
             (Some(second), Some((_, work))) => {
-                let work = work.draw(&mut self.rng);
+                let work = work.draw(&mut self.luck.of(self.calls.at(call), Draw::SecondWork));
                 second.enter(self.now, call, work);
             }
             _ => self.answer(call),
@@ -144,7 +148,7 @@ impl<'a> Plant<'a> {
             gate.leave();
         }
         let dropped = *self.scenario.server.drop_ratio.at(self.now);
-        if dropped > 0.0 && self.rng.f64() < dropped {
+        if dropped > 0.0 && self.luck.of(call, Draw::Drop).f64() < dropped {
             End::Dropped
         } else if latency <= deadline {
             End::InTime
@@ -160,7 +164,7 @@ impl<'a> Plant<'a> {
         (call.given_up, call.refused) = (false, false);
         if call.attempt < retries.attempts {
             let doubled = f64::from(1_u32 << (call.attempt - 1).min(16));
-            let wait = retries.backoff * doubled * (0.5 + self.rng.f64());
+            let wait = retries.backoff * doubled * (0.5 + self.luck.of(&call, Draw::Backoff).f64());
             let index = self.calls.insert(call);
             self.due_at(self.now + wait, Due::Retry(index));
         }
