@@ -158,6 +158,6 @@ fn a_rejected_call_changes_nothing_for_the_others() {
         run.slices.iter().flat_map(|slice| slice.latencies.clone()).map(f32::to_bits).collect::<Vec<_>>()
     };
     let all: BTreeSet<u32> = latencies(Box::new(Fixed(10_000))).into_iter().collect();
-    let some = latencies(Box::new(Picky::default()));
+    let some = latencies(Box::<Picky>::default());
     assert!(some.len() > 10_000 && some.iter().all(|latency| all.contains(latency)));
 }
