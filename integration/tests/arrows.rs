@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 const ARROW: &[(&str, &[&str])] = &[
     ("setpoint-policies", &[]),
     ("setpoint-signals", &[]),
+    ("setpoint-codegen", &[]),
     ("setpoint-proto", &["setpoint-policies"]),
     ("setpoint", &["setpoint-policies", "setpoint-proto", "setpoint-signals"]),
     ("setpoint-sdk", &["setpoint-policies", "setpoint-proto", "setpoint-signals"]),
