@@ -61,7 +61,7 @@ fn allowed<'a>(table: &[(&str, &'a [&'a str])], name: &str) -> Option<&'a [&'a s
     table.iter().find(|(member, _)| *member == name).map(|(_, allowed)| *allowed)
 }
 
-/// Every declared dependency that the two tables do not allow, as `from -> to (kind)`.
+/// Every declared dependency that the tables do not allow, as `from -> to (kind)`.
 fn violations(metadata: &Value) -> Vec<String> {
     let packages = metadata["packages"].as_array().expect("metadata lists packages");
     let ours: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
