@@ -3,4 +3,9 @@
 pub mod adaptive_concurrency;
 pub mod breaker;
 pub mod memory_cap;
+pub mod memory_ceiling;
+pub mod runtime_health;
 pub mod scheduler_cap;
+pub mod slo;
+pub mod task_leak;
+pub mod task_trend;

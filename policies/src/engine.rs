@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::Firing;
 use crate::arbiter::tighter;
 use crate::decision::{Action, Decision};
-use crate::knob::{Knob, KnobName};
+use crate::knob::{Kind, Knob, KnobName};
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
 use crate::time::Timestamp;
@@ -35,6 +36,8 @@ const HELD_UP_FOR: Duration = Duration::from_secs(2);
 pub struct Step {
     /// One decision for each bound knob of each process, holds included: the complete desired state.
     pub decisions: Vec<Decision>,
+    /// Everything that fires now. What fired before and is not here has ended.
+    pub alerts: Vec<Firing>,
 }
 
 /// Runs a policy set over snapshots.
@@ -88,9 +91,10 @@ impl Engine {
         self.step += 1;
         self.note_hold_up(seen.at);
         let mut step = Step::default();
+        let process = process();
         for instance in &seen.instances {
-            for knob in &instance.knobs {
-                step.decisions.extend(self.step_knob(seen, instance, knob));
+            for knob in instance.knobs.iter().chain([&process]) {
+                self.step_knob(seen, instance, knob, &mut step);
             }
         }
         // Processes and knobs that were not seen are gone.
@@ -106,9 +110,9 @@ impl Engine {
         self.stepped_at = Some(now);
     }
 
-    fn step_knob(&mut self, seen: &Snapshot, instance: &Instance, knob: &Arc<Knob>) -> Option<Decision> {
+    fn step_knob(&mut self, seen: &Snapshot, instance: &Instance, knob: &Arc<Knob>, step: &mut Step) {
         if !knob.hot {
-            return None;
+            return;
         }
         let key = (instance.id.clone(), knob.name.clone());
         let policies = &self.policies;
@@ -119,28 +123,32 @@ impl Engine {
         }
         bound.see(self.step);
         if !bound.has_policies() {
-            return None;
+            return;
         }
         let learning = self.learn_until.since(seen.at);
-        let mut decision = bound.step(
-            seen,
-            instance,
-            knob,
-            Circumstances { learning, held_up: seen.at < self.held_up_until },
-        );
+        let circumstances = Circumstances { learning, held_up: seen.at < self.held_up_until };
+        let decision = bound.step(seen, instance, knob, circumstances);
+        step.alerts.extend(bound.alerts(instance, knob));
+        let Some(mut decision) = decision else { return };
         if bound.note(&decision.to) {
             self.decisions_made += 1;
             bound.decided_as(self.decisions_made);
         }
         decision.id = bound.decision_id();
         decision.action = actual(knob, &decision);
-        Some(decision)
+        step.decisions.push(decision);
     }
 
     /// When some policy wants to be stepped again, if sooner than the next tick.
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.knobs.values().filter_map(Bound::wake_at).min()
     }
+}
+
+/// What policies are bound to that look at a process as a whole. Nobody moves it.
+fn process() -> Arc<Knob> {
+    let knob = Knob::try_new(KnobName::process(), Kind::Switch, 0.0, 1.0, 1.0);
+    Arc::new(knob.expect("the bounds are in order"))
 }
 
 /// What a decision does to the knob, whatever the winner meant to do.

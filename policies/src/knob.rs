@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use crate::value::Value;
 
+/// The switch behind a service's readiness answer: off is 503.
+pub const READINESS: &str = "health.ready";
+
 /// The longest allowed name of a knob, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 
@@ -34,6 +37,11 @@ impl KnobName {
     /// The resource that it tunes: `db` of `limit.db`.
     pub fn resource(&self) -> Option<&str> {
         self.0.split_once('.').map(|(_, resource)| resource)
+    }
+
+    /// What a policy is bound to that looks at a process as a whole. No service can declare it.
+    pub fn process() -> Self {
+        Self("(process)".into())
     }
 
     /// The name as text.

@@ -8,11 +8,11 @@
 //! [`arbiter`] (the most restrictive wish wins) -> [`guard`] (how fast a knob may move) -> [`engine`] (one step for all).
 
 pub mod admission;
+pub mod alert;
 pub mod arbiter;
 pub mod controllers;
 pub mod decision;
 pub mod engine;
-
 pub mod guard;
 pub mod knob;
 pub mod lease;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::admission::Admission;
+use crate::alert::Alert;
 use crate::decision::Action;
 use crate::knob::Knob;
 use crate::reason::Reason;
@@ -104,6 +105,12 @@ pub trait Policy: std::fmt::Debug + Send {
 
     /// The latency above which it wants calls of its resource counted, in [`Totals::slow`].
     fn watches(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What a person should know of now, whether it moves a knob or not. Asked after each step; the same answer again is the
+    /// same alert, nothing is the end of it.
+    fn alert(&self) -> Option<Alert> {
         None
     }
 

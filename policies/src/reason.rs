@@ -11,10 +11,12 @@ use crate::signal::Signal;
 
 mod breaker;
 mod concurrency;
+mod guards;
 mod pressure;
 
 pub use breaker::BreakerReason;
 pub use concurrency::ConcurrencyReason;
+pub use guards::{Burn, GuardReason, TASK_LEAK, TaskLimit};
 pub use pressure::PressureReason;
 
 /// Why.
@@ -70,6 +72,8 @@ pub enum Reason {
     Breaker(BreakerReason),
     /// Of a policy that caps a limit while something is short.
     Pressure(PressureReason),
+    /// Of a guard: task leak, runtime health, service level, memory ceiling.
+    Guard(GuardReason),
 }
 
 impl Reason {
@@ -92,6 +96,7 @@ impl Reason {
             Self::Concurrency(reason) => reason.rule(),
             Self::Breaker(reason) => reason.rule(),
             Self::Pressure(reason) => reason.rule(),
+            Self::Guard(reason) => reason.rule(),
         }
     }
 
@@ -101,6 +106,7 @@ impl Reason {
             Self::Concurrency(reason) => reason.evidence(),
             Self::Breaker(reason) => reason.evidence(),
             Self::Pressure(reason) => reason.evidence(),
+            Self::Guard(reason) => reason.evidence(),
             _ => Vec::new(),
         }
     }
@@ -148,6 +154,7 @@ impl fmt::Display for Reason {
             Self::Concurrency(reason) => reason.fmt(f),
             Self::Breaker(reason) => reason.fmt(f),
             Self::Pressure(reason) => reason.fmt(f),
+            Self::Guard(reason) => reason.fmt(f),
         }
     }
 }

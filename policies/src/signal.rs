@@ -34,11 +34,15 @@ pub enum Signal {
     LimitHitsPerSecond,
     /// OOM kills so far.
     OomKills,
+    /// Tasks of the application's runtime that have not ended: tokio tasks, goroutines.
+    Tasks,
+    /// 99th percentile of the pauses in which a garbage collector stops the application, over the newest second, seconds.
+    GcPause,
 }
 
 impl Signal {
     /// All signals, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::MemoryWorkingSetRatio,
         Self::MemoryLimitBytes,
         Self::MemorySome,
@@ -51,6 +55,8 @@ impl Signal {
         Self::RefaultsPerSecond,
         Self::LimitHitsPerSecond,
         Self::OomKills,
+        Self::Tasks,
+        Self::GcPause,
     ];
 
     /// The name in policy files, metrics and logs.
@@ -68,6 +74,8 @@ impl Signal {
             Self::RefaultsPerSecond => "refaults_per_second",
             Self::LimitHitsPerSecond => "limit_hits_per_second",
             Self::OomKills => "oom_kills",
+            Self::Tasks => "tasks",
+            Self::GcPause => "gc_pause_seconds",
         }
     }
 }

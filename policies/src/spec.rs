@@ -7,7 +7,12 @@ use std::time::Duration;
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
 use crate::controllers::breaker::BreakerSpec;
 use crate::controllers::memory_cap::MemoryCap;
+use crate::controllers::memory_ceiling::MemoryCeiling;
+use crate::controllers::runtime_health::RuntimeHealth;
 use crate::controllers::scheduler_cap::SchedulerCap;
+use crate::controllers::slo::Slo;
+use crate::controllers::task_leak::TaskLeak;
+use crate::controllers::task_trend::TaskTrend;
 use crate::knob::KnobName;
 use crate::lease::Lease;
 
@@ -71,16 +76,31 @@ pub enum Controller {
     SchedulerCap(SchedulerCap),
     /// Opens a breaker on failures.
     Breaker(BreakerSpec),
+    /// Opens a breaker when tasks pile up.
+    TaskLeak(TaskLeak),
+    /// Warns when tasks grow towards a limit.
+    TaskTrend(TaskTrend),
+    /// Lets the service's readiness answer turn while its runtime pauses for too long.
+    RuntimeHealth(RuntimeHealth),
+    /// Warns when too many calls are slow.
+    Slo(Slo),
+    /// Holds a limit at what memory has room for.
+    MemoryCeiling(MemoryCeiling),
 }
 
 impl Controller {
-    /// The knob that it moves.
+    /// The knob that it moves or watches.
     pub const fn knob(&self) -> &KnobName {
         match self {
             Self::AdaptiveConcurrency(c) => &c.knob,
             Self::MemoryCap(c) => &c.knob,
             Self::SchedulerCap(c) => &c.knob,
             Self::Breaker(c) => &c.knob,
+            Self::TaskLeak(c) => &c.knob,
+            Self::TaskTrend(c) => &c.knob,
+            Self::RuntimeHealth(c) => &c.knob,
+            Self::Slo(c) => &c.knob,
+            Self::MemoryCeiling(c) => &c.knob,
         }
     }
 
@@ -91,7 +111,17 @@ impl Controller {
             Self::MemoryCap(_) => "memory_cap",
             Self::SchedulerCap(_) => "scheduler_cap",
             Self::Breaker(_) => "breaker",
+            Self::TaskLeak(_) => "task_leak",
+            Self::TaskTrend(_) => "task_trend",
+            Self::RuntimeHealth(_) => "runtime_health",
+            Self::Slo(_) => "slo",
+            Self::MemoryCeiling(_) => "memory_ceiling",
         }
+    }
+
+    /// Whether it may move its knob; else it watches and raises alerts.
+    pub const fn moves(&self) -> bool {
+        !matches!(self, Self::TaskTrend(_) | Self::Slo(_))
     }
 }
 
@@ -147,6 +177,8 @@ impl PolicySet {
 
     /// The knobs that its policies name.
     pub fn knobs(&self) -> BTreeSet<&KnobName> {
-        self.policies.iter().map(|policy| policy.controller.knob()).collect()
+        let process = KnobName::process();
+        let named = self.policies.iter().map(|policy| policy.controller.knob());
+        named.filter(|knob| **knob != process).collect()
     }
 }

@@ -4,11 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Admission;
+use crate::alert::{Alert, Firing};
 use crate::arbiter::{self, Verdict};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
 use crate::controllers::breaker::BreakerPolicy;
 use crate::controllers::memory_cap::MemoryCapPolicy;
+use crate::controllers::memory_ceiling::MemoryCeilingPolicy;
+use crate::controllers::runtime_health::RuntimeHealthPolicy;
 use crate::controllers::scheduler_cap::SchedulerCapPolicy;
+use crate::controllers::slo::SloPolicy;
+use crate::controllers::task_leak::TaskLeakPolicy;
+use crate::controllers::task_trend::TaskTrendPolicy;
 use crate::decision::{Action, Decision, Overruled};
 use crate::guard::Guard;
 use crate::knob::{Knob, KnobName};
@@ -28,6 +34,8 @@ struct Running {
     /// Why it wants that: the reason of the proposal that changed the wish.
     cause: Reason,
     proposal: Proposal,
+    /// Its alert, and since when it fires.
+    alert: Option<(Timestamp, Alert)>,
 }
 
 impl Running {
@@ -37,6 +45,11 @@ impl Running {
             Controller::MemoryCap(c) => Box::new(MemoryCapPolicy::new(c.clone())),
             Controller::SchedulerCap(c) => Box::new(SchedulerCapPolicy::new(c.clone())),
             Controller::Breaker(c) => Box::new(BreakerPolicy::new(c.clone())),
+            Controller::TaskLeak(c) => Box::new(TaskLeakPolicy::new(c.clone())),
+            Controller::TaskTrend(c) => Box::new(TaskTrendPolicy::new(c.clone())),
+            Controller::RuntimeHealth(c) => Box::new(RuntimeHealthPolicy::new(c.clone())),
+            Controller::Slo(c) => Box::new(SloPolicy::new(c.clone())),
+            Controller::MemoryCeiling(c) => Box::new(MemoryCeilingPolicy::new(c.clone())),
         };
         Self {
             spec: spec.clone(),
@@ -44,6 +57,7 @@ impl Running {
             want: Want::Anything,
             cause: Reason::Calm,
             proposal: Proposal::hold(Reason::Calm),
+            alert: None,
         }
     }
 
@@ -53,6 +67,8 @@ impl Running {
             self.want = self.proposal.want;
             self.cause = self.proposal.reason;
         }
+        let since = self.alert.map_or(seen.now, |(since, _)| since);
+        self.alert = self.policy.alert().map(|alert| (since, alert));
     }
 }
 
@@ -72,6 +88,7 @@ pub(super) struct Bound {
     incarnation: u64,
     /// The engine's newest step in which it was there.
     step: u64,
+    /// Those that may move the knob come first.
     policies: Vec<Running>,
     guard: Guard,
     wanted: Value,
@@ -143,7 +160,7 @@ impl Bound {
         instance: &Instance,
         knob: &Knob,
         now: Circumstances,
-    ) -> Decision {
+    ) -> Option<Decision> {
         let from = in_force(instance, knob);
         if std::mem::take(&mut self.idle) {
             (self.since, self.wanted, self.capped) = (seen.at, from, false);
@@ -163,12 +180,32 @@ impl Bound {
         for running in &mut self.policies {
             running.step(&view);
         }
-        if now.learning.is_zero() {
-            let verdict = arbiter::settle(knob, self.policies.iter().map(|running| running.want));
-            self.decide(seen.at, instance, knob, from, verdict)
+        if self.movers().next().is_none() {
+            None
+        } else if now.learning.is_zero() {
+            let verdict = arbiter::settle(knob, self.movers().map(|running| running.want));
+            Some(self.decide(seen.at, instance, knob, from, verdict))
         } else {
-            self.learn(seen.at, instance, knob, from, now.learning)
+            Some(self.learn(seen.at, instance, knob, from, now.learning))
         }
+    }
+
+    fn movers(&self) -> impl Iterator<Item = &Running> + Clone {
+        self.policies.iter().take_while(|running| running.spec.controller.moves())
+    }
+
+    /// What its policies have to tell now.
+    pub(super) fn alerts(&self, instance: &Instance, knob: &Knob) -> impl Iterator<Item = Firing> {
+        self.policies.iter().filter_map(move |running| {
+            let (since, alert) = running.alert?;
+            Some(Firing {
+                instance: instance.id.clone(),
+                policy: Arc::clone(&running.spec.name),
+                knob: Some(knob.name.clone()).filter(|name| *name != KnobName::process()),
+                since,
+                alert,
+            })
+        })
     }
 
     /// While learning only protection acts, and only to tighten what is in force; but the state of a breaker is no level
@@ -182,8 +219,7 @@ impl Bound {
         left: Duration,
     ) -> Decision {
         let wants = self
-            .policies
-            .iter()
+            .movers()
             .map(|running| if running.policy.is_safety() { running.want } else { Want::Anything })
             .collect::<Vec<_>>();
         let wished = wants.iter().any(|want| matches!(want, Want::Set(_)));
@@ -224,7 +260,7 @@ impl Bound {
 
     fn decision(&self, instance: &Instance, knob: &Knob, from: Value, to: Value, winner: usize) -> Decision {
         let overruled =
-            self.policies.iter().enumerate().filter(|(index, _)| *index != winner).map(|(_, running)| {
+            self.movers().enumerate().filter(|(index, _)| *index != winner).map(|(_, running)| {
                 Overruled {
                     policy: Arc::clone(&running.spec.name),
                     allows: match running.want {
@@ -279,7 +315,11 @@ impl Bound {
 }
 
 fn named<'a>(policies: &'a PolicySet, knob: &'a KnobName) -> impl Iterator<Item = &'a PolicySpec> {
-    policies.policies.iter().filter(move |policy| policy.controller.knob() == knob)
+    let named = move |moves| {
+        let all = policies.policies.iter().map(|policy| (policy, &policy.controller));
+        all.filter(move |(_, controller)| controller.knob() == knob && controller.moves() == moves)
+    };
+    named(true).chain(named(false)).map(|(policy, _)| policy)
 }
 
 fn in_force(instance: &Instance, knob: &Knob) -> Value {
