@@ -1,5 +1,7 @@
 //! The guards in virtual time, through the real engine: what a process reports goes in, what is in force and what fires comes out.
 
+#[path = "guards/alerts.rs"]
+mod alerts;
 #[path = "guards/memory_ceiling.rs"]
 mod memory_ceiling;
 #[path = "guards/runtime_health.rs"]

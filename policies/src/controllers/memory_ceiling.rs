@@ -145,7 +145,7 @@ impl MemoryCeilingPolicy {
         self.call_size.push(now, calls, working_set);
         self.smallest = self.smallest.min(working_set);
         self.peak = self.peak.max(calls);
-        if let Some(per_call) = self.call_size.cautious(now) {
+        if let Some(per_call) = self.call_size.bytes() {
             self.peak = self.peak.min(calls + (working_set - self.smallest) / per_call);
         }
         let given_back = self.call_size.given_back();

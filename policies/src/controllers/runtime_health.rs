@@ -46,9 +46,9 @@ use crate::spec::{Controller, InvalidConfig};
 use crate::time::Timestamp;
 use crate::value::Value;
 
-mod windows;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use windows::Windows;
 

@@ -92,7 +92,12 @@ impl Slo {
     ///
     /// # Errors
     /// [`InvalidConfig`] with the field to blame.
-    pub fn tolerates(self, fast_burn: f64, slow_burn: f64, minimum_calls: u64) -> Result<Self, InvalidConfig> {
+    pub fn tolerates(
+        self,
+        fast_burn: f64,
+        slow_burn: f64,
+        minimum_calls: u64,
+    ) -> Result<Self, InvalidConfig> {
         for (field, burn) in [("fast_burn", fast_burn), ("slow_burn", slow_burn)] {
             if !(1.0..=1000.0).contains(&burn) {
                 return Err(InvalidConfig::OutOfRange { field, range: "between 1 and 1000" });

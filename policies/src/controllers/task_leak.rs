@@ -247,7 +247,13 @@ impl TaskLeakPolicy {
         Proposal::new(Want::Set(value), Action::Probe, reason)
     }
 
-    fn probing(&mut self, now: Timestamp, mut probing: Probing, totals: &Arc<Totals>, sampled: bool) -> Proposal {
+    fn probing(
+        &mut self,
+        now: Timestamp,
+        mut probing: Probing,
+        totals: &Arc<Totals>,
+        sampled: bool,
+    ) -> Proposal {
         let calls = probing.calls(now, totals, PROBES, self.spec.hold);
         if calls == Calls::Failed || self.tasks > probing.tasks + self.spec.floor {
             let (tasks, began) = (self.tasks, probing.tasks);

@@ -71,7 +71,11 @@ impl TaskTrend {
     ///
     /// # Errors
     /// [`InvalidConfig`] with the field to blame.
-    pub fn try_new(limit: Option<f64>, warn_before: Duration, window: Duration) -> Result<Self, InvalidConfig> {
+    pub fn try_new(
+        limit: Option<f64>,
+        warn_before: Duration,
+        window: Duration,
+    ) -> Result<Self, InvalidConfig> {
         const MINUTE: Duration = Duration::from_secs(60);
         if limit.is_some_and(|limit| !(1.0..=1e8).contains(&limit)) {
             return Err(InvalidConfig::OutOfRange { field: "limit", range: "between 1 and 100000000" });

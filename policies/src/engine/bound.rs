@@ -260,16 +260,14 @@ impl Bound {
 
     fn decision(&self, instance: &Instance, knob: &Knob, from: Value, to: Value, winner: usize) -> Decision {
         let overruled =
-            self.movers().enumerate().filter(|(index, _)| *index != winner).map(|(_, running)| {
-                Overruled {
-                    policy: Arc::clone(&running.spec.name),
-                    allows: match running.want {
-                        Want::Set(value) => Some(value.scalar()),
-                        Want::AtMost(bound) => Some(bound),
-                        _ => None,
-                    },
-                    reason: running.proposal.reason,
-                }
+            self.movers().enumerate().filter(|(index, _)| *index != winner).map(|(_, running)| Overruled {
+                policy: Arc::clone(&running.spec.name),
+                allows: match running.want {
+                    Want::Set(value) => Some(value.scalar()),
+                    Want::AtMost(bound) => Some(bound),
+                    _ => None,
+                },
+                reason: running.proposal.reason,
             });
         let deciding = &self.policies[winner];
         // A move is explained by what made the wish, a hold by what keeps it.

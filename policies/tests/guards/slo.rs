@@ -90,7 +90,9 @@ fn b7_one_trouble_is_one_alert() {
     seconds(&mut world, minutes(61), 0);
     let (mut seen, mut begun) = (Vec::new(), Vec::new());
     // Two troubles an hour and a half apart, each with short recoveries in between.
-    for slow in [300, 0, 300, 0, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 300, 0, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] {
+    for slow in
+        [300, 0, 300, 0, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 300, 0, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    {
         for _ in 0..30 {
             seconds(&mut world, Duration::from_secs(20), slow);
             if let Some(firing) = world.alert() {

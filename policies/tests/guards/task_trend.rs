@@ -32,7 +32,8 @@ fn fires(limit: Option<f64>, length: Duration, seed: u64, tasks: impl Fn(f64) ->
         let at = (world.now - start).as_secs();
         let clean = tasks(at as f64 / 60.0);
         // Five per cent up and down, and a spike of twice as many every now and then.
-        let noisy = clean * (1.0 + 0.05 * noise(seed, at / 5)) + if noise(seed, at / 7) > 0.97 { clean } else { 0.0 };
+        let noisy =
+            clean * (1.0 + 0.05 * noise(seed, at / 5)) + if noise(seed, at / 7) > 0.97 { clean } else { 0.0 };
         world.signals.insert(Signal::Tasks, noisy.max(0.0).round());
         world.step();
         if world.alert().is_some() {
@@ -42,8 +43,11 @@ fn fires(limit: Option<f64>, length: Duration, seed: u64, tasks: impl Fn(f64) ->
     None
 }
 
+/// Tasks by minute.
+type Shape = fn(f64) -> f64;
+
 /// From 1,200 to 19,800 in two hours.
-fn leaks() -> [(&'static str, fn(f64) -> f64); 3] {
+fn leaks() -> [(&'static str, Shape); 3] {
     [
         ("at the same pace", |m| 1200.0 + 155.0 * m),
         ("faster and faster", |m| 1200.0 * (LIMIT / 1200.0_f64).powf(m / 120.0)),
@@ -75,7 +79,8 @@ fn b4_the_memory_limit_counts_when_no_number_is_named() {
         world.step();
         if let Some(firing) = world.alert() {
             assert!(firing.knob.is_none(), "of the process as a whole");
-            let Reason::Guard(GuardReason::TasksRising { left, limit, per_minute, .. }) = firing.alert.reason else {
+            let Reason::Guard(GuardReason::TasksRising { left, limit, per_minute, .. }) = firing.alert.reason
+            else {
                 panic!("{:?}", firing.alert)
             };
             assert_eq!((limit, per_minute.round()), (TaskLimit::Memory, 155.0));

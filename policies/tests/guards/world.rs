@@ -39,13 +39,8 @@ pub struct World {
 
 impl World {
     pub fn new(controllers: impl IntoIterator<Item = Controller>) -> Self {
-        let policies = controllers
-            .into_iter()
-            .map(|controller| PolicySpec { name: controller.name().into(), controller })
-            .collect();
-        let set = PolicySet { mode: Mode::Enforce, policies, ..PolicySet::observe_only() };
         Self {
-            engine: Engine::learning_for(Duration::ZERO, Arc::new(set), Timestamp::ZERO),
+            engine: Engine::learning_for(Duration::ZERO, set(controllers), Timestamp::ZERO),
             now: Duration::from_secs(1),
             tick: Duration::from_secs(1),
             totals: Totals::default(),
@@ -56,6 +51,10 @@ impl World {
             newest: Step::default(),
             reported: Default::default(),
         }
+    }
+
+    pub fn replace(&mut self, controllers: impl IntoIterator<Item = Controller>) {
+        self.engine.replace(set(controllers));
     }
 
     pub fn at(&self) -> Timestamp {
@@ -129,8 +128,16 @@ impl World {
     }
 }
 
+/// Each policy has the name of its controller.
+fn set(controllers: impl IntoIterator<Item = Controller>) -> Arc<PolicySet> {
+    let named = |controller: Controller| PolicySpec { name: controller.name().into(), controller };
+    let policies = controllers.into_iter().map(named).collect();
+    Arc::new(PolicySet { mode: Mode::Enforce, policies, ..PolicySet::observe_only() })
+}
+
 fn knobs() -> Vec<Arc<Knob>> {
-    let knob = |knob: &str, kind, max, baseline| Knob::try_new(name(knob), kind, 0.0, max, baseline).expect("valid");
+    let knob =
+        |knob: &str, kind, max, baseline| Knob::try_new(name(knob), kind, 0.0, max, baseline).expect("valid");
     let readiness = knob(READINESS, Kind::Switch, 1.0, 1.0);
     let readiness = Knob { restrictive: Restrictive::Lower, ..readiness };
     vec![

@@ -23,11 +23,23 @@ pub(super) fn signals(
         let fields = [
             (Signal::RunDelayPerSlice, runtime.run_delay_per_slice_seconds, "run_delay_per_slice_seconds"),
             (Signal::RuntimeDelay, runtime.delay_p99_seconds, "delay_p99_seconds"),
+            (Signal::GcPause, runtime.gc_pause_p99_seconds, "gc_pause_p99_seconds"),
         ];
         numbers(fields, field::not_negative, &mut signals).at("runtime")?;
+        // Zero is not known: what reports has a task of its own.
+        let tasks = Some(runtime.tasks).filter(|tasks| *tasks > 0);
+        signals.extend(tasks.map(|tasks| (Signal::Tasks, count(tasks))));
     }
     signals.sort_by_key(|(signal, _)| *signal);
     Ok(signals)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a number of tasks is far below 2^53, and any other is nonsense anyway"
+)]
+const fn count(number: u64) -> f64 {
+    number as f64
 }
 
 #[allow(clippy::cast_precision_loss, reason = "bytes of memory and counts of kills are far below 2^53")]
@@ -102,6 +114,8 @@ pub(super) fn encode(signals: &[(Signal, f64)]) -> (Option<v1::ContainerStats>, 
     let runtime = v1::RuntimeStats {
         delay_p99_seconds: known(Signal::RuntimeDelay),
         run_delay_per_slice_seconds: known(Signal::RunDelayPerSlice),
+        gc_pause_p99_seconds: known(Signal::GcPause),
+        tasks: known(Signal::Tasks).map_or(0, whole),
         ..Default::default()
     };
     let container = Some(container).filter(|stats| *stats != v1::ContainerStats::default());
@@ -115,4 +129,17 @@ pub(super) fn encode(signals: &[(Signal, f64)]) -> (Option<v1::ContainerStats>, 
 )]
 fn whole(number: f64) -> u64 {
     number.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_tasks_is_an_unknown_one() {
+        let read = |tasks| signals(None, Some(&v1::RuntimeStats { tasks, ..Default::default() }));
+        assert_eq!(read(0), Ok(Vec::new()));
+        assert_eq!(read(7), Ok(vec![(Signal::Tasks, 7.0)]));
+        assert_eq!(encode(&[(Signal::Tasks, f64::NAN)]), (None, None));
+    }
 }

@@ -1046,6 +1046,7 @@ pub struct RuntimeStats {
     pub gc_pause: ::core::option::Option<Histogram>,
     #[prost(message, optional, tag = "6")]
     pub sched_delay: ::core::option::Option<Histogram>,
+    /// tasks of the runtime that have not ended; 0 = not known
     #[prost(uint64, tag = "7")]
     pub tasks: u64,
     #[prost(uint64, tag = "8")]
@@ -1065,6 +1066,9 @@ pub struct RuntimeStats {
     /// seconds of run delay per second, all threads
     #[prost(double, optional, tag = "14")]
     pub run_delay_share: ::core::option::Option<f64>,
+    /// pauses in which the collector stops the application, newest second
+    #[prost(double, optional, tag = "20")]
+    pub gc_pause_p99_seconds: ::core::option::Option<f64>,
 }
 /// Absent means unknown, never zero. Ratios are 0 to 1 over the newest second.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]

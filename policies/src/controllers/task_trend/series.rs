@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn what_does_not_grow_all_the_time_has_no_growth() {
-        let shapes: [(&str, fn(f64) -> f64); 5] = [
+        type Shape = fn(f64) -> f64;
+        let shapes: [(&str, Shape); 5] = [
             ("flat", |_| 7.0),
             ("falling", |at| -at),
             ("a step", |at| if at > 300.0 { 1000.0 } else { 10.0 }),

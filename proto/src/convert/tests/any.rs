@@ -151,9 +151,9 @@ prop_compose! {
 /// Signals as a real process sees them: whole bytes, ratios up to 1.
 fn signals() -> impl Strategy<Value = Vec<(Signal, f64)>> {
     let ratio = 0.0..=1.0_f64;
-    let values = (1..1_u64 << 48, 0..1_u64 << 48, vec(ratio, 5), vec(quantity(), 4), 0..1_u64 << 40);
+    let values = (1..1_u64 << 48, 0..1_u64 << 48, vec(ratio, 5), vec(quantity(), 5), 1..1_u64 << 40);
     (values, subsequence(Signal::ALL.to_vec(), 0..=Signal::ALL.len())).prop_map(|(values, wanted)| {
-        let (limit, working_set, ratios, rates, kills) = values;
+        let (limit, working_set, ratios, rates, number) = values;
         let value = |signal| match signal {
             Signal::MemoryWorkingSetRatio => working_set as f64 / limit as f64,
             Signal::MemoryLimitBytes => limit as f64,
@@ -166,7 +166,8 @@ fn signals() -> impl Strategy<Value = Vec<(Signal, f64)>> {
             Signal::RuntimeDelay => rates[1],
             Signal::RefaultsPerSecond => rates[2],
             Signal::LimitHitsPerSecond => rates[3],
-            Signal::OomKills => kills as f64,
+            Signal::GcPause => rates[4],
+            Signal::OomKills | Signal::Tasks => number as f64,
         };
         let limit_is_known = wanted.contains(&Signal::MemoryLimitBytes);
         let sayable = |signal: &Signal| *signal != Signal::MemoryWorkingSetRatio || limit_is_known;

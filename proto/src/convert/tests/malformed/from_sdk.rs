@@ -206,6 +206,7 @@ fn signals_are_refused_by_field() {
                 "report.runtime.run_delay_per_slice_seconds",
                 FROM_ZERO,
             ),
+            (|r| r.gc_pause_p99_seconds = Some(-1.0), "report.runtime.gc_pause_p99_seconds", FROM_ZERO),
         ],
     );
 }
