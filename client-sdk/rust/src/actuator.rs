@@ -13,10 +13,12 @@ use tokio::sync::watch;
 
 use crate::breaker::Breaker;
 use crate::clock::Clock;
+use crate::dump::Dumps;
 use crate::health::{Health, HealthCell};
 use crate::knob::NumericKnob;
 use crate::limiter::Limiter;
 use crate::rate::Rate;
+use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::slot::Slot;
 use crate::sync::locked;
@@ -97,6 +99,7 @@ pub(crate) enum Entry {
     Knob(NumericKnob),
     Retry(RetryBudget),
     Throttle(Throttle),
+    Readiness(Readiness),
 }
 
 impl Entry {
@@ -108,6 +111,7 @@ impl Entry {
             Self::Knob(it) => Arc::new(it),
             Self::Retry(it) => Arc::new(it),
             Self::Throttle(it) => Arc::new(it),
+            Self::Readiness(it) => Arc::new(it),
         }
     }
 }
@@ -168,6 +172,15 @@ impl Registry {
         locked(&self.listed).entries.values().map(Entry::actuator).collect()
     }
 
+    /// Every limiter registered now, by name.
+    pub fn limiters(&self) -> Vec<(KnobName, Limiter)> {
+        let limiter = |(name, entry): (&KnobName, &Entry)| match entry {
+            Entry::Limiter(limiter) => Some((name.clone(), limiter.clone())),
+            _ => None,
+        };
+        locked(&self.listed).entries.iter().filter_map(limiter).collect()
+    }
+
     /// Wakes when something was registered; the value counts registrations.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -196,6 +209,7 @@ pub(crate) struct Inner {
     pub registry: Registry,
     pub clock: Clock,
     pub health: HealthCell,
+    pub dumps: Dumps,
     pub service: String,
     /// Differs from process to process, so that instances do not jitter in step.
     pub seed: u64,
@@ -220,6 +234,7 @@ impl Inner {
             registry,
             clock,
             health,
+            dumps: Dumps::default(),
             service,
             seed,
             stopped: AtomicBool::new(false),

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::actuator::Inner;
 use crate::clock::Clock;
+use crate::dump::{Dump, Hook};
 use crate::session;
 use crate::setpoint::Setpoint;
 
@@ -40,7 +41,6 @@ impl Options {
 }
 
 /// Starts the SDK. See [`Setpoint::builder`].
-#[derive(Debug)]
 #[must_use = "nothing happens before `start`"]
 pub struct Builder {
     service: String,
@@ -48,6 +48,13 @@ pub struct Builder {
     disabled: Option<bool>,
     labels: BTreeMap<String, String>,
     runtime: Option<Handle>,
+    on_dump: Option<Hook>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("service", &self.service).finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -60,6 +67,7 @@ impl Builder {
             disabled: None,
             labels: BTreeMap::new(),
             runtime: None,
+            on_dump: None,
         }
     }
 
@@ -87,6 +95,13 @@ impl Builder {
         self
     }
 
+    /// Called with each [`Dump`], on a thread of its own: see [`Setpoint::dump`]. What it writes down beside the log is its own
+    /// affair; it may block.
+    pub fn on_dump(mut self, call: impl Fn(&Dump) + Send + Sync + 'static) -> Self {
+        self.on_dump = Some(Box::new(call));
+        self
+    }
+
     /// Starts. This never waits for the sidecar and never fails: without one, everything is at its baseline. The first
     /// start in a process calibrates the clock, which takes about a millisecond.
     pub fn start(self) -> Setpoint {
@@ -103,6 +118,7 @@ impl Builder {
         };
         let seed = RandomState::new().hash_one(std::process::id());
         let inner = Arc::new(Inner::new(self.service, Clock::start(), seed));
+        inner.dumps.set_up(options.runtime.as_ref(), self.on_dump);
         inner.set_disabled(options.switched_off());
         if !options.disabled {
             session::spawn(inner.clone(), options);

@@ -27,6 +27,8 @@
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
 //! | bound calls per second | [`Setpoint::rate`] |
 //! | tune any other number | [`Setpoint::knob`], with a callback after each change |
+//! | answer a readiness check, 503 while the runtime pauses | [`Setpoint::readiness`] |
+//! | know what the process did when tasks piled up | [`Builder::on_dump`], [`Setpoint::dump`] |
 //! | see whether a sidecar is there | [`Setpoint::health`] |
 //! | turn it all off | `SETPOINT_DISABLED=1`, [`Builder::disabled`], or a file `disable` beside the socket |
 //! | hold one knob myself | `pin` and `unpin` on each handle |
@@ -90,6 +92,7 @@ mod breaker;
 mod builder;
 mod clock;
 mod declare;
+mod dump;
 mod health;
 mod knob;
 mod layer;
@@ -99,6 +102,7 @@ mod own;
 mod permit;
 mod priority;
 mod rate;
+mod readiness;
 mod rejected;
 mod retry;
 mod session;
@@ -111,6 +115,7 @@ mod transport;
 pub use self::{
     breaker::{Breaker, BreakerBuilder, BreakerState},
     builder::Builder,
+    dump::{Dump, LimiterDump, RuntimeDump},
     health::Health,
     knob::{KnobBuilder, NumericKnob},
     layer::{
@@ -122,6 +127,7 @@ pub use self::{
     permit::Permit,
     priority::Priority,
     rate::{Rate, RateBuilder},
+    readiness::Readiness,
     rejected::{RejectReason, Rejected},
     retry::RetryBudget,
     setpoint::Setpoint,

@@ -21,6 +21,7 @@ const DELAY_WINDOW: Duration = Duration::from_secs(1);
 pub(crate) struct Own {
     sampler: Sampler,
     started: Instant,
+    runtime: Option<Handle>,
     heartbeat: Option<Heartbeat>,
     delay: Option<f64>,
     delay_at: Duration,
@@ -32,6 +33,7 @@ impl Own {
         Self {
             sampler: Sampler::new(Roots::default(), Target::current()),
             started: Instant::now(),
+            runtime: runtime.cloned(),
             heartbeat: runtime.map(Heartbeat::start),
             delay: None,
             delay_at: DELAY_WINDOW,
@@ -47,7 +49,14 @@ impl Own {
             self.delay = self.heartbeat.as_ref().and_then(Heartbeat::take_p99);
         }
         let delay = self.delay.map(|delay| (Signal::RuntimeDelay, delay));
-        from_sample(&self.sampler.sample(now)).chain(delay).collect()
+        from_sample(&self.sampler.sample(now)).chain(delay).chain(self.tasks()).collect()
+    }
+
+    /// Tasks that have not ended, the heartbeat's included. A runtime that has ended has none, which says nothing.
+    #[allow(clippy::cast_precision_loss, reason = "tasks are far below 2^53")]
+    fn tasks(&self) -> Option<(Signal, f64)> {
+        let tasks = self.runtime.as_ref()?.metrics().num_alive_tasks();
+        (tasks > 0).then_some((Signal::Tasks, tasks as f64))
     }
 }
 
@@ -92,6 +101,18 @@ mod tests {
             assert!(limit.is_some_and(|bytes| bytes >= 1024.0 * 1024.0), "{signals:?}");
         }
         assert_eq!(value(Signal::RuntimeDelay), None, "no runtime is known: nothing is said about it");
+    }
+
+    #[test]
+    fn b3_the_tasks_of_the_runtime_are_counted() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut own = Own::new(Some(runtime.handle()));
+        let mut tasks = || own.signals().into_iter().find(|(signal, _)| *signal == Signal::Tasks);
+        assert_eq!(tasks(), Some((Signal::Tasks, 1.0)), "the heartbeat");
+        let more: Vec<_> = (0..5).map(|_| runtime.spawn(std::future::pending::<()>())).collect();
+        assert_eq!(tasks(), Some((Signal::Tasks, 6.0)));
+        drop((more, runtime));
+        assert_eq!(tasks(), None, "it has ended");
     }
 
     #[test]

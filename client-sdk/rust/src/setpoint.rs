@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use crate::actuator::Inner;
 use crate::breaker::BreakerBuilder;
 use crate::builder::Builder;
+use crate::dump::Dumps;
 use crate::health::Health;
 use crate::knob::KnobBuilder;
 use crate::layer::LimitLayer;
 use crate::limiter::LimiterBuilder;
 use crate::rate::RateBuilder;
+use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::throttle::Throttle;
 
@@ -71,6 +73,18 @@ impl Setpoint {
     /// Any other number: a knob of exactly this name.
     pub fn knob(&self, name: &str) -> KnobBuilder<'_> {
         KnobBuilder::new(&self.inner, name)
+    }
+
+    /// The answer of the service's readiness check: knob `health.ready`.
+    pub fn readiness(&self) -> Readiness {
+        Readiness::registered(&self.inner)
+    }
+
+    /// Writes down, in the background, what the process does now: to the log and to the hook of [`Builder::on_dump`]. False
+    /// when one is being written, or the newest is less than a minute old. The SDK asks for one by itself when a sidecar
+    /// holds new work back because tasks pile up.
+    pub fn dump(&self, why: &str) -> bool {
+        Dumps::write(&self.inner, why)
     }
 
     /// Ends the session with the sidecar within a quarter of a second, in the background: every knob goes to its baseline,

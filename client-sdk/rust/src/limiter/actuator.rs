@@ -81,6 +81,13 @@ impl Actuator for Limiter {
     }
 }
 
+impl Limiter {
+    /// The counters alone, for whoever looks on.
+    pub(crate) fn counted(&self, at_nanos: u64) -> Totals {
+        self.0.counted(at_nanos, 0)
+    }
+}
+
 impl Core {
     pub(super) fn put(&'static self, value: Option<Value>) {
         self.steer(|steering| steering.ask(value.map(|value| value.scalar())));

@@ -9,6 +9,7 @@ use setpoint_proto::message::{Ack, SidecarBeat, ToSdk, Welcome};
 use super::lease::Liveness;
 use super::line::{Line, Step};
 use super::{Session, speech};
+use crate::dump::Dumps;
 use crate::transport::{Broken, Dial, Heard, Link};
 
 impl<D: Dial> Session<'_, D> {
@@ -61,6 +62,7 @@ impl<D: Dial> Session<'_, D> {
                 let ack = self.applier.frame(&frame, now);
                 self.speech.acks([ack]);
                 self.speech.flush(&self.line);
+                Dumps::heard(self.inner, &frame);
             }
             ToSdk::Beat(beat) => self.beat(&beat, now),
             ToSdk::Drain { retry_after, why } => {
