@@ -90,7 +90,8 @@ impl Sidecar {
         let (clock, pulse, metrics) = (Clock::start(), Arc::<Pulse>::default(), Metrics::new());
         let registry = Registry::new(random(), clock, Arc::clone(&pulse), metrics.clone());
         let journal = Arc::<Journal>::default();
-        let shared = Shared { clock, pulse, registry, journal, board: Board::default(), metrics };
+        let (alerts, board) = (Arc::default(), Board::default());
+        let shared = Shared { clock, pulse, registry, journal, alerts, board, metrics };
         let (reload, requests) = Reload::channel();
         Ok(Self { shared, socket, sdk, admin, reload, requests })
     }

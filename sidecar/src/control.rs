@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use setpoint_policies::decision::Decision;
-use setpoint_policies::engine::Engine;
+use setpoint_policies::engine::{Engine, Step};
 use setpoint_policies::signal::Signals;
 use setpoint_policies::snapshot::Snapshot;
 use setpoint_policies::spec::PolicySet;
 use setpoint_policies::time::Timestamp;
 
+use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::config::{ConfigState, Reloader};
 use crate::journal::Journal;
@@ -67,6 +68,8 @@ pub struct Shared {
     pub registry: Registry,
     /// The newest changes.
     pub journal: Arc<Journal>,
+    /// What fires.
+    pub alerts: Arc<Alerts>,
     /// The newest tick.
     pub board: Board,
     /// The metrics.
@@ -128,7 +131,8 @@ impl Control {
         self.take_policies(now);
         let node = (self.sense)(now.since(Timestamp::ZERO));
         let seen = Snapshot { at: now, node, instances: self.shared.registry.instances() };
-        let decisions = self.engine.step(&seen).decisions;
+        let Step { decisions, alerts } = self.engine.step(&seen);
+        self.shared.alerts.note(&seen, alerts);
         self.shared.metrics.decided(&decisions);
         self.shared.journal.record(&seen, &decisions);
         self.shared.registry.publish(&decisions, self.engine.policies(), node);

@@ -62,6 +62,7 @@ struct Inner {
     ticks: Counter,
     lateness: Histogram,
     decisions: Mutex<BTreeMap<(&'static str, &'static str), Counter>>,
+    alerts: Mutex<gauges::Alerting>,
 }
 
 impl Metrics {
@@ -82,6 +83,7 @@ impl Metrics {
             ticks: counter(&recorder, TICKS, &[]),
             lateness: recorder.register_histogram(&Key::from_name(TICK_LATENESS), &METADATA),
             decisions: Mutex::default(),
+            alerts: Mutex::default(),
             handle: recorder.handle(),
             recorder,
         };
@@ -142,6 +144,9 @@ impl Metrics {
     /// Everything in the text format of Prometheus; the gauges are taken from `status`.
     pub fn render(&self, status: &Status) -> String {
         gauges::write(&self.0.recorder, status);
+        let mut alerts = self.0.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges::write_alerts(&self.0.recorder, status, &mut alerts);
+        drop(alerts);
         self.0.handle.render()
     }
 

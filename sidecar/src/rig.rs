@@ -46,7 +46,8 @@ pub struct Rig {
 pub fn shared() -> Shared {
     let (clock, pulse, metrics) = (Clock::start(), Arc::default(), Metrics::new());
     let registry = Registry::new(EPOCH, clock, Arc::clone(&pulse), metrics.clone());
-    Shared { clock, pulse, registry, journal: Arc::default(), board: Board::default(), metrics }
+    let (journal, alerts, board) = (Arc::default(), Arc::default(), Board::default());
+    Shared { clock, pulse, registry, journal, alerts, board, metrics }
 }
 
 impl Rig {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::status::{Change, Session, Status};
+use crate::status::{Alert, Change, Session, Status};
 
 /// Changes that are shown.
 const CHANGES: usize = 10;
@@ -28,6 +28,11 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         if !knobs.is_empty() {
             writeln!(out, "{title}  {}", knobs.join(", "))?;
         }
+    }
+    if !status.alerts.is_empty() {
+        writeln!(out, "\nalerts")?;
+        let rows = status.alerts.iter().map(|alert| row_of_alert(alert, status.uptime_seconds));
+        table(out, ["FOR", "SEVERITY", "PROCESS", "POLICY", "REASON"], &rows.collect::<Vec<_>>())?;
     }
     for session in &status.sessions {
         write_session(out, session)?;
@@ -64,6 +69,16 @@ fn write_session(out: &mut String, session: &Session) -> std::fmt::Result {
         writeln!(out, "  {signal} {} ({age:.1} s ago)", number(*value))?;
     }
     Ok(())
+}
+
+fn row_of_alert(alert: &Alert, now_seconds: f64) -> [String; 5] {
+    [
+        format!("{:.0} s", (now_seconds - alert.since_seconds).max(0.0)),
+        alert.severity.clone(),
+        format!("{}/{}", alert.service, alert.instance),
+        alert.policy.clone(),
+        alert.reason.clone(),
+    ]
 }
 
 fn row_of_change(change: &Change, now_seconds: f64) -> [String; 6] {
@@ -129,6 +144,17 @@ mod tests {
                 signal_age_seconds: [("cpu_some_ratio".to_owned(), 0.04)].into(),
             }],
             unbound: vec!["demo/batch".to_owned()],
+            alerts: vec![Alert {
+                service: "demo".to_owned(),
+                instance: "a".to_owned(),
+                policy: "answers".to_owned(),
+                knob: Some("limit.inbound".to_owned()),
+                severity: "critical".to_owned(),
+                since_seconds: 19.0,
+                rule: "fast_burn".to_owned(),
+                reason: "90.00 % of 600 calls in time".to_owned(),
+                evidence: Vec::new(),
+            }],
             ..Status::default()
         };
         let expected = "\
@@ -136,6 +162,10 @@ config   last_good 0123456789ab
 error    policy.yaml:3:7: unknown field
 loop     tick 12, 0 ms ago, up 61 s
 unbound  demo/batch
+
+alerts
+  FOR   SEVERITY  PROCESS  POLICY   REASON
+  42 s  critical  demo/a   answers  90.00 % of 600 calls in time
 
 demo a (synced)
   KNOB           IN FORCE  WANTED  POLICY   ACTION    REASON

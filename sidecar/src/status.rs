@@ -23,6 +23,10 @@ pub struct Status {
     pub unbound: Vec<String>,
     /// Knobs that a policy names and no connected process has.
     pub missing: Vec<String>,
+    /// What fires now.
+    pub alerts: Vec<Alert>,
+    /// The newest beginnings and ends of alerts, oldest first.
+    pub alert_changes: Vec<AlertChange>,
     /// The newest changes, oldest first.
     pub decisions: Vec<Change>,
 }
@@ -149,6 +153,53 @@ pub struct Limiter {
     pub queue_wait_seconds: f64,
     /// Calls that wait now.
     pub waiting: u64,
+}
+
+/// What a person should know of one process, for as long as it lasts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Of which service.
+    pub service: String,
+    /// Of which process.
+    pub instance: String,
+    /// The policy that says so.
+    pub policy: String,
+    /// The knob that the policy moves or watches; absent: the process as a whole.
+    pub knob: Option<String>,
+    /// `warning` or `critical`.
+    pub severity: String,
+    /// Since when, since the start of the sidecar.
+    pub since_seconds: f64,
+    /// The rule that fires.
+    pub rule: String,
+    /// One sentence.
+    pub reason: String,
+    /// The numbers behind it.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One number behind an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was observed.
+    pub signal: String,
+    /// Its value.
+    pub observed: f64,
+    /// What it was compared with.
+    pub threshold: f64,
+    /// Unit of both.
+    pub unit: String,
+}
+
+/// The beginning or the end of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertChange {
+    /// When, since the start.
+    pub at_seconds: f64,
+    /// `began`, `worsened` or `ended`.
+    pub happened: String,
+    /// The alert, as it was said last.
+    pub alert: Alert,
 }
 
 /// One change of a knob.

@@ -10,11 +10,12 @@ use setpoint_policies::signal::{Reading, Signal, Signals};
 use setpoint_policies::snapshot::Instance;
 use setpoint_policies::time::Timestamp;
 
+use crate::alerts::Standing;
 use crate::control::{Latest, Shared};
 use crate::journal::Entry;
 use crate::sessions::desired::explain;
 use crate::sessions::session::{Follows, Session, instance_name};
-use crate::status::{Change, Knob, Limiter, SessionState, Status};
+use crate::status::{Alert, AlertChange, Change, Evidence, Knob, Limiter, SessionState, Status};
 
 /// Changes that a status carries; the journal keeps more.
 const CHANGES: usize = 200;
@@ -39,6 +40,8 @@ pub fn status(shared: &Shared) -> Status {
         config: latest.config.clone(),
         unbound: unbound.collect::<BTreeSet<_>>().into_iter().collect(),
         missing: missing.iter().map(ToString::to_string).collect(),
+        alerts: shared.alerts.standing().iter().map(alert).collect(),
+        alert_changes: shared.alerts.newest().iter().map(alert_change).collect(),
         decisions: shared.journal.newest(CHANGES).iter().map(change).collect(),
         sessions: seen
             .iter()
@@ -114,6 +117,35 @@ fn limiter(instance: &Instance, knob: &KnobName, shares: Option<&Shares>) -> Opt
         queue_wait_seconds: Duration::from_nanos(totals.queue_wait_sum).as_secs_f64(),
         waiting: totals.waiting,
     })
+}
+
+fn alert(standing: &Standing) -> Alert {
+    let (firing, reason) = (&standing.firing, &standing.firing.alert.reason);
+    let evidence = reason.evidence().into_iter().map(|evidence| Evidence {
+        signal: evidence.signal.to_owned(),
+        observed: evidence.observed,
+        threshold: evidence.threshold,
+        unit: evidence.unit.to_owned(),
+    });
+    Alert {
+        service: standing.service.to_string(),
+        instance: instance_name(&firing.instance).to_owned(),
+        policy: firing.policy.to_string(),
+        knob: firing.knob.as_ref().map(ToString::to_string),
+        severity: firing.alert.severity.name().to_owned(),
+        since_seconds: firing.since.as_secs_f64(),
+        rule: reason.rule().to_owned(),
+        reason: reason.to_string(),
+        evidence: evidence.collect(),
+    }
+}
+
+fn alert_change(entry: &crate::alerts::Entry) -> AlertChange {
+    AlertChange {
+        at_seconds: entry.at.as_secs_f64(),
+        happened: entry.happened.name().to_owned(),
+        alert: alert(&entry.of),
+    }
 }
 
 fn change(entry: &Entry) -> Change {

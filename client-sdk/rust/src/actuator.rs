@@ -175,7 +175,7 @@ impl Registry {
     /// Every limiter registered now, by name.
     pub fn limiters(&self) -> Vec<(KnobName, Limiter)> {
         let limiter = |(name, entry): (&KnobName, &Entry)| match entry {
-            Entry::Limiter(limiter) => Some((name.clone(), limiter.clone())),
+            Entry::Limiter(limiter) => Some((name.clone(), *limiter)),
             _ => None,
         };
         locked(&self.listed).entries.iter().filter_map(limiter).collect()

@@ -9,16 +9,22 @@ use crate::yaml::Fields;
 mod adaptive_concurrency;
 mod breaker;
 mod caps;
+mod guards;
 
 /// Reads a section; `None` when it has a problem.
 type Read = fn(Fields<'_>) -> Option<Controller>;
 
 /// The controllers that a policy chooses one of, as named in files.
-pub(super) const CONTROLLERS: [(&str, Read); 4] = [
+pub(super) const CONTROLLERS: [(&str, Read); 9] = [
     ("adaptive_concurrency", adaptive_concurrency::adaptive_concurrency),
     ("memory_cap", caps::memory_cap),
     ("scheduler_cap", caps::scheduler_cap),
     ("breaker", breaker::breaker),
+    ("task_leak", guards::task_leak),
+    ("task_trend", guards::task_trend),
+    ("runtime_health", guards::runtime_health),
+    ("slo", guards::slo),
+    ("memory_ceiling", guards::memory_ceiling),
 ];
 
 /// What the names of the knobs start with that a limit or a cap moves.

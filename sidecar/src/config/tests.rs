@@ -5,6 +5,7 @@ use crate::yaml::{Position, lines};
 
 mod as_text;
 mod golden;
+mod guards;
 mod hostile;
 mod mutation;
 mod shipped;
@@ -25,11 +26,16 @@ fn refusal(file: &str) -> String {
     }
 }
 
-/// Compares all cases, so that a change of wording shows whole.
+/// The controllers as they are listed in messages.
+fn all_controllers() -> String {
+    controllers::CONTROLLERS.map(|(name, _)| name).join(", ")
+}
+
+/// Compares all cases, so that a change of wording shows whole. `CONTROLLERS` stands for the list of them.
 fn compare(cases: &[(&str, String, &str)]) {
     let mut different = String::new();
     for (what, file, expected) in cases {
-        let said = refusal(file);
+        let said = refusal(file).replace(&all_controllers(), "CONTROLLERS");
         if said != *expected {
             writeln!(different, "--- {what}\n{file}\n  expected\n{expected}\n  said\n{said}").unwrap();
         }

@@ -1,6 +1,6 @@
 //! The gauges, written at a scrape from what `/status` shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metrics::{Key, Label, Recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
@@ -22,7 +22,9 @@ const QUEUE_WAITS: &str = "setpoint_limiter_queue_wait_count";
 const QUEUE_WAIT: &str = "setpoint_limiter_queue_wait_seconds_sum";
 const WAITING: &str = "setpoint_limiter_waiting";
 
-const HELP: [(&str, &str); 12] = [
+const ALERT: &str = "setpoint_alert_firing";
+
+const HELP: [(&str, &str); 13] = [
     (SESSIONS, "Connected processes, by how well they follow."),
     (LOOP_AGE, "Time since the last finished tick."),
     (UPTIME, "Time since the sidecar started."),
@@ -40,6 +42,7 @@ const HELP: [(&str, &str); 12] = [
         "Calls that waited for a place and were admitted or refused since, over the connected processes.",
     ),
     (QUEUE_WAIT, "How long they waited, all together."),
+    (ALERT, "Processes of a service in which a policy's alert fires, by severity; 0 when it has just ended."),
     (WAITING, "Calls that wait for a place now, over the connected processes of a service."),
 ];
 
@@ -137,6 +140,25 @@ fn write_signals(recorder: &PrometheusRecorder, status: &Status) {
     }
 }
 
+/// Service, policy and severity of what fired at the scrape before.
+pub(super) type Alerting = BTreeSet<(String, String, String)>;
+
+/// What has ended is written as 0 once: its last value would stand until the gauge expires.
+pub(super) fn write_alerts(recorder: &PrometheusRecorder, status: &Status, before: &mut Alerting) {
+    let mut firing: BTreeMap<_, f64> = std::mem::take(before).into_iter().map(|key| (key, 0.0)).collect();
+    for alert in &status.alerts {
+        let key = (alert.service.clone(), alert.policy.clone(), alert.severity.clone());
+        *firing.entry(key).or_default() += 1.0;
+    }
+    for ((service, policy, severity), processes) in firing {
+        let labels = [("service", &*service), ("policy", &*policy), ("severity", &*severity)];
+        set(recorder, ALERT.to_owned(), &labels, processes);
+        if processes > 0.0 {
+            before.insert((service, policy, severity));
+        }
+    }
+}
+
 /// Values of the processes of a service, by service and name.
 type Groups<'a> = BTreeMap<(&'a str, &'a str), Vec<f64>>;
 
@@ -152,7 +174,33 @@ fn set(recorder: &PrometheusRecorder, name: String, labels: &[(&'static str, &st
 #[cfg(test)]
 mod tests {
     use crate::metrics::Metrics;
-    use crate::status::{Knob, Limiter, Session, SessionState, Status};
+    use crate::status::{Alert, Knob, Limiter, Session, SessionState, Status};
+
+    #[test]
+    fn b7_an_alert_is_a_gauge_that_falls_to_zero_when_it_ends() {
+        let alert = |instance: &str, severity: &str| Alert {
+            service: "demo".to_owned(),
+            instance: instance.to_owned(),
+            policy: "answers".to_owned(),
+            knob: None,
+            severity: severity.to_owned(),
+            since_seconds: 1.0,
+            rule: "fast_burn".to_owned(),
+            reason: String::new(),
+            evidence: Vec::new(),
+        };
+        let metrics = Metrics::new();
+        let shows = |alerts: Vec<Alert>, severity: &str, processes: &str| {
+            let text = metrics.render(&Status { alerts, ..Status::default() });
+            let labels = format!("{{service=\"demo\",policy=\"answers\",severity=\"{severity}\"}}");
+            let line = format!("setpoint_alert_firing{labels} {processes}");
+            assert!(text.lines().any(|there| there == line), "no {line} in {text}");
+        };
+        shows(vec![alert("a", "warning"), alert("b", "warning")], "warning", "2");
+        shows(vec![alert("a", "critical")], "critical", "1");
+        shows(vec![alert("a", "critical")], "warning", "0");
+        shows(Vec::new(), "critical", "0");
+    }
 
     #[test]
     fn gauges_are_of_a_service_and_not_of_a_process() {

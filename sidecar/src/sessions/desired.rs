@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use setpoint_policies::decision::Decision;
+use setpoint_policies::knob::{KnobName, READINESS};
 use setpoint_policies::lease::{Lease, OnExpiry};
 use setpoint_policies::spec::{Mode as PolicyMode, PolicySet};
 use setpoint_policies::value::Value;
@@ -86,15 +87,17 @@ fn says(set: &[Setpoint], decisions: &[&Decision], lease: &Lease) -> bool {
         s.knob == d.knob
             && s.value == d.to
             && s.admission.resembles(&d.admission)
-            && s.lease == lease_of(&d.to, lease)
+            && s.lease == lease_of(&d.knob, &d.to, lease)
     };
     set.len() == decisions.len() && set.iter().zip(decisions).all(alike)
 }
 
-/// A breaker's word is worth nothing without the sidecar: it goes back to the local breaker as soon as its lease ends.
-fn lease_of(value: &Value, lease: &Lease) -> Lease {
+/// A breaker's word is worth nothing without the sidecar: it goes back to the local breaker as soon as its lease ends. Neither is
+/// that a service should stay away.
+fn lease_of(knob: &KnobName, value: &Value, lease: &Lease) -> Lease {
     match value {
-        Value::Breaker(_) => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
+        Value::Switch(_) if knob.as_str() != READINESS => *lease,
+        Value::Breaker(_) | Value::Switch(_) => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
         _ => *lease,
     }
 }
@@ -104,7 +107,7 @@ fn setpoint(decision: &Decision, lease: &Lease) -> Setpoint {
         knob: decision.knob.clone(),
         value: decision.to,
         admission: decision.admission,
-        lease: lease_of(&decision.to, lease),
+        lease: lease_of(&decision.knob, &decision.to, lease),
         why: Arc::new(why(decision)),
         decision_id: decision.id,
     }

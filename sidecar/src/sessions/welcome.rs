@@ -75,7 +75,10 @@ fn oldest_input(policies: &PolicySet, session: &Session, node: &Signals, now: Ti
 
 const fn needed(controller: &Controller) -> &'static [Signal] {
     match controller {
-        Controller::AdaptiveConcurrency(_) | Controller::Breaker(_) => &[],
+        Controller::AdaptiveConcurrency(_) | Controller::Breaker(_) | Controller::Slo(_) => &[],
+        Controller::TaskLeak(_) | Controller::TaskTrend(_) => &[Signal::Tasks],
+        Controller::RuntimeHealth(_) => &[Signal::RuntimeDelay, Signal::GcPause],
+        Controller::MemoryCeiling(_) => &[Signal::MemoryWorkingSetRatio, Signal::MemoryLimitBytes],
         Controller::MemoryCap(_) => &[Signal::MemoryWorkingSetRatio],
         Controller::SchedulerCap(_) => &[Signal::RuntimeDelay, Signal::CpuSome, Signal::RunDelayPerSlice],
     }

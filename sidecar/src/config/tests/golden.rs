@@ -156,7 +156,7 @@ fn l4_a_wrong_field_is_named_with_its_place() {
         (
             "a merge key",
             with("<<: {a: b}\n    memory_cap: {knob: limit.a}"),
-            "5:5: unknown field `<<`, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker",
+            "5:5: unknown field `<<`, expected one of name, CONTROLLERS",
         ),
     ]);
 }
@@ -164,11 +164,7 @@ fn l4_a_wrong_field_is_named_with_its_place() {
 #[test]
 fn l4_a_wrong_policy_is_named_with_its_place() {
     compare(&[
-        (
-            "no controller",
-            format!("{HEAD}  - name: a\n"),
-            "4:5: policy `a` needs one of adaptive_concurrency, memory_cap, scheduler_cap, breaker",
-        ),
+        ("no controller", format!("{HEAD}  - name: a\n"), "4:5: policy `a` needs one of CONTROLLERS"),
         (
             "misspelt controller",
             with("memroy_cap: {knob: limit.a}"),
@@ -184,7 +180,7 @@ fn l4_a_wrong_policy_is_named_with_its_place() {
             "wrong indentation",
             with("memory_cap:\n    knob: limit.a"),
             "5:5: `memory_cap`: expected a map, found nothing\n\
-             6:5: unknown field `knob`, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker",
+             6:5: unknown field `knob`, expected one of name, CONTROLLERS",
         ),
         (
             "duplicate name",

@@ -1,6 +1,6 @@
 //! Files that mean harm, or that a broken tool wrote: refused with a place inside them, at bounded cost.
 
-use super::{HEAD, Position, assert_inside, parse, refusal, sound, with};
+use super::{HEAD, Position, all_controllers, assert_inside, parse, refusal, sound, with};
 use crate::yaml::LARGEST;
 
 /// Each must be refused, for one reason at least.
@@ -104,12 +104,7 @@ fn what_is_shown_cannot_drive_a_terminal() {
     let file = with("\"\\e[2J\\u202e\\n\": 1\n    memory_cap: {knob: limit.a}");
     let said = parse(file.as_bytes()).expect_err("an unknown field").to_string();
     let name = r"unknown field `\u{1b}[2J\u{202e}\n`";
-    assert_eq!(
-        said,
-        format!(
-            "policy.yaml:5:5: {name}, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker"
-        )
-    );
+    assert_eq!(said, format!("policy.yaml:5:5: {name}, expected one of name, {}", all_controllers()));
 }
 
 #[test]
