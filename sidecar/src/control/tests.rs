@@ -12,6 +12,8 @@ use crate::reload::Reload;
 use crate::rig::{self, Rig, Sdk, applied, hello};
 use crate::status::ConfigState as Runs;
 
+mod guards;
+
 const GOOD: &str = "
 version: setpoint/v1
 name: demo
