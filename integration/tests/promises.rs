@@ -18,6 +18,8 @@ mod cgroups;
 mod config;
 #[path = "promises/death.rs"]
 mod death;
+#[path = "promises/guards.rs"]
+mod guards;
 #[path = "promises/hang.rs"]
 mod hang;
 #[path = "promises/hostile.rs"]
@@ -26,6 +28,8 @@ mod hostile;
 mod kill_switch;
 #[path = "promises/lanes.rs"]
 mod lanes;
+#[path = "promises/memory.rs"]
+mod memory;
 #[path = "promises/overload.rs"]
 mod overload;
 #[path = "promises/owner.rs"]
@@ -73,14 +77,17 @@ fn main() -> ExitCode {
         cgroups::s2_a_real_cpu_quota_shows_as_throttling,
         kill_switch::l2_the_disable_file_gives_everything_back,
         kill_switch::l2_a_service_can_be_started_without_us,
+        guards::b3_a_task_leak_holds_new_work_back_and_a_probe_lets_it_in_again,
+        guards::b5_pauses_turn_the_health_answer_and_nothing_keeps_it_turned,
     ];
     let overload = scenarios![
         overload::c1_l2_a_protected_service_keeps_its_capacity,
         overload::c8_health_checks_pass_in_overload,
     ];
+    let memory = scenarios![memory::c2_a_surge_does_not_kill_a_protected_service];
     let flood = scenarios![hostile::l2_hostile_clients_are_refused_and_bounded];
     setpoint_integration::process::raise_descriptor_limit();
-    let failed = [waiting, overload, flood].into_iter().fold(false, |failed, wave| {
+    let failed = [waiting, overload, memory, flood].into_iter().fold(false, |failed, wave| {
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(wave.len());
         libtest_mimic::run(&arguments, wave).has_failed() || failed

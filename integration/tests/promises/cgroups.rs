@@ -13,14 +13,16 @@ use crate::service::{DemoService, SERVICE, load};
 use crate::sidecar::{PUSHED, Sidecar, fixed, guarded_command, session};
 use crate::until::PATIENCE;
 
+const DEMO_SERVICE: &str = env!("CARGO_BIN_EXE_demo-service");
+
 /// A cgroup of our own; removed when dropped, after its processes.
-struct Group(PathBuf);
+pub struct Group(PathBuf);
 
 impl Group {
     /// Makes one below the root of this controller of version 1; `None`, loudly, where that cannot be done.
-    fn make(controller: &str, test: &str) -> Option<Self> {
-        let path =
-            Path::new("/sys/fs/cgroup").join(controller).join(format!("setpoint-{}", std::process::id()));
+    pub fn make(controller: &str, name: &str, test: &str) -> Option<Self> {
+        let name = format!("setpoint-{}-{name}", std::process::id());
+        let path = Path::new("/sys/fs/cgroup").join(controller).join(name);
         match fs::create_dir(&path) {
             Ok(()) if path.join("cgroup.procs").exists() => Some(Self(path)),
             made => {
@@ -31,15 +33,34 @@ impl Group {
         }
     }
 
-    fn set(&self, file: &str, value: u64) {
+    pub fn set(&self, file: &str, value: u64) {
         fs::write(self.0.join(file), value.to_string()).unwrap();
     }
 
-    /// Starts the service inside.
-    async fn start(&self, socket: &Path, arguments: &[&str]) -> DemoService {
+    /// The same for a file that not every kernel has.
+    pub fn try_set(&self, file: &str, value: u64) {
+        if let Err(error) = fs::write(self.0.join(file), value.to_string()) {
+            eprintln!("{file} is not set: {error}");
+        }
+    }
+
+    /// Processes in it that were killed for want of memory.
+    pub fn oom_kills(&self) -> u64 {
+        let control = fs::read_to_string(self.0.join("memory.oom_control")).unwrap();
+        let kills = control.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        kills.expect("Linux 4.13 or newer").parse().unwrap()
+    }
+
+    /// The most memory that was ever charged to it, bytes.
+    pub fn most(&self) -> u64 {
+        fs::read_to_string(self.0.join("memory.max_usage_in_bytes")).unwrap().trim().parse().unwrap()
+    }
+
+    /// Starts a service inside.
+    pub async fn start(&self, program: &str, socket: &Path, arguments: &[&str]) -> DemoService {
         let mut command: Command = guarded_command(Path::new("/bin/sh"));
         command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(self.0.join("cgroup.procs"));
-        command.arg(env!("CARGO_BIN_EXE_demo-service"));
+        command.arg(program);
         DemoService::start_as(command, socket, arguments).await
     }
 }
@@ -63,12 +84,13 @@ fn signal(status: &Status, name: &str) -> Option<f64> {
 
 pub async fn s1_the_memory_limit_of_a_real_cgroup_is_followed() {
     const MIB: u64 = 1 << 20;
-    let Some(group) = Group::make("memory", "s1_the_memory_limit_of_a_real_cgroup_is_followed") else {
+    let Some(group) = Group::make("memory", "limit", "s1_the_memory_limit_of_a_real_cgroup_is_followed")
+    else {
         return;
     };
     group.set("memory.limit_in_bytes", 256 * MIB);
     let sidecar = Sidecar::start(&fixed(PUSHED)).await;
-    let _demo = group.start(&sidecar.socket(), &[]).await;
+    let _demo = group.start(DEMO_SERVICE, &sidecar.socket(), &[]).await;
     let limit_is =
         |mib: u64| move |status: &Status| signal(status, "memory_limit_bytes") == Some((mib * MIB) as f64);
     let status = sidecar.shows("256 MiB", PATIENCE, limit_is(256)).await;
@@ -87,10 +109,10 @@ pub async fn s1_the_memory_limit_of_a_real_cgroup_is_followed() {
 }
 
 pub async fn s2_a_real_cpu_quota_shows_as_throttling() {
-    let Some(group) = Group::make("cpu", "s2_a_real_cpu_quota_shows_as_throttling") else { return };
+    let Some(group) = Group::make("cpu", "quota", "s2_a_real_cpu_quota_shows_as_throttling") else { return };
     group.set("cpu.cfs_period_us", 100_000);
     let sidecar = Sidecar::start(&fixed(PUSHED)).await;
-    let demo = group.start(&sidecar.socket(), &["--cpu", "5ms"]).await;
+    let demo = group.start(DEMO_SERVICE, &sidecar.socket(), &["--cpu", "5ms"]).await;
     let load: Generator = load(demo.at, 100.0);
     let served = load.begin_phase();
     let before = sidecar
