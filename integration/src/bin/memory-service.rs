@@ -1,4 +1,4 @@
-//! `memory-service`: a service whose requests hold memory for as long as they take.
+//! `memory-service`: a service whose requests hold memory for as long as they take, with the SDK in front of them.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,9 +14,6 @@ use tokio::net::TcpListener;
 /// A service whose requests hold memory for as long as they take. Prints where it listens as one line of JSON.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Without the SDK; else its socket is taken from SETPOINT_SOCKET.
-    #[arg(long)]
-    bare: bool,
     /// Bytes that a request holds.
     #[arg(long, default_value = "1048576")]
     bytes: usize,
@@ -36,13 +33,11 @@ async fn main() -> anyhow::Result<()> {
         tokio::time::sleep(takes).await;
         format!("{}\n", held[bytes / 2])
     });
-    let mut app = Router::new().route("/work", work);
-    let setpoint = (!args.bare).then(|| Setpoint::builder("demo").start());
-    if let Some(setpoint) = &setpoint {
-        // Far more than memory has room for: what its owner believes is not the point here.
-        setpoint.limiter("inbound").bounds(4, 4000).baseline(2000).register();
-        app = app.layer(setpoint.layer("inbound"));
-    }
+    // Its socket is taken from SETPOINT_SOCKET.
+    let setpoint = Setpoint::builder("demo").start();
+    // Far more than memory has room for: an owner's guess.
+    setpoint.limiter("inbound").bounds(4, 4000).baseline(2000).register();
+    let app = Router::new().route("/work", work).layer(setpoint.layer("inbound"));
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
     let announcement = serde_json::json!({"listening": listener.local_addr()?.to_string()});
     writeln!(std::io::stdout(), "{announcement}")?;
