@@ -91,9 +91,10 @@ impl Engine {
         self.step += 1;
         self.note_hold_up(seen.at);
         let mut step = Step::default();
-        let process = process();
+        let process = self.policies.policies.iter().any(|policy| policy.controller.knob().is_process());
+        let process = process.then(self::process);
         for instance in &seen.instances {
-            for knob in instance.knobs.iter().chain([&process]) {
+            for knob in instance.knobs.iter().chain(&process) {
                 self.step_knob(seen, instance, knob, &mut step);
             }
         }

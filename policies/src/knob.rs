@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use crate::value::Value;
 
+/// No name that [`KnobName::try_new`] lets pass.
+const PROCESS: &str = "(process)";
+
 /// The switch behind a service's readiness answer: off is 503.
 pub const READINESS: &str = "health.ready";
 
@@ -41,7 +44,12 @@ impl KnobName {
 
     /// What a policy is bound to that looks at a process as a whole. No service can declare it.
     pub fn process() -> Self {
-        Self("(process)".into())
+        Self(PROCESS.into())
+    }
+
+    /// Whether it is [`KnobName::process`].
+    pub fn is_process(&self) -> bool {
+        &*self.0 == PROCESS
     }
 
     /// The name as text.

@@ -177,8 +177,7 @@ impl PolicySet {
 
     /// The knobs that its policies name.
     pub fn knobs(&self) -> BTreeSet<&KnobName> {
-        let process = KnobName::process();
         let named = self.policies.iter().map(|policy| policy.controller.knob());
-        named.filter(|knob| **knob != process).collect()
+        named.filter(|knob| !knob.is_process()).collect()
     }
 }

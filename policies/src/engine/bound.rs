@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Admission;
-use crate::alert::{Alert, Firing};
+use crate::alert::Alert;
 use crate::arbiter::{self, Verdict};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
 use crate::controllers::breaker::BreakerPolicy;
@@ -24,6 +24,8 @@ use crate::snapshot::{Instance, Snapshot};
 use crate::spec::{Controller, PolicySet, PolicySpec};
 use crate::time::Timestamp;
 use crate::value::Value;
+
+mod told;
 
 /// A policy at work, and what it wanted last.
 #[derive(Debug)]
@@ -190,24 +192,6 @@ impl Bound {
         }
     }
 
-    fn movers(&self) -> impl Iterator<Item = &Running> + Clone {
-        self.policies.iter().take_while(|running| running.spec.controller.moves())
-    }
-
-    /// What its policies have to tell now.
-    pub(super) fn alerts(&self, instance: &Instance, knob: &Knob) -> impl Iterator<Item = Firing> {
-        self.policies.iter().filter_map(move |running| {
-            let (since, alert) = running.alert?;
-            Some(Firing {
-                instance: instance.id.clone(),
-                policy: Arc::clone(&running.spec.name),
-                knob: Some(knob.name.clone()).filter(|name| *name != KnobName::process()),
-                since,
-                alert,
-            })
-        })
-    }
-
     /// While learning only protection acts, and only to tighten what is in force; but the state of a breaker is no level
     /// that could be kept to be careful: an open one would go on rejecting on the word of a sidecar that is gone.
     fn learn(
@@ -313,11 +297,9 @@ impl Bound {
 }
 
 fn named<'a>(policies: &'a PolicySet, knob: &'a KnobName) -> impl Iterator<Item = &'a PolicySpec> {
-    let named = move |moves| {
-        let all = policies.policies.iter().map(|policy| (policy, &policy.controller));
-        all.filter(move |(_, controller)| controller.knob() == knob && controller.moves() == moves)
-    };
-    named(true).chain(named(false)).map(|(policy, _)| policy)
+    let all = policies.policies.iter().filter(move |policy| policy.controller.knob() == knob);
+    let watchers = all.clone().filter(|policy| !policy.controller.moves());
+    all.filter(|policy| policy.controller.moves()).chain(watchers)
 }
 
 fn in_force(instance: &Instance, knob: &Knob) -> Value {

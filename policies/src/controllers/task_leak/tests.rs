@@ -1,4 +1,5 @@
 use super::*;
+use crate::knob::KnobName;
 
 #[test]
 fn wrong_parameters_are_named() {
