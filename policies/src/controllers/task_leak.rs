@@ -2,7 +2,7 @@
 //!
 //! Tasks (of tokio, goroutines) that never end show in nothing else until memory or the scheduler gives out. The field rule is
 //! kept word for word: a sample every 5 s; more than 1.5 times the baseline in 3 samples in a row trips; new work is rejected
-//! for 60 s while health checks and traces pass (the SDK's layers exempt them); stacks are dumped once, in the SDK, which knows
+//! for 60 s while health checks and traces pass (whatever the SDK's layer exempts); stacks are dumped once, in the SDK, which knows
 //! this rule by its name; then a few calls are let through and decide.
 //!
 //! Two additions keep it from harming a healthy service. The baseline is the median of calm samples of the last ten minutes; samples

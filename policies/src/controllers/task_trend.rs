@@ -28,7 +28,8 @@
 //! window tells it from a leak. Choose `limit` above the daily peak by more than `warn_before` of its steepest rise.
 //!
 //! Failure modes: it needs a full window of readings before it says anything, again after each restart of the process or the
-//! sidecar, and after a gap. While readings are missing it stays with what it said. Growth that speeds up is underestimated,
+//! sidecar, and after a gap. While readings are missing it stays with what it said. A burst that
+//! lasts for a sixth of the window or longer puts it off until the burst has left the window. Growth that speeds up is underestimated,
 //! which is why `warn_before` is longer than the quarter of an hour that people need.
 
 use std::time::Duration;

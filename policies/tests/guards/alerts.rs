@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use setpoint_policies::controllers::memory_cap::MemoryCap;
 use setpoint_policies::controllers::slo::Slo;
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::signal::Signal;
 use setpoint_policies::spec::Controller;
 use setpoint_policies::totals::SlowCalls;
@@ -55,4 +56,11 @@ fn b7_an_edit_keeps_an_alert_and_a_removed_policy_ends_it() {
     world.replace([cap()]);
     world.step();
     assert_eq!(world.alert(), None);
+}
+
+#[test]
+fn no_service_can_declare_what_processes_are_watched_by() {
+    let process = KnobName::process();
+    assert!(process.is_process() && KnobName::try_new(process.as_str()).is_err());
+    assert!(!name("process").is_process());
 }

@@ -90,14 +90,16 @@ impl Series {
         (per_second > 0.0).then_some(Growth { now, per_second })
     }
 
-    /// Whether it went up in nearly every part of the window: a step goes up once.
+    /// Whether it went up in nearly every part of the window, and down in none: a step goes up once, a wave comes down.
     fn is_steady(&self) -> bool {
         let size = POINTS / PARTS;
         let level = |part| median(self.points.iter().skip(part * size).take(size)).unwrap_or_default();
         let levels: [f64; PARTS] = std::array::from_fn(level);
         let mean_step = (levels[PARTS - 1] - levels[0]) / (PARTS - 1) as f64;
-        let rising = levels.windows(2).filter(|pair| pair[1] - pair[0] > MATTERS * mean_step).count();
-        mean_step > 0.0 && rising >= RISING
+        let steps = levels.windows(2).map(|pair| pair[1] - pair[0]);
+        let rising = steps.clone().filter(|step| *step > MATTERS * mean_step).count();
+        let falls = steps.clone().any(|step| step < -mean_step);
+        mean_step > 0.0 && rising >= RISING && !falls
     }
 }
 
@@ -149,11 +151,12 @@ mod tests {
     #[test]
     fn what_does_not_grow_all_the_time_has_no_growth() {
         type Shape = fn(f64) -> f64;
-        let shapes: [(&str, Shape); 5] = [
+        let shapes: [(&str, Shape); 6] = [
             ("flat", |_| 7.0),
             ("falling", |at| -at),
             ("a step", |at| if at > 300.0 { 1000.0 } else { 10.0 }),
             ("two steps", |at| (at / 210.0).floor() * 500.0),
+            ("a wave that ends high", |at| at + 500.0 * (at * std::f64::consts::TAU / 400.0).sin()),
             ("not a number", |_| f64::NAN),
         ];
         for (name, shape) in shapes {
