@@ -130,3 +130,81 @@ impl Follower {
         self.connections.keep(connection, || true).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use axum::Router;
+    use axum::extract::Path;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
+    use super::*;
+
+    /// Answers `/ok/N`, rejects `/no/N`, never answers `/never/N`; adds up the N that were asked for.
+    async fn serve(sum: Arc<AtomicU64>) -> String {
+        let no = Arc::clone(&sum);
+        let add = |sum: Arc<AtomicU64>, n: u64| {
+            sum.fetch_add(n, Relaxed);
+        };
+        let app = Router::new()
+            .route("/ok/{n}", get(async move |Path(n): Path<u64>| add(sum, n)))
+            .route(
+                "/no/{n}",
+                get(async move |Path(n): Path<u64>| {
+                    add(no, n);
+                    StatusCode::TOO_MANY_REQUESTS
+                }),
+            )
+            .route("/never/{n}", get(std::future::pending::<()>));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        at.to_string()
+    }
+
+    fn planned(paths: &[&str]) -> Vec<Planned> {
+        let at = |number| Duration::from_millis(5 * number as u64);
+        paths.iter().enumerate().map(|(n, path)| Planned { at: at(n), path: (*path).to_owned() }).collect()
+    }
+
+    async fn run(plan: Plan) -> Ends {
+        let thread = follow(plan, Instant::now()).unwrap();
+        tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_request_is_sent_once_and_each_end_is_told() {
+        let sum = Arc::new(AtomicU64::new(0));
+        let plan = Plan {
+            authority: serve(Arc::clone(&sum)).await,
+            requests: planned(&["/ok/1", "/no/10", "/never/0", "/ok/100"]),
+            deadline: Duration::from_secs(60),
+            max_outstanding: 10,
+            until: Duration::from_secs(1),
+        };
+        let ends = run(plan).await;
+        assert_eq!(sum.load(Relaxed), 111);
+        let due: Vec<u128> = ends.sent.iter().map(|(at, _)| at.as_millis()).collect();
+        assert_eq!((due, ends.shed.len()), (vec![0, 5, 10, 15], 0));
+        let mut seen: Vec<_> = ends.seen.iter().map(|end| (end.scheduled.as_millis(), end.outcome)).collect();
+        seen.sort_by_key(|(at, _)| *at);
+        assert_eq!(seen, [(0, Outcome::Ok), (5, Outcome::Rejected), (15, Outcome::Ok)]);
+    }
+
+    #[tokio::test]
+    async fn what_would_be_one_too_many_is_not_sent_and_what_is_past_the_deadline_is_late() {
+        let plan = Plan {
+            authority: serve(Arc::default()).await,
+            requests: planned(&["/never/0", "/ok/1"]),
+            deadline: Duration::ZERO,
+            max_outstanding: 1,
+            until: Duration::from_millis(50),
+        };
+        let ends = run(plan.clone()).await;
+        assert_eq!((ends.sent.len(), ends.shed, ends.seen), (1, vec![Duration::from_millis(5)], vec![]));
+        let late = run(Plan { requests: planned(&["/ok/1"]), until: Duration::from_secs(1), ..plan }).await;
+        assert_eq!(late.seen.iter().map(|end| end.outcome).collect::<Vec<_>>(), [Outcome::Late]);
+    }
+}

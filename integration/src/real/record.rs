@@ -90,3 +90,64 @@ impl Book for Run {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use setpoint::simulate::scenario_file;
+
+    use super::*;
+    use crate::load::plan::End;
+
+    /// A second; answers within 100 ms are in time.
+    fn scenario() -> Scenario {
+        let text = "version: setpoint/v1\nkind: Scenario\nname: test\nduration: 1s\nclients: {rate: 1}\ndeadline: 100ms\n\
+                    server: {workers: 1, work: {fixed: 1ms}}\n";
+        scenario_file::parse("test.yaml", text.as_bytes()).unwrap()
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn recording(ends: &[(u64, u64, Outcome)]) -> Recording {
+        let end =
+            |&(scheduled, latency, outcome)| End { scheduled: ms(scheduled), latency: ms(latency), outcome };
+        let sent = ends.iter().map(|(scheduled, ..)| (ms(*scheduled), ms(1))).collect();
+        let ends = Ends { seen: ends.iter().map(end).collect(), sent, shed: Vec::new() };
+        Recording { ends, limits: vec![Limit { limit: 7.0, ..Limit::default() }; 10] }
+    }
+
+    #[test]
+    fn calls_count_in_the_slice_in_which_they_came_or_were_answered() {
+        let recording = recording(&[
+            (50, 40, Outcome::Ok),
+            (50, 60, Outcome::Ok),
+            (199, 150, Outcome::Late),
+            (250, 160, Outcome::Rejected),
+            (800, 150, Outcome::FailedStatus),
+            (950, 80, Outcome::Ok),
+        ]);
+        let run = recording.run(&scenario());
+        let at = |slice: usize| run.slices[slice].classes[0];
+        assert_eq!(at(0), Counts { arrived: 2, in_time: 1, ..Counts::default() });
+        assert_eq!(at(1), Counts { arrived: 1, in_time: 1, ..Counts::default() });
+        assert_eq!(at(2), Counts { arrived: 1, rejected: 1, ..Counts::default() }, "rejected when it came");
+        assert_eq!(at(3), Counts { late: 1, ..Counts::default() });
+        let last = Counts { arrived: 1, dropped: 1, ..Counts::default() };
+        assert_eq!(at(9), last, "what is answered after the end does not count");
+        assert_eq!((run.slices.len(), run.slices[5].limit), (10, 7.0));
+        assert_eq!(run.percentile(1.0, 0.0, 1.0), Some(f64::from(0.15_f32)));
+        assert_eq!(recording.lost(), 1);
+    }
+
+    #[test]
+    fn what_was_not_sent_or_not_answered_has_come_all_the_same() {
+        let mut recording = recording(&[]);
+        recording.ends.sent.push((ms(10), ms(3)));
+        recording.ends.shed.push(ms(20));
+        let run = recording.run(&scenario());
+        assert_eq!(run.counts(0.0, 1.0), Counts { arrived: 2, dropped: 1, ..Counts::default() });
+        assert_eq!((recording.lost(), recording.lateness(0.99)), (1, Some(ms(3))));
+        assert_eq!(Recording::default().lateness(0.99), None);
+    }
+}

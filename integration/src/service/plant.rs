@@ -96,3 +96,48 @@ fn answer(calls: &mut HashMap<u32, oneshot::Sender<()>>, call: u32) {
         let _ = done.send(()); // the caller may have gone: nobody here notices
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use setpoint::simulate::scenario_file;
+
+    use super::*;
+
+    fn plant(server: &str) -> Plant {
+        let text = format!(
+            "version: setpoint/v1\nkind: Scenario\nname: test\nduration: 1s\nclients: {{rate: 1}}\ndeadline: 1s\nserver: {server}\n"
+        );
+        let scenario = scenario_file::parse("test.yaml", text.as_bytes()).unwrap();
+        Plant::start(&scenario.server, 1, Instant::now()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn calls_take_their_work_their_turn_and_the_dependency_s_time() {
+        let plant = plant("{workers: 2, work: {fixed: 1ms}, delay: {fixed: 30ms}}");
+        let began = Instant::now();
+        let calls: Vec<_> = (0..4)
+            .map(|_| {
+                let plant = plant.clone();
+                tokio::spawn(async move { plant.call(0.02).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+        // Two rounds of two, then the dependency. There is no upper bound on a machine that does other work.
+        assert!(began.elapsed() >= Duration::from_millis(69), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn work_for_a_caller_that_has_gone_is_done_all_the_same() {
+        let plant = plant("{workers: 1, work: {fixed: 1ms}}");
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            () = plant.call(0.05) => unreachable!("takes 50 ms"),
+            () = std::future::ready(()) => {}
+        }
+        plant.call(0.0).await;
+        assert!(began.elapsed() >= Duration::from_millis(49), "{:?}", began.elapsed());
+    }
+}
