@@ -25,6 +25,7 @@ use crate::load::plan::{Ends, Plan, follow};
 use crate::process::{Process, guarded, wait};
 use crate::service::announcement::Announcement;
 use crate::service::staged::{Limit, deadline};
+use crate::sidecar::status::Status;
 use crate::sidecar::{Setup, Sidecar, SidecarError};
 
 /// How long a start may take.
@@ -100,7 +101,7 @@ pub async fn play(
     sidecar: &Sidecar,
     progress: &Progress,
 ) -> anyhow::Result<Played> {
-    let learned = |status: &crate::sidecar::status::Status| status.uptime_seconds > LEARN_FOR.as_secs_f64();
+    let learned = |status: &Status| status.uptime_seconds > LEARN_FOR.as_secs_f64();
     sidecar.await_status("its learning come to an end", LEARN_FOR + PATIENCE, learned).await?;
     let by_hand = Service::start(programs, play, seed, None).await?;
     let tuned = Service::start(programs, play, seed, Some(&sidecar.socket())).await?;
@@ -114,8 +115,8 @@ pub async fn play(
         progress.tell(start.elapsed(), length, watch.look());
         sleep_until((Instant::now() + Duration::from_secs(1)).min(start + length)).await;
     }
-    let (tuned, by_hand) = (tuned_side.end().await?, by_hand_side.end().await?);
-    Ok(Played { tuned, by_hand, busy: watch.end() })
+    let busy = watch.end(); // while the processes are there
+    Ok(Played { tuned: tuned_side.end().await?, by_hand: by_hand_side.end().await?, busy })
 }
 
 /// A service that waits for its beginning.

@@ -37,8 +37,6 @@ pub struct Staged {
 pub struct Limit {
     /// In force now.
     pub limit: f64,
-    /// Calls in flight now.
-    pub in_flight: u64,
     /// How often the SDK's reflex has cut the limit.
     pub reflexes: u64,
 }
@@ -118,5 +116,5 @@ async fn begin(State(staged): State<Arc<Staged>>) -> (StatusCode, &'static str) 
 
 async fn limit(State(staged): State<Arc<Staged>>) -> Json<Limit> {
     let limiter = &staged.limiter;
-    Json(Limit { limit: limiter.limit(), in_flight: limiter.in_flight(), reflexes: limiter.reflex().cuts })
+    Json(Limit { limit: limiter.limit(), reflexes: limiter.reflex().cuts })
 }
