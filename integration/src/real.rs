@@ -31,13 +31,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
+use setpoint::simulate::oracles::Known;
 use setpoint::simulate::scenario_file;
 use setpoint_policies::sim::law::Law;
 use setpoint_policies::sim::link::{Connected, default_policies};
 use setpoint_policies::sim::scenario::Scenario;
 use setpoint_policies::sim::score::oracle;
 
-use crate::scoreboard::oracles::Known;
 use crate::service::plant::works::unsupported;
 use crate::sidecar::Sidecar;
 pub use args::Args;
@@ -57,7 +57,7 @@ pub async fn run(args: &Args, programs: &Programs, repository: &Path) -> anyhow:
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
     let folder = repository.join("policies/scenarios");
-    let known = Known::read(&folder.join("oracle.json"))?;
+    let known = Known::built_in();
     let plays = args.only.iter().map(|name| load(&folder, name, args.scale, &known));
     let plays = plays.collect::<anyhow::Result<Vec<_>>>()?;
     let jobs: Vec<(&Play, u64)> =

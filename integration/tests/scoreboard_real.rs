@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use setpoint::config;
+use setpoint::simulate::oracles::Known;
 use setpoint::simulate::scenario_file;
 use setpoint_integration::load::outcome::Outcome;
 use setpoint_integration::load::plan::{End, Ends};
@@ -20,7 +21,6 @@ use setpoint_integration::real::calls::{Call, calls, requests};
 use setpoint_integration::real::policy::policy;
 use setpoint_integration::real::record::Recording;
 use setpoint_integration::real::scale::scaled;
-use setpoint_integration::scoreboard::oracles::Known;
 use setpoint_integration::service::plant::works::{Works, unsupported};
 use setpoint_integration::service::staged::{Limit, deadline, limiter};
 use setpoint_policies::sim::distribution::Distribution;
@@ -47,7 +47,7 @@ fn scenario(name: &str) -> Scenario {
 }
 
 fn oracle(scenario: &Scenario) -> Vec<f64> {
-    Known::read(&folder().join("oracle.json")).unwrap().find(scenario).unwrap().phases
+    Known::built_in().find(scenario).unwrap().phases
 }
 
 /// Admits every call and keeps what it sees: when calls came, how long they took.
@@ -94,7 +94,7 @@ fn calls_come_when_and_with_the_work_of_the_simulator_s() {
 #[test]
 fn requests_carry_time_and_work() {
     let requests = requests(&[Call { at: 1.5, work: 0.02 }]);
-    assert_eq!((requests[0].at, requests[0].path.as_str()), (Duration::from_millis(1500), "/work/20000000"));
+    assert_eq!((requests[0].at, requests[0].path.as_str()), (Duration::from_millis(1500), "/call/20000000"));
 }
 
 /// The calls of a scenario through the rig's plant, in virtual time, behind limits that are set by hand.

@@ -42,7 +42,7 @@ pub fn calls(scenario: &Scenario, seed: u64) -> Vec<Call> {
 pub fn requests(calls: &[Call]) -> Vec<Planned> {
     let request = |call: &Call| Planned {
         at: Duration::from_secs_f64(call.at),
-        path: format!("/work/{}", Duration::from_secs_f64(call.work).as_nanos()),
+        path: format!("/call/{}", Duration::from_secs_f64(call.work).as_nanos()),
     };
     calls.iter().map(request).collect()
 }

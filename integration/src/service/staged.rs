@@ -1,6 +1,6 @@
 //! The service of a scenario: its plant behind HTTP, with the SDK in front, as the scenario says.
 //!
-//! `GET /work/NANOS` is a call that brings its work with it, so that both a limit set by hand and a law meet the same calls.
+//! `GET /call/NANOS` is a call that brings its work with it, so that both a limit set by hand and a law meet the same calls.
 //! `POST /begin` starts the scenario's clock: workers, speeds and delays change by it, and so does a limit that is set by hand.
 //! `GET /limit` tells the limit in force and what the SDK's reflex does.
 
@@ -67,9 +67,9 @@ impl Staged {
         Arc::new(staged)
     }
 
-    /// Its routes; only `/work` is held to the limit.
+    /// Its routes; only `/call` is held to the limit.
     pub fn router(self: Arc<Self>, setpoint: &Setpoint) -> Router {
-        let work = Router::new().route("/work/{nanos}", get(work)).layer(setpoint.layer(LIMITER));
+        let work = Router::new().route("/call/{nanos}", get(call)).layer(setpoint.layer(LIMITER));
         let rest = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/begin", post(begin))
@@ -92,7 +92,7 @@ impl Staged {
     }
 }
 
-async fn work(State(staged): State<Arc<Staged>>, Path(nanos): Path<u64>) -> (StatusCode, &'static str) {
+async fn call(State(staged): State<Arc<Staged>>, Path(nanos): Path<u64>) -> (StatusCode, &'static str) {
     match staged.plant.get() {
         Some(plant) => {
             plant.call(Duration::from_nanos(nanos).as_secs_f64()).await;
