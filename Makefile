@@ -10,10 +10,10 @@ export PROPTEST_RNG_SEED ?= 20
 # `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
 # The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.
 
-.PHONY: help demo test bench scoreboard lint gen
+.PHONY: help demo test bench scoreboard scoreboard-real lint gen
 
 help: ## Lists the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its options)
 	@echo "Building the sidecar and the demo (optimised; the first build takes some minutes)"
@@ -34,6 +34,11 @@ scoreboard: ## Simulates every concurrency law in every scenario and writes docs
 	@echo "Building the scoreboard (optimised; the first build takes some minutes)"
 	$(CARGO) build --profile bench -p setpoint-integration --bin scoreboard
 	$(or $(CARGO_TARGET_DIR),target)/release/scoreboard $(ARGS)
+
+scoreboard-real: ## Plays scenarios on real processes, compares them with the simulator and writes docs/scoreboard-real.md (ARGS)
+	@echo "Building the sidecar and the rig (optimised; the first build takes some minutes)"
+	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
+	$(or $(CARGO_TARGET_DIR),target)/release/scoreboard-real $(ARGS)
 
 lint: ## Format and clippy, warnings are errors
 	$(CARGO) fmt --all --check

@@ -13,13 +13,11 @@ pub mod figures;
 pub mod history;
 pub mod observer;
 pub mod plot;
-pub mod poll;
+pub mod policy;
 pub mod report;
 pub mod screen;
 pub mod script;
-pub mod sidecar;
 pub mod stage;
-pub mod status;
 pub mod table;
 pub mod timeline;
 pub mod verdict;
@@ -32,7 +30,9 @@ use std::time::Duration;
 use crate::http::HttpError;
 use crate::load::StartError;
 use crate::process::ProcessError;
+use crate::service::announcement::NotAnnounced;
 use crate::service::pool::Jitter;
+use crate::sidecar::SidecarError;
 
 pub use run::run;
 
@@ -72,6 +72,9 @@ pub enum DemoError {
     /// A child process.
     #[error("a process of the demo failed")]
     Process(#[from] ProcessError),
+    /// The sidecar.
+    #[error(transparent)]
+    Sidecar(#[from] SidecarError),
     /// A request of the demo's own.
     #[error("a request to {0} failed")]
     Http(&'static str, #[source] HttpError),
@@ -82,16 +85,6 @@ pub enum DemoError {
     #[error("cannot {0}")]
     Io(&'static str, #[source] std::io::Error),
     /// The service printed something else than its address.
-    #[error("the service announced `{0}` instead of its address")]
-    Announcement(String),
-    /// A state of the sidecar that never came.
-    #[error("the sidecar never showed {what} within {within:?}; its log ends with:\n{log}")]
-    NeverSeen {
-        /// The state.
-        what: &'static str,
-        /// How long it was awaited.
-        within: Duration,
-        /// The last lines of its log.
-        log: String,
-    },
+    #[error(transparent)]
+    Announcement(#[from] NotAnnounced),
 }

@@ -11,9 +11,11 @@
 
 pub mod capacity;
 pub mod outcome;
+pub mod plan;
 pub mod schedule;
 pub mod tally;
 
+mod connections;
 mod dispatch;
 
 use std::sync::Arc;

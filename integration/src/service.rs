@@ -7,9 +7,12 @@
 //!
 //! True capacity is `workers / service_time`, exactly: see [`pool`].
 
+pub mod announcement;
 pub mod cpu;
 pub mod dependency;
+pub mod plant;
 pub mod pool;
+pub mod staged;
 
 mod routes;
 

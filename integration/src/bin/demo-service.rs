@@ -1,12 +1,19 @@
-//! `demo-service`: the service of the demo, with or without the SDK in front of its work.
+//! `demo-service`: the service of the demo, with or without the SDK in front of its work; or the plant of a scenario.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
+use axum::Router;
 use axum::serve::ListenerExt;
 use clap::{Parser, ValueEnum};
+use setpoint::simulate::scenario_file;
+use setpoint_integration::real::scale::scaled;
+use setpoint_integration::service::announcement::Announcement;
+use setpoint_integration::service::plant::works::unsupported;
 use setpoint_integration::service::pool::Jitter;
+use setpoint_integration::service::staged::Staged;
 use setpoint_integration::service::{Service, Shape, router};
 use setpoint_integration::units::duration;
 use setpoint_sdk::Setpoint;
@@ -46,30 +53,58 @@ struct Args {
     /// Delay of the dependency behind the pool.
     #[arg(long, value_parser = duration, default_value = "5ms")]
     dependency: Duration,
+    /// Be the server of this scenario instead, which begins at `POST /begin`; all of the above but --listen and --seed is then
+    /// what the scenario says.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Rates and workers of the scenario, times this.
+    #[arg(long, default_value = "1", requires = "scenario")]
+    scale: f64,
+    /// Limits by hand, one for each phase of the scenario, with a comma between two; they are pinned, whatever is pushed.
+    #[arg(long, value_delimiter = ',', requires = "scenario")]
+    limits: Option<Vec<f64>>,
+}
+
+impl Args {
+    fn shape(&self) -> Shape {
+        Shape {
+            cpu: self.cpu,
+            workers: usize::from(self.workers),
+            service_time: self.service_time,
+            jitter: self.jitter,
+            seed: self.seed,
+            dependency: self.dependency,
+        }
+    }
+
+    fn app(self) -> anyhow::Result<Router> {
+        let start = || Setpoint::builder("demo").start();
+        let Some(file) = &self.scenario else {
+            let setpoint = (self.setpoint == Protection::On).then(start);
+            return Ok(router(Service::start(self.shape()), |work| match &setpoint {
+                Some(setpoint) => work.layer(setpoint.layer("inbound")),
+                None => work,
+            }));
+        };
+        let scenario = scenario_file::read(file).map_err(|problems| anyhow!("{problems}"))?;
+        let scenario = scaled(&scenario, self.scale);
+        let missing = unsupported(&scenario);
+        ensure!(missing.is_empty(), "this service has no {}", missing.join(", "));
+        let setpoint = start();
+        Ok(Staged::new(scenario, self.seed, &setpoint, self.limits).router(&setpoint))
+    }
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let shape = Shape {
-        cpu: args.cpu,
-        workers: usize::from(args.workers),
-        service_time: args.service_time,
-        jitter: args.jitter,
-        seed: args.seed,
-        dependency: args.dependency,
-    };
     setpoint_integration::process::raise_descriptor_limit();
-    let setpoint = (args.setpoint == Protection::On).then(|| Setpoint::builder("demo").start());
-    let app = router(Service::start(shape), |work| match &setpoint {
-        Some(setpoint) => work.layer(setpoint.layer("inbound")),
-        None => work,
-    });
-    let listener =
-        TcpListener::bind(&args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let listen = args.listen.clone();
+    let app = args.app()?;
+    let listener = TcpListener::bind(&listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let mut terminated = signal(SignalKind::terminate())?;
-    let announcement = serde_json::json!({"listening": listener.local_addr()?.to_string()});
-    writeln!(std::io::stdout(), "{announcement}")?;
+    let announcement = Announcement { listening: listener.local_addr()? };
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&announcement)?)?;
     let listener = listener.tap_io(|stream| {
         // Without it answers wait for Nagle's algorithm; a connection that is already gone needs none.
         let _ = stream.set_nodelay(true);

@@ -7,15 +7,16 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::death::{self, Death};
-use super::poll::{Latest, Seen, seen};
+use super::policy::{Bounds, FREE, KNOB, SERVICE, policy};
 use super::script::{Act, Phase};
-use super::sidecar::{Bounds, FREE, KNOB, SERVICE, Sidecar};
 use super::stage::{DEPENDENCY, Stage};
-use super::status::Status;
 use super::timeline::Events;
 use super::{DemoError, Options};
 use crate::load::Slot;
 use crate::process::{Process, guarded};
+use crate::sidecar::Sidecar;
+use crate::sidecar::poll::{Latest, Seen, seen};
+use crate::sidecar::status::Status;
 use crate::units::milliseconds;
 
 /// How long an edit may take before it counts as without effect.
@@ -124,7 +125,7 @@ async fn edits(
             break;
         }
     }
-    sidecar.write_policy(FREE)?;
+    sidecar.write_policy(&policy(FREE))?;
     sleep_until(until).await;
     Ok(())
 }
@@ -133,7 +134,7 @@ async fn edit(sidecar: &Sidecar, limit: u32) -> Result<Edit, DemoError> {
     let mut status = sidecar.status();
     let revision = revision(&status);
     let written = Instant::now();
-    sidecar.write_policy(Bounds { min: limit, max: limit })?;
+    sidecar.write_policy(&policy(Bounds { min: limit, max: limit }))?;
     let is_new = |status: &Status| Some(&status.config.revision) != revision.as_ref();
     let accepted = seen(&mut status, EDIT_PATIENCE, is_new).await;
     let is_in_force =

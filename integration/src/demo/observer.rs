@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::history::{EVERY, History, LaneSample, Sample};
-use super::poll::{Latest, Seen};
+use super::policy::{KNOB, LOOK_EVERY, SERVICE};
 use super::screen::{Scene, Screen};
 use super::script::Phase;
-use super::sidecar::{KNOB, LOOK_EVERY, SERVICE};
 use super::stage::View;
-use super::status::Status;
 use super::timeline::{Decisions, Events, change};
+use crate::sidecar::poll::{Latest, Seen};
+use crate::sidecar::status::Status;
 
 /// A status that is older than this shows a sidecar that does not answer.
 const ALIVE_WITHIN: Duration = Duration::from_millis(10 * LOOK_EVERY.as_millis() as u64);

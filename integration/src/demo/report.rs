@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::acts::Edit;
 use super::death::Toll;
-use super::status::Decision;
 use super::timeline::Event;
 use super::verdict::Promise;
 use super::{table, timeline};
+use crate::sidecar::status::Decision;
 
 /// One service in one phase. `null` is "nothing was measured".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

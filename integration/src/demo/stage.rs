@@ -6,16 +6,17 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::poll::{Latest, Poll};
-use super::sidecar::{SERVICE, Sidecar};
+use super::policy::{FREE, LOOK_EVERY, SERVICE, policy};
 use super::{DemoError, Options};
 use crate::http::{self, Target};
 use crate::load::capacity::measure_capacity;
 use crate::load::{self, Arrivals, Generator};
 use crate::process::{Process, guarded, wait};
+use crate::service::announcement::Announcement;
 use crate::service::{Control, Stats};
+use crate::sidecar::poll::{Latest, Poll};
+use crate::sidecar::status::Status;
+use crate::sidecar::{Setup, Sidecar};
 
 /// The dependency's delay on a normal day; ten times that on a bad one.
 pub const DEPENDENCY: Duration = Duration::from_millis(5);
@@ -67,7 +68,7 @@ impl Service {
         command.args(["--seed", &options.seed.to_string(), "--jitter", jitter.get_name()]);
         command.env("SETPOINT_SOCKET", socket).stdout(Stdio::piped());
         let mut process = Process::spawn("demo-service", &mut command)?;
-        let at = announced(&process.line(PATIENCE).await?)?;
+        let at = Announcement::read(&process.line(PATIENCE).await?)?.listening;
         let healthz = wait::http_ok(&Target::new(at, "/healthz"), PATIENCE).await;
         healthz.map_err(|e| DemoError::Http("/healthz of the service", e))?;
         let stats = Poll::start(Target::new(at, "/stats"), Duration::from_millis(100));
@@ -104,16 +105,6 @@ impl Lane {
     }
 }
 
-/// The address in the line that the service prints when it listens.
-fn announced(line: &str) -> Result<SocketAddr, DemoError> {
-    #[derive(Deserialize)]
-    struct Announcement {
-        listening: SocketAddr,
-    }
-    let announcement: Result<Announcement, _> = serde_json::from_str(line);
-    announcement.map(|one| one.listening).map_err(|_| DemoError::Announcement(line.to_owned()))
-}
-
 /// All of it. Dropping ends the load and kills every process.
 #[derive(Debug)]
 pub struct Stage {
@@ -128,11 +119,16 @@ pub struct Stage {
 impl Stage {
     /// Starts the sidecar, then both services, and waits until the sidecar has seen the protected one.
     pub async fn set(options: &Options) -> Result<Self, DemoError> {
-        let sidecar = Sidecar::start(&options.sidecar, &options.own).await?;
+        let setup = Setup {
+            program: options.sidecar.clone(),
+            guard: options.own.clone(),
+            look_every: LOOK_EVERY,
+            more: Vec::new(),
+        };
+        let sidecar = Sidecar::start(setup, &policy(FREE)).await?;
         let protected = Lane::start(options, "on", &sidecar.socket()).await?;
         let unprotected = Lane::start(options, "off", &sidecar.socket()).await?;
-        let known =
-            |status: &super::status::Status| status.sessions.iter().any(|session| session.service == SERVICE);
+        let known = |status: &Status| status.sessions.iter().any(|session| session.service == SERVICE);
         sidecar.await_status("a session of the service", PATIENCE, known).await?;
         Ok(Self { protected, unprotected, sidecar })
     }
@@ -174,21 +170,5 @@ impl Stage {
         self.unprotected.generator.redirect(fresh.work());
         self.unprotected.service = fresh;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn announcements_by_table() {
-        assert_eq!(
-            announced(r#"{"listening":"127.0.0.1:4711"}"#).unwrap(),
-            "127.0.0.1:4711".parse().unwrap()
-        );
-        for line in ["", "{}", "listening on 4711", r#"{"listening":"localhost"}"#] {
-            assert!(matches!(announced(line), Err(DemoError::Announcement(text)) if text == line), "{line}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::status::{Decision, Status};
+use crate::sidecar::status::{Decision, Status};
 
 /// Decisions beyond this are counted, not kept.
 const MOST_DECISIONS: usize = 5000;

@@ -1,23 +1,20 @@
 //! Sends what is due.
 //!
-//! One task per open request. A connection carries one request at a time (HTTP/1 without pipelining, as every real client
-//! does), so "most requests open" is also "most connections open", and one bound covers both. Idle connections are reused
-//! last in, first out, which keeps the set as small as the service's latency allows.
+//! One task per open request, on connections that are kept (see [`super::connections`]).
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::Method;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Options;
+use super::connections::Connections;
 use super::outcome::classify;
 use super::schedule::Schedule;
 use super::tally::{Slot, Tally, locked};
-use crate::http::{Answer, Connection, HttpError, Target};
+use crate::http::Target;
 
 /// Sends in a row before answers get a turn, when the generator has fallen behind.
 const BURST: usize = 64;
@@ -29,7 +26,7 @@ pub(super) struct Shared {
     deadline: Duration,
     max_outstanding: usize,
     outstanding: AtomicUsize,
-    idle: Mutex<Vec<Connection>>,
+    connections: Connections,
     phase: Mutex<Slot>,
     window: Slot,
 }
@@ -41,7 +38,7 @@ impl Shared {
             deadline: options.deadline,
             max_outstanding: options.max_outstanding,
             outstanding: AtomicUsize::new(0),
-            idle: Mutex::default(),
+            connections: Connections::default(),
             phase: Mutex::default(),
             window: Slot::default(),
         }
@@ -49,7 +46,7 @@ impl Shared {
 
     pub(super) fn redirect(&self, target: Target) {
         *locked(&self.target) = Arc::new(target);
-        locked(&self.idle).clear();
+        self.connections.clear();
     }
 
     pub(super) fn begin_phase(&self) -> Slot {
@@ -66,18 +63,6 @@ impl Shared {
     fn count(&self, phase: &Slot, change: impl Fn(&mut Tally)) {
         phase.with(&change);
         self.window.with(&change);
-    }
-
-    /// An idle connection that the peer has not closed meanwhile, or a new one to `target`.
-    async fn connection(&self, target: &Target) -> Result<Connection, HttpError> {
-        loop {
-            let idle = locked(&self.idle).pop();
-            match idle {
-                Some(connection) if connection.is_closed() => {}
-                Some(connection) => return Ok(connection),
-                None => return Connection::open(&target.authority).await,
-            }
-        }
     }
 }
 
@@ -133,30 +118,10 @@ fn fire(shared: &Arc<Shared>, scheduled: Instant, lateness: Duration) {
 
 async fn request(shared: Arc<Shared>, phase: Slot, scheduled: Instant) {
     let target = Arc::clone(&locked(&shared.target));
-    let (result, connection) = exchange(&shared, &target).await;
+    let (result, connection) = shared.connections.exchange(&target).await;
     let latency = scheduled.elapsed();
     let outcome = classify(&result, latency, shared.deadline);
     shared.count(&phase, |tally| tally.record(outcome, latency));
     shared.outstanding.fetch_sub(1, Relaxed);
-    if let Some(mut connection) = connection
-        && connection.reusable().await
-        && Arc::ptr_eq(&target, &locked(&shared.target))
-    {
-        locked(&shared.idle).push(connection);
-    }
-}
-
-/// One answer, and the connection when it may still be good.
-async fn exchange(shared: &Shared, target: &Target) -> (Result<Answer, HttpError>, Option<Connection>) {
-    let mut connection = match shared.connection(target).await {
-        Ok(connection) => connection,
-        Err(error) => return (Err(error), None),
-    };
-    let request = match target.request(Method::GET, Bytes::new()) {
-        Ok(request) => request,
-        Err(error) => return (Err(error), None),
-    };
-    let result = connection.exchange(request).await;
-    let connection = result.is_ok().then_some(connection);
-    (result, connection)
+    shared.connections.keep(connection, || Arc::ptr_eq(&target, &locked(&shared.target))).await;
 }

@@ -257,9 +257,10 @@ const HOW: &str = "\
   1,000,001 on; `ARGS=--search` finds them again. The search is greedy: phase by phase, twice.
 - A-K and T01-T19 are regression sets: our law's constants were chosen with them in sight. The random scenarios are the
   fairer half, and fresh ones fairer still.
-- Everything here is a simulation. No work is cancelled when a deadline passes, rejections cost nothing unless a scenario says
-  so, and all calls of most scenarios have one deadline, which our law is told (`setpoint-no-deadline` is not). The laws of
-  others were written anew from their public formulas, run with their defaults, and were not tuned; neither was ours, per scenario.
+- Everything here is a simulation; some of it was [played on real processes](scoreboard-real.md) as well. No work is cancelled
+  when a deadline passes, rejections cost nothing unless a scenario says so, and all calls of most scenarios have one deadline,
+  which our law is told (`setpoint-no-deadline` is not). The laws of others were written anew from their public formulas, run
+  with their defaults, and were not tuned; neither was ours, per scenario.
 - A static limit that happens to be right (`static-right`) is hard to beat, and no law here claims to. What a law is for is
   finding that number and keeping it right: half of it and eight times it are on the board as well.
 - Vector's scenarios re-create the public parameters of its tests. There a client with work to do waits for a permit; here

@@ -1,4 +1,4 @@
-//! The sidecar's `GET /status`, as far as the demo needs it.
+//! The sidecar's `GET /status`, as far as demo and rigs need it.
 //!
 //! Deliberately tolerant: unknown fields are skipped and absent ones are empty, because this reader also looks at sidecars of
 //! other versions. Whatever the demo *relies* on is awaited, not assumed.
