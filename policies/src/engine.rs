@@ -16,7 +16,6 @@ use crate::knob::{Knob, KnobName};
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
 use crate::time::Timestamp;
-use crate::value::Value;
 
 mod bound;
 
@@ -145,12 +144,11 @@ impl Engine {
 
 /// What a decision does to the knob, whatever the winner meant to do.
 fn actual(knob: &Knob, decision: &Decision) -> Action {
-    let quantity = matches!(decision.to, Value::Concurrency(_) | Value::Number(_) | Value::Rate { .. });
     match decision.action {
         Action::Probe | Action::Release => decision.action,
         _ if decision.to == decision.from => Action::Hold,
         _ if tighter(knob, &decision.to, &decision.from) => Action::Decrease,
-        stated if !quantity => stated,
+        stated if !decision.to.is_quantity() => stated,
         _ => Action::Increase,
     }
 }

@@ -12,7 +12,7 @@ pub mod arbiter;
 pub mod controllers;
 pub mod decision;
 pub mod engine;
-
+pub mod envelope;
 pub mod guard;
 pub mod knob;
 pub mod lease;
