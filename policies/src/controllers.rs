@@ -2,5 +2,6 @@
 
 pub mod adaptive_concurrency;
 pub mod breaker;
+pub mod gc_target;
 pub mod memory_cap;
 pub mod scheduler_cap;

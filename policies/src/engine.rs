@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::arbiter::tighter;
+use crate::claim::Claims;
 use crate::decision::{Action, Decision};
 use crate::knob::{Knob, KnobName};
 use crate::snapshot::{Instance, InstanceId, Snapshot};
@@ -86,6 +87,7 @@ impl Engine {
     pub fn step(&mut self, seen: &Snapshot) -> Step {
         self.step += 1;
         self.note_hold_up(seen.at);
+        self.exchange_claims();
         let mut step = Step::default();
         for instance in &seen.instances {
             for knob in &instance.knobs {
@@ -95,6 +97,19 @@ impl Engine {
         // Processes and knobs that were not seen are gone.
         self.knobs.retain(|_, bound| bound.seen_in(self.step));
         step
+    }
+
+    /// Tells the policies of each process what the others under its memory limit claimed in the last step.
+    fn exchange_claims(&mut self) {
+        let mut claims = Claims::default();
+        for ((process, _), bound) in &self.knobs {
+            if let Some(claim) = bound.claim() {
+                claims.add(process, claim);
+            }
+        }
+        for ((process, _), bound) in &mut self.knobs {
+            bound.hear(claims.others(process));
+        }
     }
 
     /// After a stop of ourselves everything looks old for a moment: the reports that would say otherwise are on their way.

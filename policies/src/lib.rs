@@ -9,6 +9,7 @@
 
 pub mod admission;
 pub mod arbiter;
+pub mod claim;
 pub mod controllers;
 pub mod decision;
 pub mod engine;

@@ -11,10 +11,14 @@ use crate::signal::Signal;
 
 mod breaker;
 mod concurrency;
+mod gc;
+mod parallelism;
 mod pressure;
 
 pub use breaker::BreakerReason;
 pub use concurrency::ConcurrencyReason;
+pub use gc::GcReason;
+pub use parallelism::ParallelismReason;
 pub use pressure::PressureReason;
 
 /// Why.
@@ -70,6 +74,10 @@ pub enum Reason {
     Breaker(BreakerReason),
     /// Of a policy that caps a limit while something is short.
     Pressure(PressureReason),
+    /// Of a garbage-collection target.
+    Gc(GcReason),
+    /// Of the number of threads.
+    Parallelism(ParallelismReason),
 }
 
 impl Reason {
@@ -92,6 +100,8 @@ impl Reason {
             Self::Concurrency(reason) => reason.rule(),
             Self::Breaker(reason) => reason.rule(),
             Self::Pressure(reason) => reason.rule(),
+            Self::Gc(reason) => reason.rule(),
+            Self::Parallelism(reason) => reason.rule(),
         }
     }
 
@@ -101,6 +111,8 @@ impl Reason {
             Self::Concurrency(reason) => reason.evidence(),
             Self::Breaker(reason) => reason.evidence(),
             Self::Pressure(reason) => reason.evidence(),
+            Self::Gc(reason) => reason.evidence(),
+            Self::Parallelism(reason) => reason.evidence(),
             _ => Vec::new(),
         }
     }
@@ -148,6 +160,8 @@ impl fmt::Display for Reason {
             Self::Concurrency(reason) => reason.fmt(f),
             Self::Breaker(reason) => reason.fmt(f),
             Self::Pressure(reason) => reason.fmt(f),
+            Self::Gc(reason) => reason.fmt(f),
+            Self::Parallelism(reason) => reason.fmt(f),
         }
     }
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
 use crate::controllers::breaker::BreakerSpec;
+use crate::controllers::gc_target::GcTargetSpec;
+use crate::controllers::gc_target::cap::HeapCap;
+use crate::controllers::gc_target::drain::HeapDrain;
 use crate::controllers::memory_cap::MemoryCap;
 use crate::controllers::scheduler_cap::SchedulerCap;
 use crate::knob::KnobName;
@@ -71,6 +74,12 @@ pub enum Controller {
     SchedulerCap(SchedulerCap),
     /// Opens a breaker on failures.
     Breaker(BreakerSpec),
+    /// Lets a runtime use the memory that is there.
+    GcTarget(GcTargetSpec),
+    /// Holds a limit down while the live heap is too large.
+    HeapCap(HeapCap),
+    /// Drains a process that leaks.
+    HeapDrain(HeapDrain),
 }
 
 impl Controller {
@@ -81,6 +90,9 @@ impl Controller {
             Self::MemoryCap(c) => &c.knob,
             Self::SchedulerCap(c) => &c.knob,
             Self::Breaker(c) => &c.knob,
+            Self::GcTarget(c) => &c.knob,
+            Self::HeapCap(c) => &c.knob,
+            Self::HeapDrain(c) => &c.knob,
         }
     }
 
@@ -91,6 +103,9 @@ impl Controller {
             Self::MemoryCap(_) => "memory_cap",
             Self::SchedulerCap(_) => "scheduler_cap",
             Self::Breaker(_) => "breaker",
+            Self::GcTarget(_) => "gc_target",
+            Self::HeapCap(_) => "heap_cap",
+            Self::HeapDrain(_) => "heap_drain",
         }
     }
 }

@@ -1,0 +1,261 @@
+//! The estimators put together: how a process stands with its memory, once per tick.
+//!
+//! ```text
+//! least       = clamp(price / (cap x cpus), 0.15, 1)               the ratio at which collections take the cap of CPUs
+//! sustainable = (budget - overhead - least x roots) / (1 + least)  largest live heap that collections keep up with
+//! ratio       = live / sustainable
+//! ```
+
+use std::time::Duration;
+
+use super::budget::{self, Budget};
+use super::calls::Calls;
+use super::external::External;
+use super::leak::Leak;
+use super::rates::Rates;
+use super::sense::Sensed;
+use super::state::{Pressure, State, States};
+use crate::claim::{Claim, Others};
+use crate::envelope::Heap;
+use crate::policy::{Proposal, Seen};
+use crate::reason::{GcReason, Reason};
+use crate::time::Timestamp;
+
+const MI: f64 = 1024.0 * 1024.0;
+/// A smaller limit is left alone: the runtime itself needs most of it.
+const SMALLEST_LIMIT: f64 = 64.0 * MI;
+/// A limit that moved by less is the same one.
+const SAME_LIMIT: f64 = 0.005;
+/// So long a changed limit is what explains a decision.
+const CHANGE_EXPLAINS: Duration = Duration::from_secs(5);
+/// Waiting for memory, with hardly anything left to reclaim, means that the reckoning is off.
+const STALLED: f64 = 0.15;
+const FULL: f64 = 0.85;
+
+/// What the state of a heap is judged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bounds {
+    /// Share of usable CPUs that collections may take.
+    pub gc_cpu_cap: f64,
+    /// Lowest ratio of a collection, 0.15 by default.
+    pub least: f64,
+}
+
+/// How a process stands with its memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub limit: f64,
+    pub live: f64,
+    /// Memory of others, held and looked ahead.
+    pub external: f64,
+    pub margin: f64,
+    pub budget: f64,
+    pub heap: Heap,
+    /// The ratio at which collections take the cap.
+    pub least: f64,
+    /// Largest live heap that collections keep up with.
+    pub sustainable: f64,
+    /// Live heap over that.
+    pub ratio: f64,
+    pub state: State,
+    /// What explains it.
+    pub reason: Reason,
+    /// A collection ended since the last look.
+    pub collected: bool,
+    pub in_flight: Option<f64>,
+    pub bytes_per_call: Option<f64>,
+    /// Growth that the load does not explain, bytes per second, and how long it can go on.
+    pub leak: Option<(f64, Duration)>,
+}
+
+/// Looks at one process.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    rates: Rates,
+    external: External,
+    budget: Budget,
+    states: States,
+    calls: Calls,
+    leak: Leak,
+    cycles: Option<f64>,
+    limit: Option<f64>,
+    changed: Option<(Timestamp, GcReason)>,
+    others: Others,
+    claim: Option<Claim>,
+}
+
+impl Watch {
+    /// What the others under the same limit claim.
+    pub(super) const fn hear(&mut self, others: Others) {
+        self.others = others;
+    }
+
+    /// What this process claims.
+    pub(super) const fn claim(&self) -> Option<Claim> {
+        self.claim
+    }
+
+    /// # Errors
+    /// What to propose instead: something needed is unknown, no collection has ended yet, or the limit is too small.
+    pub(super) fn look(&mut self, seen: &Seen<'_>, bounds: &Bounds) -> Result<View, Proposal> {
+        let sensed = Sensed::of(seen)?;
+        if sensed.limit < SMALLEST_LIMIT {
+            let reason = GcReason::TooSmall { limit: sensed.limit };
+            return Err(Proposal { want: crate::policy::Want::Anything, ..Proposal::hold(reason) });
+        }
+        self.note_limit(seen.now, sensed.limit);
+        self.rates.update(&sensed);
+        self.calls.update(seen, self.rates.allocation());
+        self.note_claim(&sensed);
+        if sensed.live <= 0.0 {
+            return Err(Proposal::hold(Reason::Measuring { samples: 0 }));
+        }
+        Ok(self.view(seen, &sensed, bounds))
+    }
+
+    fn note_limit(&mut self, now: Timestamp, limit: f64) {
+        if let Some(before) = self.limit
+            && (limit - before).abs() > SAME_LIMIT * before
+        {
+            self.changed = Some((now, GcReason::LimitChanged { from: before, to: limit }));
+            self.limit = Some(limit);
+        }
+        self.limit.get_or_insert(limit);
+        self.changed = self.changed.filter(|(at, _)| now.since(*at) < CHANGE_EXPLAINS);
+    }
+
+    fn note_claim(&mut self, sensed: &Sensed) {
+        self.claim = sensed.group.map(|group| Claim {
+            group,
+            held: sensed.held,
+            fixed: sensed.live + sensed.overhead,
+            live: sensed.live,
+            weight: self.weight(sensed),
+        });
+    }
+
+    /// Of its share among several: the square root of what room is worth to it.
+    fn weight(&self, sensed: &Sensed) -> f64 {
+        (self.rates.price().unwrap_or(0.0) * sensed.live).sqrt()
+    }
+
+    fn view(&mut self, seen: &Seen<'_>, sensed: &Sensed, bounds: &Bounds) -> View {
+        let heap = Heap {
+            live: sensed.live,
+            roots: sensed.roots,
+            overhead: sensed.overhead,
+            cost: self.rates.price(),
+            cpus: sensed.cpus,
+        };
+        let margin = budget::margin(sensed, self.rates.allocation(), self.rates.cost());
+        let urgent = sensed.working > sensed.limit - 0.5 * margin;
+        let outside = (sensed.working - sensed.held - self.others.held).max(0.0);
+        let external = self.external.update(sensed.at, outside, urgent);
+        let stall = stalled(sensed);
+        let free = sensed.limit - external - margin;
+        let goal = stall.map_or(free, |_| free.min(sensed.runtime - 0.05 * sensed.limit));
+        let goal = budget::part(goal, sensed, self.weight(sensed), &self.others);
+        let budget = self.budget.step(seen.now, goal, sensed.limit);
+        let least = self.least(sensed, bounds);
+        let room = budget - sensed.overhead;
+        let sustainable = (room - least * sensed.roots) / (1.0 + least);
+        let ratio = if sustainable > 0.0 { sensed.live / sustainable } else { f64::INFINITY };
+        let share = self.rates.share(sensed);
+        let pressure = Pressure {
+            ratio,
+            infeasible: sensed.live + bounds.least * sensed.marked() > room,
+            unreclaimable: (sensed.live + sensed.overhead + external + self.others.fixed) / sensed.limit,
+            stall: sensed.stall,
+            share: share.map(|share| share / bounds.gc_cpu_cap),
+            limiter_fired: self.rates.limiter_fired(),
+        };
+        let state = self.states.step(seen.now, &pressure);
+        let reason = self.reason(sensed, state, &pressure, bounds, external, stall);
+        let collected = self.note_cycle(sensed);
+        let leak = self.note_leak(seen.now, sensed, sustainable, collected);
+        View {
+            limit: sensed.limit,
+            live: sensed.live,
+            external,
+            margin,
+            budget,
+            heap,
+            least,
+            sustainable,
+            ratio,
+            state,
+            reason,
+            collected,
+            in_flight: self.calls.in_flight(),
+            bytes_per_call: self.calls.bytes(),
+            leak,
+        }
+    }
+
+    fn least(&self, sensed: &Sensed, bounds: &Bounds) -> f64 {
+        let price = self.rates.price().zip(sensed.cpus);
+        let at_cap = price.map_or(bounds.least, |(price, cpus)| price / (bounds.gc_cpu_cap * cpus));
+        at_cap.min(1.0).max(bounds.least)
+    }
+
+    fn reason(
+        &self,
+        sensed: &Sensed,
+        state: State,
+        pressure: &Pressure,
+        bounds: &Bounds,
+        external: f64,
+        stall: Option<f64>,
+    ) -> Reason {
+        let (ratio, limit) = (pressure.ratio, sensed.limit);
+        let over = pressure.share.filter(|share| *share > 1.0);
+        let reason = match (self.changed, stall, state) {
+            (Some((_, change)), ..) => change,
+            (_, Some(ratio), _) => GcReason::MemoryStall { ratio },
+            (.., State::Shed) if ratio <= state.begins() && over.is_some() => GcReason::CpuShare {
+                ratio: over.unwrap_or(0.0) * bounds.gc_cpu_cap,
+                cap: bounds.gc_cpu_cap,
+            },
+            (.., State::Shed) if pressure.limiter_fired => GcReason::LimiterFired,
+            (.., State::Shed | State::Starved) => {
+                GcReason::Pressed { state: state.name(), ratio, threshold: state.begins() }
+            }
+            _ if external > 0.10 * limit => GcReason::ExternalMemory { bytes: external, limit },
+            (.., State::Watch) => {
+                GcReason::Pressed { state: state.name(), ratio, threshold: state.begins() }
+            }
+            _ => GcReason::Headroom { ratio, limit },
+        };
+        reason.into()
+    }
+
+    fn note_cycle(&mut self, sensed: &Sensed) -> bool {
+        let before = std::mem::replace(&mut self.cycles, sensed.cycles);
+        before.is_some() && before != sensed.cycles
+    }
+
+    fn note_leak(
+        &mut self,
+        now: Timestamp,
+        sensed: &Sensed,
+        sustainable: f64,
+        collected: bool,
+    ) -> Option<(f64, Duration)> {
+        let in_flight = self.calls.in_flight()?;
+        let explained = self.calls.bytes().unwrap_or(0.0) * in_flight;
+        if collected {
+            self.leak.update(now, sensed.live - explained, in_flight);
+        }
+        let slope = self.leak.slope()?;
+        let left = ((sustainable - sensed.live) / slope).clamp(0.0, 86_400.0);
+        Some((slope, Duration::from_secs_f64(left)))
+    }
+}
+
+/// Tasks wait for memory, or the limit is hit, with hardly anything left to reclaim.
+fn stalled(sensed: &Sensed) -> Option<f64> {
+    let stall = sensed.stall.unwrap_or(0.0);
+    let hit = sensed.limit_hits.is_some_and(|hits| hits > 0.0);
+    ((stall > STALLED || hit) && sensed.working > FULL * sensed.limit).then_some(stall)
+}
+
