@@ -12,6 +12,8 @@
 //! cap   = calls, within 0.7 and 1.1 (+ 2) of those in flight now, at least `floor`
 //! ```
 //!
+//! It lets go where the calls in flight are no more than a twentieth of the live heap: fewer of them would help nobody.
+//!
 //! A step from what was in flight, and not a limit out of a model: bytes per call are an upper bound, and their error changes
 //! how large the steps are, not where they lead.
 //!
@@ -42,6 +44,8 @@ const LEAST_OF_IN_FLIGHT: f64 = 0.7;
 const MOST_OF_IN_FLIGHT: f64 = 1.1;
 const MORE_CALLS: f64 = 2.0;
 const WHEN_UNKNOWN: f64 = 0.9;
+/// Where calls in flight are less than this share of the live heap, fewer of them help nobody.
+const MATTERS: f64 = 0.05;
 
 /// Parameters of the cap.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +111,8 @@ impl Policy for HeapCapPolicy {
             (Ok(view), Ok(_)) => view,
             (Err(unknown), _) | (_, Err(unknown)) => return unknown,
         };
-        let in_flight = view.in_flight.filter(|_| view.state >= State::Shed);
+        let matters = |calls: f64| view.bytes_per_call.is_none_or(|bytes| bytes * calls > MATTERS * view.live);
+        let in_flight = view.in_flight.filter(|calls| view.state >= State::Shed && matters(*calls));
         let Some(in_flight) = in_flight else {
             self.fit = None;
             return Proposal::new(Want::Anything, Action::Hold, view.reason);

@@ -7,16 +7,16 @@
 //! Input: those of [`super`] and the counters of the limiter. Output: a switch; on means drain. Once on it stays on until
 //! the process is another one.
 //!
-//! On when, for eight looks in a row, the live heap is over 0.9 of what collections keep up with, grows in a way that
-//! calls in flight do not explain (gc_target/leak.rs), and has less than `before` left. The time left is that to the end
-//! of collections keeping up, not to a kill.
+//! On when, for eight looks in a row, the live heap is more than collections keep up with, grows in a way that calls in
+//! flight do not explain (gc_target/leak.rs), and has less than `before` left; or is over 0.9 of that, with less than five
+//! seconds left. The time left is that until collections take one and a half times their cap, not that until a kill.
 //!
 //! | parameter | default | range | raising it | lowering it |
 //! |---|---|---|---|---|
 //! | `before` | 60 s | 1 s to 1 h | drains earlier, also what only might leak | less time to finish |
 //! | `gc_cpu_cap` | 20 % | 2 % to 50 % | drains later | drains earlier |
 //!
-//! Failure modes: a cache that fills up to the last tenth is drained like a leak. Without signals it keeps what it said for
+//! Failure modes: a cache that fills beyond what collections keep up with is drained like a leak. Without signals it keeps what it said for
 //! ten seconds, then lets go. How many replicas may drain at once is not known here: readiness and the platform's
 //! disruption budget decide.
 
@@ -36,6 +36,8 @@ use crate::value::Value;
 
 /// So many looks in a row must agree.
 const LOOKS: u32 = 8;
+/// With less left than that, it does not wait for the heap to be at its end.
+const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// Parameters of the drain.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +81,9 @@ impl HeapDrainPolicy {
 
     /// The leak, if there is so little time left.
     fn leak(&self, view: &View) -> Option<GcReason> {
-        let (slope, left) = view.leak.filter(|_| view.ratio > State::Shed.begins())?;
-        let horizon = self.spec.before;
+        let (slope, left) = view.leak?;
+        let urgent = view.ratio > State::Shed.begins() && left < LAST_MOMENT;
+        let horizon = if view.ratio >= State::Starved.begins() || urgent { self.spec.before } else { return None };
         (left < horizon).then_some(GcReason::Leak { left, horizon, slope })
     }
 }

@@ -30,6 +30,8 @@ const SAME_LIMIT: f64 = 0.005;
 const CHANGE_EXPLAINS: Duration = Duration::from_secs(5);
 /// Waiting for memory, with hardly anything left to reclaim, means that the reckoning is off.
 const STALLED: f64 = 0.15;
+/// Collections that take so many times their cap of CPUs are a brown-out.
+const BROWN_OUT: f64 = 1.5;
 const FULL: f64 = 0.85;
 
 /// What the state of a heap is judged by.
@@ -158,7 +160,8 @@ impl Watch {
         let budget = self.budget.step(seen.now, goal, sensed.limit);
         let least = self.least(sensed, bounds);
         let room = budget - sensed.overhead;
-        let sustainable = (room - least * sensed.roots) / (1.0 + least);
+        let largest = |least: f64| (room - least * sensed.roots) / (1.0 + least);
+        let sustainable = largest(least);
         let ratio = if sustainable > 0.0 { sensed.live / sustainable } else { f64::INFINITY };
         let share = self.rates.share(sensed);
         let pressure = Pressure {
@@ -172,7 +175,8 @@ impl Watch {
         let state = self.states.step(seen.now, &pressure);
         let reason = self.reason(sensed, state, &pressure, bounds, external, stall);
         let collected = self.note_cycle(sensed);
-        let leak = self.note_leak(seen.now, sensed, sustainable, collected);
+        let end = largest((least / BROWN_OUT).max(bounds.least));
+        let leak = self.note_leak(seen.now, sensed, end, collected);
         View {
             limit: sensed.limit,
             live: sensed.live,
@@ -238,16 +242,16 @@ impl Watch {
         &mut self,
         now: Timestamp,
         sensed: &Sensed,
-        sustainable: f64,
+        end: f64,
         collected: bool,
     ) -> Option<(f64, Duration)> {
         let in_flight = self.calls.in_flight()?;
         let explained = self.calls.bytes().unwrap_or(0.0) * in_flight;
         if collected {
-            self.leak.update(now, sensed.live - explained, in_flight);
+            self.leak.update(now, sensed.live, explained);
         }
         let slope = self.leak.slope()?;
-        let left = ((sustainable - sensed.live) / slope).clamp(0.0, 86_400.0);
+        let left = ((end - sensed.live) / slope).clamp(0.0, 86_400.0);
         Some((slope, Duration::from_secs_f64(left)))
     }
 }

@@ -144,7 +144,8 @@ impl World {
 
     fn step(&mut self, workload: &Workload, rng: &mut Rng) -> bool {
         let now = self.now;
-        let admitted = self.service.arrive(now, STEP, self.calls, rng);
+        self.service.arrive(now, STEP, self.calls, rng);
+        let begun = self.service.begin(now, self.runtime.room(STEP));
         let threads = f64::from(self.threads).min(workload.cores);
         // A thread that hangs in the kernel takes its place along.
         let places = 1.0 + workload.stall;
@@ -163,7 +164,7 @@ impl World {
         self.blocked = done.used / STEP * workload.stall;
         let stood = STEP * (1.0 - part) + (runnable - running).max(0.0) / threads.max(1.0) * workload.work;
         self.wait = stood.max(self.wait * (1.0 - STEP));
-        let allocated = admitted + done.allocated + before;
+        let allocated = begun + done.allocated + before;
         let alive = workload.kept.at(now) + self.burst(workload, now) + self.service.held();
         let calls = f64::from(self.service.in_flight());
         let ended = self.runtime.step(STEP, share, done.used, allocated, alive, calls);
@@ -225,7 +226,8 @@ impl Tally {
 
     fn finish(mut self, workload: &Workload, world: &World, pushes: u32) -> Outcome {
         let runtime = &world.runtime;
-        let (cycles, gc_seconds, throttled) = self.start.unwrap_or_default();
+        let now = (runtime.cycles, runtime.gc_seconds, world.quota.throttled_seconds);
+        let (cycles, gc_seconds, throttled) = self.start.unwrap_or(now);
         let passed = (world.now - workload.warm_up).max(STEP);
         let outcome = &mut self.outcome;
         outcome.cycles = runtime.cycles - cycles;

@@ -20,6 +20,11 @@ const SMALLEST_HEAP: f64 = 4.0 * MI;
 /// The runtime keeps this much more than the goal mapped, and unmaps the rest so fast.
 const RETAINED: f64 = 1.1;
 const SCAVENGED_PER_SECOND: f64 = 64.0 * MI;
+/// What can be allocated beyond the goal of a collection that is late.
+/// Fresh memory that can be touched at all.
+const FRESH_PER_SECOND: f64 = 2000.0 * MI;
+const MOST_CREDIT: f64 = 20.0 * MI;
+const TRICKLE_PER_SECOND: f64 = 100.0 * MI;
 
 /// A collection under way.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +59,12 @@ pub struct Runtime {
     pub limiter_cycle: u64,
     mark_cost: f64,
     calls: f64,
+    threads: f64,
     bucket: f64,
     limited: bool,
     marking: Option<Marking>,
+    /// What the trickle has let through and nobody took.
+    credit: f64,
     /// Bytes per second, lately.
     allocation: f64,
 }
@@ -86,9 +94,11 @@ impl Runtime {
             limiter_cycle: 0,
             mark_cost,
             calls: 0.0,
+            threads: 1.0,
             bucket: 0.0,
             limited: false,
             marking: None,
+            credit: 0.0,
             allocation: 0.0,
         }
     }
@@ -114,6 +124,15 @@ impl Runtime {
         by_ratio.min(0.97 * (self.limit - self.overhead())).max(self.live)
     }
 
+    /// Bytes that calls may allocate at once in a step: up to the goal. Beyond it, who allocates has to help marking, and
+    /// memory comes in a trickle; unless the CPU time for that is limited.
+    pub fn room(&self, seconds: f64) -> f64 {
+        if self.limited {
+            return FRESH_PER_SECOND * seconds;
+        }
+        (self.goal() - self.objects).max(self.credit + TRICKLE_PER_SECOND * seconds)
+    }
+
     /// Puts a setting in force.
     pub fn set(&mut self, setting: Setting) {
         if let Some(percent) = setting.percent {
@@ -126,6 +145,7 @@ impl Runtime {
 
     /// CPU time for marking in a step of `seconds` on `threads`, of which `idle` would be idle.
     pub fn share(&mut self, seconds: f64, threads: f64, idle: f64) -> Share {
+        self.threads = threads;
         let Some(marking) = &self.marking else { return Share { marking: 0.0, idle: 0.0 } };
         let left = (self.goal() - self.objects).max(0.0);
         let in_time = if self.allocation > 0.0 { marking.work_left * self.allocation / left.max(1.0) } else { 0.0 };
@@ -139,11 +159,12 @@ impl Runtime {
     /// True when a collection ended.
     pub fn step(&mut self, seconds: f64, share: Share, busy: f64, allocated: f64, alive: f64, calls: f64) -> bool {
         self.calls = calls;
+        self.credit = (self.credit + TRICKLE_PER_SECOND * seconds - allocated).clamp(0.0, MOST_CREDIT);
         self.objects += allocated;
         self.allocated += allocated;
         self.allocation += (allocated / seconds - self.allocation) * (seconds / 0.1).min(1.0);
         self.gc_seconds += share.marking;
-        self.fill_bucket(share.marking, busy, seconds);
+        self.fill_bucket(share.marking, busy, self.threads);
         let ended = match &mut self.marking {
             Some(marking) => {
                 marking.work_left -= share.marking + share.idle;
@@ -180,9 +201,8 @@ impl Runtime {
         (self.goal() - self.allocation * marking).clamp(self.live + 0.7 * way, self.live + 0.95 * way)
     }
 
-    fn fill_bucket(&mut self, marking: f64, busy: f64, seconds: f64) {
-        let capacity = 1.0;
-        self.bucket = (self.bucket + marking - busy.max(0.1 * seconds)).clamp(0.0, capacity);
+    fn fill_bucket(&mut self, marking: f64, busy: f64, capacity: f64) {
+        self.bucket = (self.bucket + marking - busy).clamp(0.0, capacity);
         self.limited = if self.limited { self.bucket > 0.0 } else { self.bucket >= capacity };
     }
 

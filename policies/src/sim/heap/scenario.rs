@@ -131,9 +131,10 @@ impl Workload {
         }
     }
 
-    /// W7: the limit is resized from 512 to 384 to 768 MiB.
+    /// W7: the limit is resized from 512 to 384 MiB, in steps over five seconds, and then to 768 MiB at once. A kernel does not
+    /// lower a limit under what is in use: it refuses, or kills.
     pub fn w7() -> Self {
-        let limit = vec![(0.0, 512.0), (24.99, 512.0), (25.0, 384.0), (44.99, 384.0), (45.0, 768.0)];
+        let limit = vec![(0.0, 512.0), (25.0, 512.0), (30.0, 384.0), (44.99, 384.0), (45.0, 768.0)];
         let limit = Line(limit.into_iter().map(|(at, mib)| (at, mib * MI)).collect());
         Self { limit, ..Self::steady("w7", 150.0) }
     }

@@ -12,6 +12,8 @@ use crate::totals::{SQUARE_UNIT_NANOS, Totals};
 struct Cohort {
     calls: u32,
     came: f64,
+    /// When it got its memory; infinite before.
+    began: f64,
     /// CPU seconds that each still needs.
     work: f64,
 }
@@ -31,6 +33,8 @@ pub struct Service {
     workload: Workload,
     cohorts: VecDeque<Cohort>,
     in_flight: u32,
+    /// Of these, the ones that have got their memory.
+    begun: u32,
     /// As the SDK's limiter counts.
     pub totals: Totals,
     /// Latencies of answers since the end of the warm-up, seconds, and how many calls each.
@@ -50,6 +54,7 @@ impl Service {
             workload: workload.clone(),
             cohorts: VecDeque::new(),
             in_flight: 0,
+            begun: 0,
             totals: Totals::default(),
             latencies: Vec::new(),
             arrived: 0,
@@ -63,14 +68,14 @@ impl Service {
         self.in_flight
     }
 
-    /// Calls come within a step; at most `limit` may be in flight. Gives the bytes that the admitted ones keep alive.
-    pub fn arrive(&mut self, now: f64, seconds: f64, limit: f64, rng: &mut Rng) -> f64 {
+    /// Calls come within a step; at most `limit` may be in flight.
+    pub fn arrive(&mut self, now: f64, seconds: f64, limit: f64, rng: &mut Rng) {
         let came = poisson(self.workload.rate.at(now) * seconds, rng);
         let counted = now >= self.workload.warm_up;
         self.arrived += u64::from(if counted { came } else { 0 });
         self.totals.arrived += u64::from(came);
         if self.draining {
-            return 0.0;
+            return;
         }
         let room = (limit.max(0.0) as u32).saturating_sub(self.in_flight);
         let admitted = came.min(room);
@@ -82,9 +87,25 @@ impl Service {
         self.in_flight += admitted;
         self.totals.in_flight_peak = self.totals.in_flight_peak.max(u64::from(self.in_flight));
         if admitted > 0 {
-            self.cohorts.push_back(Cohort { calls: admitted, came: now, work: self.workload.work });
+            let work = self.workload.work;
+            self.cohorts.push_back(Cohort { calls: admitted, came: now, began: f64::INFINITY, work });
         }
-        f64::from(admitted) * self.workload.held
+    }
+
+    /// Calls that came get the memory that they keep, in their order, as long as there is `room`; gives the bytes.
+    pub fn begin(&mut self, now: f64, room: f64) -> f64 {
+        let first = self.cohorts.partition_point(|cohort| cohort.began.is_finite());
+        let mut taken = 0.0;
+        for cohort in self.cohorts.iter_mut().skip(first) {
+            let bytes = f64::from(cohort.calls) * self.workload.held;
+            if taken + bytes > room {
+                break;
+            }
+            cohort.began = now;
+            self.begun += cohort.calls;
+            taken += bytes;
+        }
+        taken
     }
 
     /// Calls that want a CPU now.
@@ -94,7 +115,7 @@ impl Service {
 
     fn waited(&self, now: f64) -> impl Iterator<Item = &Cohort> {
         let wait = self.workload.wait;
-        self.cohorts.iter().take_while(move |cohort| cohort.came + wait <= now)
+        self.cohorts.iter().take_while(move |cohort| cohort.began + wait <= now)
     }
 
     /// Shares CPU seconds among the runnable calls, alike, each at most one CPU; those that are done leave.
@@ -108,7 +129,7 @@ impl Service {
                 break;
             }
             let each = (available / f64::from(runnable)).min(seconds);
-            for cohort in self.cohorts.iter_mut().take_while(|cohort| cohort.came + wait <= now) {
+            for cohort in self.cohorts.iter_mut().take_while(|cohort| cohort.began + wait <= now) {
                 let used = each.min(cohort.work);
                 cohort.work -= used;
                 done.used += used * f64::from(cohort.calls);
@@ -136,6 +157,7 @@ impl Service {
         let (calls, latency) = (u64::from(cohort.calls), now - cohort.came);
         let in_time = latency <= self.workload.deadline;
         self.in_flight -= cohort.calls;
+        self.begun -= cohort.calls;
         let totals = &mut self.totals;
         totals.completed += calls;
         totals.late += if in_time { 0 } else { calls };
@@ -152,7 +174,7 @@ impl Service {
 
     /// Bytes that the calls in flight keep alive.
     pub fn held(&self) -> f64 {
-        f64::from(self.in_flight) * self.workload.held
+        f64::from(self.begun) * self.workload.held
     }
 
     /// A percentile, 0 to 1, of the latencies, seconds.
