@@ -35,6 +35,40 @@ fn main() {
             println!("| {name} | {} |", row(&run(&workload, hand(name, &workload), 1)));
         }
     }
+    threads_tables(&wanted);
+}
+
+fn threads_tables(wanted: &[String]) {
+    let workloads = [
+        ("w8 quota 2 of 8", Workload::w8(2.0, 0.6)),
+        ("w8 quota 0.5 of 8", Workload::w8(0.5, 0.5)),
+        ("w8 quota 2 of 8, calls hang in the kernel", Workload::w8_stalled()),
+    ];
+    for (title, workload) in workloads {
+        if !wanted.is_empty() && !wanted.iter().any(|name| title.starts_with(name.as_str())) {
+            continue;
+        }
+        println!("\n{title}\n");
+        println!("| threads | throttled % | in time % | p50 ms | p99 ms | threads at the end | pushes |");
+        println!("|---|---|---|---|---|---|---|");
+        for threads in [8, 4, 3, 2, 1] {
+            let workload = workload.clone().with_threads(threads);
+            threads_row(&threads.to_string(), &run(&workload, hand("automemlimit", &workload), 1));
+        }
+        threads_row("setpoint", &run(&workload, hand("setpoint-cores", &workload), 1));
+    }
+}
+
+fn threads_row(title: &str, outcome: &Outcome) {
+    println!(
+        "| {title} | {:.1} | {:.1} | {:.0} | {:.0} | {} | {} |",
+        100.0 * outcome.throttled,
+        100.0 * outcome.in_time,
+        1e3 * outcome.p50,
+        1e3 * outcome.p99,
+        outcome.threads.last().copied().unwrap_or_default(),
+        outcome.pushes,
+    );
 }
 
 fn row(outcome: &Outcome) -> String {

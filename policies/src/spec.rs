@@ -10,6 +10,7 @@ use crate::controllers::gc_target::GcTargetSpec;
 use crate::controllers::gc_target::cap::HeapCap;
 use crate::controllers::gc_target::drain::HeapDrain;
 use crate::controllers::memory_cap::MemoryCap;
+use crate::controllers::parallelism::Parallelism;
 use crate::controllers::scheduler_cap::SchedulerCap;
 use crate::knob::KnobName;
 use crate::lease::Lease;
@@ -80,6 +81,8 @@ pub enum Controller {
     HeapCap(HeapCap),
     /// Drains a process that leaks.
     HeapDrain(HeapDrain),
+    /// Finds how many threads run application code.
+    Parallelism(Parallelism),
 }
 
 impl Controller {
@@ -93,6 +96,7 @@ impl Controller {
             Self::GcTarget(c) => &c.knob,
             Self::HeapCap(c) => &c.knob,
             Self::HeapDrain(c) => &c.knob,
+            Self::Parallelism(c) => &c.knob,
         }
     }
 
@@ -106,6 +110,7 @@ impl Controller {
             Self::GcTarget(_) => "gc_target",
             Self::HeapCap(_) => "heap_cap",
             Self::HeapDrain(_) => "heap_drain",
+            Self::Parallelism(_) => "parallelism",
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::controllers::gc_target::GcTargetPolicy;
 use crate::controllers::gc_target::cap::HeapCapPolicy;
 use crate::controllers::gc_target::drain::HeapDrainPolicy;
 use crate::controllers::memory_cap::MemoryCapPolicy;
+use crate::controllers::parallelism::ParallelismPolicy;
 use crate::controllers::scheduler_cap::SchedulerCapPolicy;
 use crate::decision::{Action, Decision, Overruled};
 use crate::guard::Guard;
@@ -44,6 +45,7 @@ impl Running {
             Controller::GcTarget(c) => Box::new(GcTargetPolicy::new(c.clone())),
             Controller::HeapCap(c) => Box::new(HeapCapPolicy::new(c.clone())),
             Controller::HeapDrain(c) => Box::new(HeapDrainPolicy::new(c.clone())),
+            Controller::Parallelism(c) => Box::new(ParallelismPolicy::new(c.clone())),
         };
         Self {
             spec: spec.clone(),

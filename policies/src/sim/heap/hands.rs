@@ -10,6 +10,7 @@ use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
 use crate::controllers::gc_target::cap::HeapCap;
 use crate::controllers::gc_target::drain::HeapDrain;
 use crate::controllers::gc_target::{GcTargetSpec, Rule};
+use crate::controllers::parallelism::{Follow, Parallelism};
 use crate::envelope::{GcMode, GcTarget};
 use crate::knob::KnobName;
 use crate::spec::Controller;
@@ -44,6 +45,7 @@ pub fn hand(name: &str, workload: &Workload) -> Hand {
         "setpoint" => vec![target(GcMode::Throughput), cap(), drain()],
         "setpoint-limiter" => vec![target(GcMode::Throughput), cap(), drain(), limiter(workload)],
         "setpoint-uncoupled" => vec![target(GcMode::Throughput), drain()],
+        "setpoint-cores" => vec![target(GcMode::Throughput), cap(), cores()],
         "setpoint-frugal" => vec![target(GcMode::Frugal), cap(), drain()],
         known if NAMES.contains(&known) => return Hand::Inside(inside),
         other => panic!("nobody is called {other}"),
@@ -71,6 +73,12 @@ pub fn cap() -> Controller {
 pub fn drain() -> Controller {
     let spec = HeapDrain::try_new(knob("drain"), GcTarget::GC_CPU_CAP, HeapDrain::BEFORE);
     Controller::HeapDrain(spec.expect("defaults are sound"))
+}
+
+/// Our number of threads.
+pub fn cores() -> Controller {
+    let spec = Parallelism::try_new(knob(Parallelism::KNOB), Follow::Quota, false, None, None);
+    Controller::Parallelism(spec.expect("defaults are sound"))
 }
 
 /// Our concurrency law, which sees latency alone.

@@ -129,7 +129,7 @@ impl World {
             quota: Quota::new(workload.quota),
             limit: workload.limit.at(0.0),
             working: 0.0,
-            threads: workload.cores as u32,
+            threads: workload.threads,
             calls: f64::INFINITY,
             used: 0.0,
             wait: 0.0,

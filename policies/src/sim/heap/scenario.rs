@@ -60,6 +60,8 @@ pub struct Workload {
     pub mark_cost: f64,
     /// CPUs of the machine.
     pub cores: f64,
+    /// Threads that run application code at the start.
+    pub threads: u32,
     /// CPU quota.
     pub quota: Option<f64>,
     /// An answer after this is worth nothing.
@@ -84,6 +86,7 @@ impl Workload {
             garbage: 200.0 * 1024.0,
             mark_cost: 0.8e-9,
             cores: 2.0,
+            threads: 2,
             quota: None,
             deadline: 1.0,
         }
@@ -144,13 +147,14 @@ impl Workload {
         let work = 0.001;
         Self {
             cores: 8.0,
+            threads: 8,
             quota: Some(quota),
             work,
             rate: Line::constant(load * quota / work),
             garbage: 100.0 * 1024.0,
             limit: Line::constant(1024.0 * MI),
-            seconds: 120.0,
-            warm_up: 60.0,
+            seconds: 150.0,
+            warm_up: 90.0,
             deadline: 0.25,
             ..Self::steady("w8", 60.0)
         }
@@ -158,7 +162,13 @@ impl Workload {
 
     /// W8 with calls that hang in the kernel three times as long as they compute.
     pub fn w8_stalled() -> Self {
-        Self { stall: 3.0, ..Self::w8(2.0, 0.55) }
+        Self { stall: 3.0, ..Self::w8(2.0, 0.4) }
+    }
+
+    /// The same with another number of threads at the start.
+    #[must_use]
+    pub fn with_threads(self, threads: u32) -> Self {
+        Self { threads, ..self }
     }
 
     /// What calls and bursts keep alive at most, with what is kept, over the limit; without queues.
