@@ -29,7 +29,9 @@ fn main() {
         }
         let live = 100.0 * workload.live_over_limit();
         println!("\n{title}: live sets up to {live:.0} % of {:.0} MiB\n", workload.limit.at(0.0) / MI);
-        println!("| tuner | end | collections | GC CPU % | bad s | in time % | p50 ms | p99 ms | peak % | pushes |");
+        println!(
+            "| tuner | end | collections | GC CPU % | bad s | in time % | p50 ms | p99 ms | peak % | pushes |"
+        );
         println!("|---|---|---|---|---|---|---|---|---|---|");
         for name in NAMES {
             println!("| {name} | {} |", row(&run(&workload, hand(name, &workload), 1)));

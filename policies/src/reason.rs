@@ -17,7 +17,7 @@ mod pressure;
 
 pub use breaker::BreakerReason;
 pub use concurrency::ConcurrencyReason;
-pub use gc::GcReason;
+pub use gc::{GcReason, HeapState};
 pub use parallelism::ParallelismReason;
 pub use pressure::PressureReason;
 

@@ -144,7 +144,8 @@ impl GcTargetPolicy {
         let big = change.abs() > SAME_BUDGET * view.limit;
         let percent = |target: &GcTarget| target.percent.map_or(0.0, f64::from);
         let moved = (percent(target) - percent(old)).abs() > SAME_PERCENT * percent(old);
-        let other = |target: &GcTarget| (target.mode, target.percent_min, target.percent_max, target.return_memory);
+        let other =
+            |target: &GcTarget| (target.mode, target.percent_min, target.percent_max, target.return_memory);
         said.state != view.state
             || other(target) != other(old)
             || (big && (change < 0.0 || passed >= LOOSER_EVERY))

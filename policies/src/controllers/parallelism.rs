@@ -103,7 +103,10 @@ impl Parallelism {
             return Err(InvalidConfig::Order { field: "max", relation: "at least", other: "min" });
         }
         if raw && follow == Follow::Quota {
-            return Err(InvalidConfig::OutOfRange { field: "raw", range: "false unless a report is followed" });
+            return Err(InvalidConfig::OutOfRange {
+                field: "raw",
+                range: "false unless a report is followed",
+            });
         }
         Ok(Self { knob, follow, raw, min, max })
     }
@@ -221,11 +224,8 @@ impl ParallelismPolicy {
 
 impl Policy for ParallelismPolicy {
     fn step(&mut self, seen: &Seen<'_>) -> Proposal {
-        let proposal = if self.spec.follow == Follow::Quota {
-            self.by_law(seen)
-        } else {
-            self.by_preset(seen)
-        };
+        let proposal =
+            if self.spec.follow == Follow::Quota { self.by_law(seen) } else { self.by_preset(seen) };
         if proposal.want == Want::Release {
             (self.room, self.wanted) = (None, None);
         }

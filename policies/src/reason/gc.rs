@@ -4,9 +4,36 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Evidence;
+use crate::controllers::gc_target::Of;
 use crate::signal::Signal;
 
 const MI: f64 = 1024.0 * 1024.0;
+
+/// How hard a heap is pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum HeapState {
+    /// Not at all.
+    #[default]
+    Normal,
+    /// No memory is given away any more.
+    Watch,
+    /// Fewer calls should be admitted.
+    Shed,
+    /// The live heap does not fit.
+    Starved,
+}
+
+impl HeapState {
+    /// The name in reasons.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Watch => "watch",
+            Self::Shed => "shed",
+            Self::Starved => "starved",
+        }
+    }
+}
 
 /// Why. Ratios 0 to 1, memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,8 +48,8 @@ pub enum GcReason {
     },
     /// The live heap is near what collections can keep up with.
     Pressed {
-        /// `watch`, `shed` or `starved`.
-        state: &'static str,
+        /// How hard.
+        state: HeapState,
         /// As in `Headroom`.
         ratio: f64,
         /// Where the state begins.
@@ -69,8 +96,6 @@ pub enum GcReason {
     Leak {
         /// Until collections cannot keep up.
         left: Duration,
-        /// A process should be gone that long before.
-        horizon: Duration,
         /// Growth, bytes per second.
         slope: f64,
     },
@@ -84,7 +109,7 @@ pub enum GcReason {
     /// A preset's ratio is above its threshold, below it, or between.
     Ratio {
         /// What is compared.
-        of: &'static str,
+        of: Of,
         /// Its value.
         ratio: f64,
         /// Its threshold.
@@ -97,7 +122,7 @@ impl GcReason {
     pub const fn rule(&self) -> &'static str {
         match self {
             Self::Headroom { .. } => "headroom",
-            Self::Pressed { state, .. } => state,
+            Self::Pressed { state, .. } => state.name(),
             Self::CpuShare { .. } => "gc_cpu",
             Self::LimiterFired => "gc_limiter",
             Self::ExternalMemory { .. } => "external_memory",
@@ -116,9 +141,7 @@ impl GcReason {
         let one = Evidence::one;
         match *self {
             Self::Headroom { ratio, .. } => one("live_over_sustainable", ratio, 1.0, "ratio"),
-            Self::Pressed { ratio, threshold, .. } => {
-                one("live_over_sustainable", ratio, threshold, "ratio")
-            }
+            Self::Pressed { ratio, threshold, .. } => one("live_over_sustainable", ratio, threshold, "ratio"),
             Self::CpuShare { ratio, cap } => one(Signal::GcCpuRatio.name(), ratio, cap, "ratio"),
             Self::ExternalMemory { bytes, limit } => one("external_memory_bytes", bytes, limit, "bytes"),
             Self::MemoryStall { ratio } => one(Signal::MemorySome.name(), ratio, 0.0, "ratio"),
@@ -128,14 +151,13 @@ impl GcReason {
                 evidence.extend(one("bytes_per_call", bytes_per_call, 0.0, "bytes"));
                 evidence
             }
-            Self::Leak { left, horizon, slope } => {
-                let mut evidence =
-                    one("time_left_seconds", left.as_secs_f64(), horizon.as_secs_f64(), "seconds");
+            Self::Leak { left, slope } => {
+                let mut evidence = one("time_left_seconds", left.as_secs_f64(), 0.0, "seconds");
                 evidence.extend(one("leak_bytes_per_second", slope, 0.0, "bytes"));
                 evidence
             }
             Self::TooSmall { limit } => one(Signal::MemoryLimitBytes.name(), limit, 64.0 * MI, "bytes"),
-            Self::Ratio { of, ratio, threshold } => one(of, ratio, threshold, "ratio"),
+            Self::Ratio { of, ratio, threshold } => one(of.name(), ratio, threshold, "ratio"),
             Self::LimiterFired | Self::Fixed => Vec::new(),
         }
     }
@@ -150,7 +172,7 @@ impl fmt::Display for GcReason {
             }
             Self::Pressed { state, ratio, threshold } => {
                 let (ratio, threshold) = (ratio * 100.0, threshold * 100.0);
-                write!(f, "{state}: live heap at {ratio:.0} % of what collections keep up with")?;
+                write!(f, "{}: live heap at {ratio:.0} % of what collections keep up with", state.name())?;
                 write!(f, ", over {threshold:.0} %")
             }
             Self::CpuShare { ratio, cap } => {
@@ -170,7 +192,7 @@ impl fmt::Display for GcReason {
                 let (ratio, kib) = (ratio * 100.0, bytes_per_call / 1024.0);
                 write!(f, "live heap at {ratio:.0} %, {kib:.0} KiB a call: {calls:.0} calls fit")
             }
-            Self::Leak { left, slope, .. } => {
+            Self::Leak { left, slope } => {
                 let (left, slope) = (left.as_secs_f64(), slope / MI);
                 write!(f, "leaks {slope:.1} MiB/s, collections keep up for {left:.0} s more")
             }
@@ -179,7 +201,8 @@ impl fmt::Display for GcReason {
             }
             Self::Fixed => f.write_str("fixed by the policy"),
             Self::Ratio { of, ratio, threshold } => {
-                write!(f, "{of} {:.0} %, threshold {:.0} %", ratio * 100.0, threshold * 100.0)
+                let (ratio, threshold) = (ratio * 100.0, threshold * 100.0);
+                write!(f, "{} {ratio:.0} %, threshold {threshold:.0} %", of.name())
             }
         }
     }

@@ -33,8 +33,6 @@ pub enum ParallelismReason {
     WantsMore {
         /// 99th percentile of their wait.
         wait: Duration,
-        /// Most that is fine.
-        threshold: Duration,
     },
     /// The same, and threads are stuck in the kernel.
     Stalled {
@@ -55,14 +53,17 @@ pub enum ParallelismReason {
         /// How long still.
         left: Duration,
     },
-    /// A preset compares a number with its thresholds.
-    Preset {
-        /// Which number.
-        signal: &'static str,
-        /// Its value.
-        observed: f64,
+    /// CPUs in use, by a rule of a field report.
+    Load {
+        /// Over all cores.
+        ratio: f64,
         /// The threshold next to it.
         threshold: f64,
+    },
+    /// How late threads run, by a rule of a field report.
+    RunDelay {
+        /// Run delay per slice.
+        delay: Duration,
     },
 }
 
@@ -77,7 +78,8 @@ impl ParallelismReason {
             Self::Stalled { .. } => "stalled_in_kernel",
             Self::Reverted { .. } => "reverted",
             Self::Judging { .. } => "judging",
-            Self::Preset { .. } => "preset",
+            Self::Load { .. } => "load",
+            Self::RunDelay { .. } => "run_delay",
         }
     }
 
@@ -94,16 +96,18 @@ impl ParallelismReason {
             Self::Starved { waiting, threshold } => {
                 one(Signal::RunDelayCores.name(), waiting, threshold, "cores")
             }
-            Self::WantsMore { wait, threshold } => {
-                let (wait, threshold) = (wait.as_secs_f64(), threshold.as_secs_f64());
-                one(Signal::SchedulerLatency.name(), wait, threshold, "seconds")
+            Self::WantsMore { wait } => {
+                one(Signal::SchedulerLatency.name(), wait.as_secs_f64(), 0.001, "seconds")
             }
             Self::Stalled { blocked, threshold } => {
                 one(Signal::BlockedThreads.name(), blocked, threshold, "1")
             }
             Self::Reverted { before, after } => one("goodput", after, before, "1/s"),
             Self::Judging { .. } => Vec::new(),
-            Self::Preset { signal, observed, threshold } => one(signal, observed, threshold, "1"),
+            Self::Load { ratio, threshold } => one("load", ratio, threshold, "ratio"),
+            Self::RunDelay { delay } => {
+                one(Signal::RunDelayPerSlice.name(), delay.as_secs_f64(), 0.015, "seconds")
+            }
         }
     }
 }
@@ -119,7 +123,7 @@ impl fmt::Display for ParallelismReason {
             Self::Starved { waiting, threshold } => {
                 write!(f, "{waiting:.1} threads wait for a CPU, over {threshold:.1}")
             }
-            Self::WantsMore { wait, .. } => {
+            Self::WantsMore { wait } => {
                 write!(f, "tasks wait {:.1} ms for a thread while CPUs are free", wait.as_secs_f64() * 1e3)
             }
             Self::Stalled { blocked, .. } => write!(f, "{blocked:.0} threads are stuck in the kernel"),
@@ -127,8 +131,11 @@ impl fmt::Display for ParallelismReason {
                 write!(f, "taken back: {after:.1} good answers/s after {before:.1}")
             }
             Self::Judging { left } => write!(f, "judging the last step for {:.0} s", left.as_secs_f64()),
-            Self::Preset { signal, observed, threshold } => {
-                write!(f, "{signal} {observed:.3}, threshold {threshold:.3}")
+            Self::Load { ratio, threshold } => {
+                write!(f, "load {:.0} %, threshold {:.0} %", ratio * 100.0, threshold * 100.0)
+            }
+            Self::RunDelay { delay } => {
+                write!(f, "threads run {:.1} ms late", delay.as_secs_f64() * 1e3)
             }
         }
     }

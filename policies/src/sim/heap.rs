@@ -18,3 +18,6 @@ pub mod runtime;
 pub mod scenario;
 pub mod service;
 pub mod setpoint;
+
+#[cfg(test)]
+mod tests;

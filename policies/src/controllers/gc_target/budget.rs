@@ -35,10 +35,7 @@ const LEAST_ROOM: f64 = 0.15;
 pub(super) fn margin(sensed: &Sensed, allocation: Option<f64>, cost: Option<f64>) -> f64 {
     let marking = cost.zip(sensed.cpus).map(|(cost, cpus)| cost * sensed.marked() / (MARKING_SHARE * cpus));
     let meanwhile = allocation.zip(marking).map_or(0.0, |(rate, seconds)| 0.5 * rate * seconds);
-    LEAST_MARGIN
-        .max(meanwhile)
-        .min(MOST_MARGIN_SHARE * sensed.limit)
-        .max(MARGIN_SHARE * sensed.limit)
+    LEAST_MARGIN.max(meanwhile).min(MOST_MARGIN_SHARE * sensed.limit).max(MARGIN_SHARE * sensed.limit)
 }
 
 /// This process's part of `total` bytes; `weight` as in its [`crate::claim::Claim`].
@@ -54,8 +51,7 @@ pub(super) fn part(total: f64, sensed: &Sensed, weight: f64, others: &Others) ->
         return fixed + room * sensed.live / live;
     }
     let weights = weight + others.weight;
-    let share =
-        if weights > 0.0 { weight / weights } else { 1.0 / (f64::from(others.processes) + 1.0) };
+    let share = if weights > 0.0 { weight / weights } else { 1.0 / (f64::from(others.processes) + 1.0) };
     fixed + LEAST_ROOM * sensed.live + (room - least) * share
 }
 

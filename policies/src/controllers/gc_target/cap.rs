@@ -111,7 +111,8 @@ impl Policy for HeapCapPolicy {
             (Ok(view), Ok(_)) => view,
             (Err(unknown), _) | (_, Err(unknown)) => return unknown,
         };
-        let matters = |calls: f64| view.bytes_per_call.is_none_or(|bytes| bytes * calls > MATTERS * view.live);
+        let matters =
+            |calls: f64| view.bytes_per_call.is_none_or(|bytes| bytes * calls > MATTERS * view.live);
         let in_flight = view.in_flight.filter(|calls| view.state >= State::Shed && matters(*calls));
         let Some(in_flight) = in_flight else {
             self.fit = None;

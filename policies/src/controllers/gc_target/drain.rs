@@ -83,17 +83,15 @@ impl HeapDrainPolicy {
     fn leak(&self, view: &View) -> Option<GcReason> {
         let (slope, left) = view.leak?;
         let urgent = view.ratio > State::Shed.begins() && left < LAST_MOMENT;
-        let horizon = if view.ratio >= State::Starved.begins() || urgent { self.spec.before } else { return None };
-        (left < horizon).then_some(GcReason::Leak { left, horizon, slope })
+        let due = (view.ratio >= State::Starved.begins() && left < self.spec.before) || urgent;
+        due.then_some(GcReason::Leak { left, slope })
     }
 }
 
 impl Policy for HeapDrainPolicy {
     fn step(&mut self, seen: &Seen<'_>) -> Proposal {
-        let bounds = Bounds {
-            gc_cpu_cap: self.spec.gc_cpu_cap,
-            least: f64::from(GcTarget::PERCENT_MIN) / 100.0,
-        };
+        let bounds =
+            Bounds { gc_cpu_cap: self.spec.gc_cpu_cap, least: f64::from(GcTarget::PERCENT_MIN) / 100.0 };
         let counters = seen.fresh_totals(STALE_AFTER);
         let view = match (self.watch.look(seen, &bounds), counters) {
             (Ok(view), Ok(_)) => view,

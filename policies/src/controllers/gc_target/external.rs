@@ -64,9 +64,8 @@ mod tests {
 
     fn run(samples: impl IntoIterator<Item = f64>) -> Vec<f64> {
         let mut external = External::default();
-        let each = |(tick, sample): (u64, f64)| {
-            external.update(Timestamp::from_millis(100 * tick), sample, false)
-        };
+        let each =
+            |(tick, sample): (u64, f64)| external.update(Timestamp::from_millis(100 * tick), sample, false);
         (0..).zip(samples).map(each).collect()
     }
 
@@ -97,9 +96,14 @@ mod tests {
 
     #[test]
     fn the_middle_one_is_found() {
-        for samples in
-            [[1.0, 2.0, 3.0], [1.0, 3.0, 2.0], [2.0, 1.0, 3.0], [2.0, 3.0, 1.0], [3.0, 1.0, 2.0], [3.0, 2.0, 1.0]]
-        {
+        for samples in [
+            [1.0, 2.0, 3.0],
+            [1.0, 3.0, 2.0],
+            [2.0, 1.0, 3.0],
+            [2.0, 3.0, 1.0],
+            [3.0, 1.0, 2.0],
+            [3.0, 2.0, 1.0],
+        ] {
             assert_eq!(median(samples), 2.0, "{samples:?}");
         }
     }

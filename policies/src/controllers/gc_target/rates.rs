@@ -80,9 +80,10 @@ impl Rates {
             return;
         }
         let cost = (now.1 - seconds) / marked;
-        self.cost = Some(self.cost.map_or(cost, |known| {
-            known + if cost < known { COST_DOWN } else { COST_UP } * (cost - known)
-        }));
+        self.cost =
+            Some(self.cost.map_or(cost, |known| {
+                known + if cost < known { COST_DOWN } else { COST_UP } * (cost - known)
+            }));
     }
 
     fn update_seconds(&mut self, sensed: &Sensed) {

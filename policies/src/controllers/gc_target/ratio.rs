@@ -173,7 +173,7 @@ impl RatioState {
         }
         self.percent = Some(percent);
         let threshold = if ratio < rule.below { rule.below } else { rule.above };
-        let reason = GcReason::Ratio { of: rule.of.name(), ratio, threshold };
+        let reason = GcReason::Ratio { of: rule.of, ratio, threshold };
         let action = match percent.total_cmp(&before) {
             std::cmp::Ordering::Less => Action::Decrease,
             std::cmp::Ordering::Equal => Action::Hold,

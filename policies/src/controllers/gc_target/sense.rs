@@ -57,7 +57,9 @@ impl Sensed {
         let quota = known(Signal::CpuQuotaCores).filter(|quota| *quota > 0.0);
         Ok(Self {
             at: seen.reading(Signal::HeapLiveBytes).map_or(seen.now, |reading| reading.at),
-            limit: known(Signal::MemoryHighBytes).filter(|high| *high > 0.0).map_or(hard, |high| high.min(hard)),
+            limit: known(Signal::MemoryHighBytes)
+                .filter(|high| *high > 0.0)
+                .map_or(hard, |high| high.min(hard)),
             working: needed(Signal::MemoryWorkingSetRatio)? * hard,
             runtime,
             held: known(Signal::ProcessAnonBytes).map_or(runtime, |anon| anon.min(runtime)),

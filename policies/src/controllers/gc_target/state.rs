@@ -13,30 +13,12 @@
 
 use std::time::Duration;
 
+pub(super) use crate::reason::HeapState as State;
 use crate::time::Timestamp;
 
 const LEAVE_AFTER: Duration = Duration::from_secs(10);
 
-/// How hard memory presses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) enum State {
-    #[default]
-    Normal,
-    Watch,
-    Shed,
-    Starved,
-}
-
 impl State {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Watch => "watch",
-            Self::Shed => "shed",
-            Self::Starved => "starved",
-        }
-    }
-
     /// The ratio at which it begins.
     pub(super) const fn begins(self) -> f64 {
         match self {

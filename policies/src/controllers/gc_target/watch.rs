@@ -216,18 +216,15 @@ impl Watch {
         let reason = match (self.changed, stall, state) {
             (Some((_, change)), ..) => change,
             (_, Some(ratio), _) => GcReason::MemoryStall { ratio },
-            (.., State::Shed) if ratio <= state.begins() && over.is_some() => GcReason::CpuShare {
-                ratio: over.unwrap_or(0.0) * bounds.gc_cpu_cap,
-                cap: bounds.gc_cpu_cap,
-            },
+            (.., State::Shed) if ratio <= state.begins() && over.is_some() => {
+                GcReason::CpuShare { ratio: over.unwrap_or(0.0) * bounds.gc_cpu_cap, cap: bounds.gc_cpu_cap }
+            }
             (.., State::Shed) if pressure.limiter_fired => GcReason::LimiterFired,
             (.., State::Shed | State::Starved) => {
-                GcReason::Pressed { state: state.name(), ratio, threshold: state.begins() }
+                GcReason::Pressed { state, ratio, threshold: state.begins() }
             }
             _ if external > 0.10 * limit => GcReason::ExternalMemory { bytes: external, limit },
-            (.., State::Watch) => {
-                GcReason::Pressed { state: state.name(), ratio, threshold: state.begins() }
-            }
+            (.., State::Watch) => GcReason::Pressed { state, ratio, threshold: state.begins() },
             _ => GcReason::Headroom { ratio, limit },
         };
         reason.into()
@@ -262,4 +259,3 @@ fn stalled(sensed: &Sensed) -> Option<f64> {
     let hit = sensed.limit_hits.is_some_and(|hits| hits > 0.0);
     ((stall > STALLED || hit) && sensed.working > FULL * sensed.limit).then_some(stall)
 }
-

@@ -117,7 +117,8 @@ impl Judge {
         if passed < OVER {
             return Verdict::Judging(OVER.saturating_sub(passed));
         }
-        let after = case.start.as_ref().zip(self.latest.as_ref()).and_then(|(start, end)| measured(start, end));
+        let after =
+            case.start.as_ref().zip(self.latest.as_ref()).and_then(|(start, end)| measured(start, end));
         let (from, to) = (case.from, case.to);
         let compared = case.before.zip(after);
         self.case = None;

@@ -9,6 +9,8 @@
 //! Load is CPUs in use over cores. The latency was read from a constant of the kernel that newer ones do not have, and a file
 //! that is not there was taken for zero; here a signal that is missing holds, then lets go. All look every five seconds.
 
+use std::time::Duration;
+
 use super::room::Room;
 use super::{DECIDE_EVERY, ParallelismPolicy, STALE_AFTER};
 use crate::policy::{Proposal, Seen};
@@ -79,7 +81,7 @@ impl ParallelismPolicy {
     fn load(&self, seen: &Seen<'_>, room: &Room, before: u32) -> Result<(u32, ParallelismReason), Proposal> {
         let load = seen.fresh(Signal::CpuUsedCores, STALE_AFTER)? / f64::from(room.cores);
         let threshold = if load < 0.3 { 0.3 } else { 0.8 };
-        let reason = ParallelismReason::Preset { signal: "load", observed: load, threshold };
+        let reason = ParallelismReason::Load { ratio: load, threshold };
         let throttled = seen.fresh(Signal::ThrottledRatio, STALE_AFTER).is_ok_and(|ratio| ratio >= 0.01);
         let most = if self.spec.raw { 2 * room.cores } else { room.max };
         let least = if self.spec.raw { room.cores } else { room.base };
@@ -98,9 +100,8 @@ impl ParallelismPolicy {
         before: u32,
     ) -> Result<(u32, ParallelismReason), Proposal> {
         let delay = seen.fresh(Signal::RunDelayPerSlice, STALE_AFTER)?;
-        let threshold = if delay < 0.005 { 0.005 } else { 0.015 };
-        let signal = Signal::RunDelayPerSlice.name();
-        let reason = ParallelismReason::Preset { signal, observed: delay, threshold };
+        let reason =
+            ParallelismReason::RunDelay { delay: Duration::try_from_secs_f64(delay).unwrap_or_default() };
         let threads = if self.spec.raw {
             raw_latency(delay, room.cores, before)
         } else if delay < 0.005 {

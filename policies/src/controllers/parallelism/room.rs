@@ -37,7 +37,8 @@ impl Room {
             _ => seen.knob.max.max(1.0),
         };
         let usable = quota.map_or(affinity, |quota| quota.min(affinity));
-        let up = |cores: f64| cores.min(affinity).ceil().clamp(1.0, f64::from(super::Parallelism::MOST)) as u32;
+        let up =
+            |cores: f64| cores.min(affinity).ceil().clamp(1.0, f64::from(super::Parallelism::MOST)) as u32;
         let lowest = quota.map_or(affinity.min(2.0), |quota| quota.floor().max(1.0)).min(affinity) as u32;
         let highest = quota.map_or(affinity, |quota| (2.0 * quota).ceil());
         let owner = |threads: u32| f64::from(threads).max(seen.knob.min).min(seen.knob.max) as u32;

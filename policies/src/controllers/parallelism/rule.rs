@@ -68,6 +68,7 @@ fn asked(seen: &Seen<'_>, room: &Room, threads: u32) -> Option<Step> {
         return up(ParallelismReason::Stalled { blocked, threshold: 0.5 * p });
     }
     let free = used.is_some_and(|used| used < 0.85 * room.usable);
-    let calm = periods.is_none_or(|periods| periods < 0.01) && waiting.is_none_or(|waiting| waiting < 0.05 * p);
-    if free && calm { up(ParallelismReason::WantsMore { wait, threshold: WAIT }) } else { None }
+    let calm =
+        periods.is_none_or(|periods| periods < 0.01) && waiting.is_none_or(|waiting| waiting < 0.05 * p);
+    if free && calm { up(ParallelismReason::WantsMore { wait }) } else { None }
 }

@@ -147,10 +147,10 @@ mod tests {
             tuner.collected(now, &mut runtime);
             runtime.limit.round()
         };
-        assert_eq!(after(0.0, 100.0), 560.0);
+        assert_eq!(after(0.0, 90.0), 560.0);
         assert_eq!(after(1.0, 400.0), 560.0, "the next one will be caused by the limit");
         assert_eq!(after(2.0, 400.0), 880.0);
-        assert_eq!(after(61.0, 100.0), 880.0);
-        assert_eq!(after(62.0, 100.0), 560.0);
+        assert_eq!(after(61.0, 90.0), 880.0);
+        assert_eq!(after(62.0, 90.0), 560.0);
     }
 }

@@ -120,7 +120,8 @@ impl Runtime {
 
     /// The size at which the running or next collection ends.
     pub fn goal(&self) -> f64 {
-        let by_ratio = (self.live + (self.live + ROOTS) * self.ratio).max(SMALLEST_HEAP * self.ratio.min(1.0));
+        let by_ratio =
+            (self.live + (self.live + ROOTS) * self.ratio).max(SMALLEST_HEAP * self.ratio.min(1.0));
         by_ratio.min(0.97 * (self.limit - self.overhead())).max(self.live)
     }
 
@@ -148,7 +149,8 @@ impl Runtime {
         self.threads = threads;
         let Some(marking) = &self.marking else { return Share { marking: 0.0, idle: 0.0 } };
         let left = (self.goal() - self.objects).max(0.0);
-        let in_time = if self.allocation > 0.0 { marking.work_left * self.allocation / left.max(1.0) } else { 0.0 };
+        let in_time =
+            if self.allocation > 0.0 { marking.work_left * self.allocation / left.max(1.0) } else { 0.0 };
         let most = if self.limited { 0.5 } else { 0.9 };
         let share = in_time.clamp(0.25 * threads, most * threads) * seconds;
         let compulsory = share.min(marking.work_left);
@@ -157,7 +159,15 @@ impl Runtime {
 
     /// A step: `marking` as granted, `busy` CPU seconds of the application, bytes allocated, bytes alive at its end.
     /// True when a collection ended.
-    pub fn step(&mut self, seconds: f64, share: Share, busy: f64, allocated: f64, alive: f64, calls: f64) -> bool {
+    pub fn step(
+        &mut self,
+        seconds: f64,
+        share: Share,
+        busy: f64,
+        allocated: f64,
+        alive: f64,
+        calls: f64,
+    ) -> bool {
         self.calls = calls;
         self.credit = (self.credit + TRICKLE_PER_SECOND * seconds - allocated).clamp(0.0, MOST_CREDIT);
         self.objects += allocated;

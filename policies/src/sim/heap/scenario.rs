@@ -111,7 +111,8 @@ impl Workload {
     /// W4: a leak of so many MiB per second.
     pub fn w4(leak: f64) -> Self {
         let seconds = 15.0 + 460.0 / leak + 30.0;
-        let kept = Line(vec![(0.0, 60.0 * MI), (15.0, 60.0 * MI), (seconds, (60.0 + 460.0 + 30.0 * leak) * MI)]);
+        let kept =
+            Line(vec![(0.0, 60.0 * MI), (15.0, 60.0 * MI), (seconds, (60.0 + 460.0 + 30.0 * leak) * MI)]);
         Self { kept, seconds, garbage: 100.0 * 1024.0, ..Self::steady("w4", 0.0) }
     }
 
@@ -125,13 +126,7 @@ impl Workload {
     pub fn w6(factor: f64) -> Self {
         let (normal, over) = (450.0, 450.0 * factor);
         let rate = vec![(0.0, normal), (20.0, normal), (20.1, over), (40.0, over), (40.1, normal)];
-        Self {
-            rate: Line(rate),
-            wait: 0.3,
-            held: 0.6 * MI,
-            garbage: 0.15 * MI,
-            ..Self::steady("w6", 60.0)
-        }
+        Self { rate: Line(rate), wait: 0.3, held: 0.6 * MI, garbage: 0.15 * MI, ..Self::steady("w6", 60.0) }
     }
 
     /// W7: the limit is resized from 512 to 384 MiB, in steps over five seconds, and then to 768 MiB at once. A kernel does not

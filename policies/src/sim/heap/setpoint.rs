@@ -198,12 +198,7 @@ impl Setpoint {
         set(Signal::CpuAffinityCores, self.cores);
         signals.set_known(Signal::CpuQuotaCores, self.quota, at);
         let quota = &world.quota;
-        self.used.push_back((
-            world.used,
-            quota.periods,
-            quota.throttled_periods,
-            quota.throttled_seconds,
-        ));
+        self.used.push_back((world.used, quota.periods, quota.throttled_periods, quota.throttled_seconds));
         if self.used.len() > MEAN_OVER {
             let now = self.used[self.used.len() - 1];
             let first = self.used.pop_front().unwrap_or(now);
