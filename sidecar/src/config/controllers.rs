@@ -9,16 +9,21 @@ use crate::yaml::Fields;
 mod adaptive_concurrency;
 mod breaker;
 mod caps;
+mod runtime;
 
 /// Reads a section; `None` when it has a problem.
 type Read = fn(Fields<'_>) -> Option<Controller>;
 
 /// The controllers that a policy chooses one of, as named in files.
-pub(super) const CONTROLLERS: [(&str, Read); 4] = [
+pub(super) const CONTROLLERS: [(&str, Read); 8] = [
     ("adaptive_concurrency", adaptive_concurrency::adaptive_concurrency),
     ("memory_cap", caps::memory_cap),
     ("scheduler_cap", caps::scheduler_cap),
     ("breaker", breaker::breaker),
+    ("gc_target", runtime::gc_target),
+    ("heap_cap", runtime::heap_cap),
+    ("heap_drain", runtime::heap_drain),
+    ("parallelism", runtime::parallelism),
 ];
 
 /// What the names of the knobs start with that a limit or a cap moves.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use setpoint_policies::decision::Decision;
 use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::reason::{GcReason, Reason};
 use setpoint_policies::spec::{Mode as PolicyMode, PolicySet};
 use setpoint_policies::value::Value;
 use setpoint_proto::message::{Channel, Evidence, Mode, Setpoint, Why};
@@ -38,11 +39,27 @@ impl Desired {
         let mut changed = false;
         for channel in Channel::ALL {
             let mut wanted =
-                decisions.iter().copied().filter(|d| Channel::of(&d.to) == channel).collect::<Vec<_>>();
+                decisions.iter().copied().filter(|d| self.channel_of(d) == channel).collect::<Vec<_>>();
             wanted.sort_by(|a, b| a.knob.cmp(&b.knob));
             changed |= update_channel(&mut self.0[channel as usize], &wanted, set);
         }
         changed
+    }
+}
+
+impl Desired {
+    /// The channel of a decision. A garbage-collection target that follows a shrunken limit must not wait for others; once a
+    /// knob went that way it keeps to it, because a frame of the old channel without it would give it back for a moment.
+    fn channel_of(&self, decision: &Decision) -> Channel {
+        let shrunken = matches!(
+            decision.reason,
+            Reason::Gc(GcReason::LimitChanged { from, to }) if to < from
+        );
+        let went = |wanted: &Arc<Wanted>| wanted.value(decision.knob.as_str()).is_some();
+        match Channel::of(&decision.to) {
+            Channel::Runtime if shrunken || self.channel(Channel::Safety).is_some_and(went) => Channel::Safety,
+            channel => channel,
+        }
     }
 }
 
@@ -91,10 +108,11 @@ fn says(set: &[Setpoint], decisions: &[&Decision], lease: &Lease) -> bool {
     set.len() == decisions.len() && set.iter().zip(decisions).all(alike)
 }
 
-/// A breaker's word is worth nothing without the sidecar: it goes back to the local breaker as soon as its lease ends.
+/// A breaker's word is worth nothing without the sidecar: it goes back to the local breaker as soon as its lease ends. So
+/// is a memory budget, because what others use goes on changing; and threads move once, because each move stops the world.
 fn lease_of(value: &Value, lease: &Lease) -> Lease {
     match value {
-        Value::Breaker(_) => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
+        Value::Breaker(_) | Value::Gc(_) | Value::Parallelism { .. } => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
         _ => *lease,
     }
 }

@@ -156,7 +156,7 @@ fn l4_a_wrong_field_is_named_with_its_place() {
         (
             "a merge key",
             with("<<: {a: b}\n    memory_cap: {knob: limit.a}"),
-            "5:5: unknown field `<<`, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker",
+            "5:5: unknown field `<<`, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker, gc_target, heap_cap, heap_drain, parallelism",
         ),
     ]);
 }
@@ -167,7 +167,7 @@ fn l4_a_wrong_policy_is_named_with_its_place() {
         (
             "no controller",
             format!("{HEAD}  - name: a\n"),
-            "4:5: policy `a` needs one of adaptive_concurrency, memory_cap, scheduler_cap, breaker",
+            "4:5: policy `a` needs one of adaptive_concurrency, memory_cap, scheduler_cap, breaker, gc_target, heap_cap, heap_drain, parallelism",
         ),
         (
             "misspelt controller",
@@ -184,7 +184,7 @@ fn l4_a_wrong_policy_is_named_with_its_place() {
             "wrong indentation",
             with("memory_cap:\n    knob: limit.a"),
             "5:5: `memory_cap`: expected a map, found nothing\n\
-             6:5: unknown field `knob`, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker",
+             6:5: unknown field `knob`, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker, gc_target, heap_cap, heap_drain, parallelism",
         ),
         (
             "duplicate name",

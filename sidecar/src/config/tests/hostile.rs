@@ -107,7 +107,8 @@ fn what_is_shown_cannot_drive_a_terminal() {
     assert_eq!(
         said,
         format!(
-            "policy.yaml:5:5: {name}, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker"
+            "policy.yaml:5:5: {name}, expected one of name, adaptive_concurrency, memory_cap, scheduler_cap, breaker, \
+             gc_target, heap_cap, heap_drain, parallelism"
         )
     );
 }
