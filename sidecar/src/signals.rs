@@ -25,7 +25,11 @@ pub fn signals(sample: &Sample) -> Signals {
     set(Signal::LimitHitsPerSecond, memory.limit_hits_per_second, memory.events_at);
     set(Signal::OomKills, memory.oom_kills.map(|kills| kills as f64), memory.events_at);
     set(Signal::MemoryHighBytes, memory.high_bytes.map(|bytes| bytes as f64), memory.at);
-    set(Signal::MemoryInactiveFileBytes, memory.inactive_file_bytes.map(|bytes| bytes as f64), memory.stat_at);
+    set(
+        Signal::MemoryInactiveFileBytes,
+        memory.inactive_file_bytes.map(|bytes| bytes as f64),
+        memory.stat_at,
+    );
     let memory_pressure = or_node(&sample.memory_pressure, &sample.node_memory_pressure);
     set(Signal::MemorySome, memory_pressure.some_1s_ratio, memory_pressure.at);
     set(Signal::MemoryFull, memory_pressure.full_1s_ratio, memory_pressure.at);

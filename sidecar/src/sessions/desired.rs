@@ -57,7 +57,9 @@ impl Desired {
         );
         let went = |wanted: &Arc<Wanted>| wanted.value(decision.knob.as_str()).is_some();
         match Channel::of(&decision.to) {
-            Channel::Runtime if shrunken || self.channel(Channel::Safety).is_some_and(went) => Channel::Safety,
+            Channel::Runtime if shrunken || self.channel(Channel::Safety).is_some_and(went) => {
+                Channel::Safety
+            }
             channel => channel,
         }
     }
@@ -112,7 +114,9 @@ fn says(set: &[Setpoint], decisions: &[&Decision], lease: &Lease) -> bool {
 /// is a memory budget, because what others use goes on changing; and threads move once, because each move stops the world.
 fn lease_of(value: &Value, lease: &Lease) -> Lease {
     match value {
-        Value::Breaker(_) | Value::Gc(_) | Value::Parallelism { .. } => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
+        Value::Breaker(_) | Value::Gc(_) | Value::Parallelism { .. } => {
+            Lease { on_expiry: OnExpiry::Baseline, ..*lease }
+        }
         _ => *lease,
     }
 }
@@ -150,5 +154,65 @@ pub fn explain(decision: &Decision) -> String {
     match decision.guarded {
         Some(rule) => format!("{}; {rule}", decision.reason),
         None => decision.reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_policies::admission::Admission;
+    use setpoint_policies::decision::Action;
+    use setpoint_policies::envelope::GcTarget;
+    use setpoint_policies::knob::KnobName;
+    use setpoint_policies::snapshot::InstanceId;
+
+    use super::*;
+
+    fn decision(value: Value, reason: Reason) -> Decision {
+        Decision {
+            id: 1,
+            instance: InstanceId("a/1".into()),
+            knob: KnobName::try_new("gc").expect("valid"),
+            from: value,
+            to: value,
+            admission: Admission::default(),
+            action: Action::Hold,
+            policy: "heap".into(),
+            reason,
+            guarded: None,
+            overruled: Vec::new(),
+        }
+    }
+
+    fn enforced() -> PolicySet {
+        PolicySet { mode: PolicyMode::Enforce, ..PolicySet::observe_only() }
+    }
+
+    #[test]
+    fn g1_a_target_goes_by_runtime_and_after_a_shrunken_limit_by_safety_for_good() {
+        let changed = |from, to| GcReason::LimitChanged { from, to }.into();
+        let mut desired = Desired::default();
+        let mut seen = Vec::new();
+        for (mib, reason) in [
+            (480_u64, Reason::Calm),
+            (700, changed(512.0, 768.0)),
+            (360, changed(768.0, 384.0)),
+            (370, Reason::Calm),
+        ] {
+            let decision = decision(Value::Gc(GcTarget::budget(mib << 20)), reason);
+            assert!(desired.update(&[&decision], &enforced()));
+            let of = |channel| desired.channel(channel).and_then(|wanted| wanted.value("gc")).is_some();
+            seen.push((of(Channel::Safety), of(Channel::Runtime)));
+        }
+        assert_eq!(seen, [(false, true), (false, true), (true, false), (true, false)]);
+    }
+
+    #[test]
+    fn w11_targets_of_a_runtime_end_with_their_lease() {
+        let lease = Lease::default();
+        let threads = Value::Parallelism { threads: 2, blocking_threads: None };
+        for value in [Value::Gc(GcTarget::budget(1 << 20)), threads] {
+            assert_eq!(lease_of(&value, &lease).on_expiry, OnExpiry::Baseline);
+        }
+        assert_eq!(lease_of(&Value::Concurrency(1.0), &lease), lease);
     }
 }

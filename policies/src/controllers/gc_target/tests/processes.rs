@@ -79,3 +79,21 @@ fn w9_a_process_of_another_group_is_memory_of_others() {
         assert!((280.0..=290.0).contains(&a) && a == b, "{groups:?}: {a} {b}");
     }
 }
+
+#[test]
+fn g1_a_new_engine_does_not_wait_with_a_budget() {
+    let controller = Controller::GcTarget(spec(Rule::Law(GcMode::Throughput)));
+    let policies = vec![PolicySpec { name: "heap".into(), controller }];
+    let set = PolicySet { policies, ..PolicySet::observe_only() };
+    let mut engine = Engine::new(Arc::new(set), Timestamp::ZERO);
+    let instances = vec![process("a", Timestamp::ZERO, None, 100.0)];
+    let step = engine.step(&Snapshot { at: Timestamp::ZERO, node: Signals::default(), instances });
+    assert_eq!(
+        mib(match step.decisions[0].to {
+            Value::Gc(target) => target.budget_bytes,
+            _ => None,
+        }),
+        286.0,
+        "a process can tell it a percentage, which without its limit would be a danger"
+    );
+}

@@ -73,7 +73,7 @@ fn mistakes_are_named_with_their_place() {
         ("gc_target: {mode: fast}", "5:23: `mode`: must be throughput, frugal, fixed or ratio"),
         ("gc_target: {mode: fixed}", "5:5: `percent`: must be given, or memory_limit, in mode fixed"),
         ("gc_target: {mode: fixed, percent: 0}", "5:39: `percent`: must be between 1 and 100000"),
-        ("gc_target: {of: usage}", "5:17: unknown field `of`, did you mean `mode`?"),
+        ("gc_target: {of: usage}", "5:17: unknown field `of`, expected one of mode, knob, gc_cpu_cap"),
         ("gc_target: {gc_cpu_cap: 90%}", "5:29: `gc_cpu_cap`: must be between 2% and 50%"),
         ("gc_target: {gc_cpu_cap: 20}", "5:29: `gc_cpu_cap`: unit missing: write 20%"),
         (
@@ -120,7 +120,13 @@ fn g2_the_preset_of_the_heap_ratio_is_the_rule_without_the_phase_of_the_cycle() 
         bounds: (20, 200),
     };
     assert_eq!(as_reported("heap-ratio"), gc(Rule::Ratio(reported)));
-    let meant = RatioRule { of: Of::LiveOverGoal, below: 0.75, recovery: 2.0, hold: Duration::from_secs(10), ..reported };
+    let meant = RatioRule {
+        of: Of::LiveOverGoal,
+        below: 0.75,
+        recovery: 2.0,
+        hold: Duration::from_secs(10),
+        ..reported
+    };
     assert_eq!(controller(preset("heap-ratio")), gc(Rule::Ratio(meant)));
 }
 
