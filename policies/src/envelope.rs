@@ -21,7 +21,7 @@
 //! the limit may go as far as `memory_limit`, and never to memory that does not exist: a limit under the live heap would
 //! have the runtime collect without end.
 //!
-//! How it is applied: on the way down the limit first, then the percentage; on the way up the other way round. `collect` and
+//! What a setting leaves out is as it was when the process started. How it is applied: on the way down the limit first, then the percentage; on the way up the other way round. `collect` and
 //! `return_memory` act once, when they turn true, and pages are given back at most every 30 s. Sources of the formulas:
 //! Go's `mgcpacer.go`, its proposal 48409 and its guide to the collector.
 
@@ -115,7 +115,7 @@ pub struct Heap {
     pub cpus: Option<f64>,
 }
 
-/// What to set in the runtime; `None`: leave it as it is.
+/// What to set in the runtime; `None`: as the process had it at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Setting {
     /// Growth of the heap between collections, percent of what is alive.
@@ -143,7 +143,7 @@ impl GcTarget {
         Self { budget_bytes: Some(bytes), percent: None, ..Self::fixed(0) }.with_mode(GcMode::Throughput)
     }
 
-    /// This percentage and no limit: the baseline of a knob.
+    /// This percentage, and the limit from the start of the process: the baseline of a knob.
     pub const fn fixed(percent: u32) -> Self {
         Self {
             mode: GcMode::Fixed,

@@ -13,9 +13,9 @@ pub enum Rule {
     Law(GcMode),
     /// Not at all.
     Fixed {
-        /// Percentage; `None`: leave it.
+        /// Percentage; `None`: that from the start of the process.
         percent: Option<u32>,
-        /// Soft limit as a share of the memory limit; `None`: leave it.
+        /// Soft limit as a share of the memory limit; `None`: that from the start of the process.
         memory_limit: Option<f64>,
     },
     /// By a rule out of a field report.

@@ -17,7 +17,7 @@ use super::sense::Sensed;
 use super::state::{Pressure, State, States};
 use crate::claim::{Claim, Others};
 use crate::envelope::Heap;
-use crate::policy::{Proposal, Seen};
+use crate::policy::{Proposal, Seen, Want};
 use crate::reason::{GcReason, Reason};
 use crate::time::Timestamp;
 
@@ -70,6 +70,16 @@ pub(super) struct View {
     pub leak: Option<(f64, Duration)>,
 }
 
+/// What there is and what it leaves, bytes.
+#[derive(Debug, Clone, Copy)]
+struct Sums {
+    external: f64,
+    margin: f64,
+    budget: f64,
+    /// Share of time that tasks waited for memory, where that counts.
+    stall: Option<f64>,
+}
+
 /// Looks at one process.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -103,7 +113,7 @@ impl Watch {
         let sensed = Sensed::of(seen)?;
         if sensed.limit < SMALLEST_LIMIT {
             let reason = GcReason::TooSmall { limit: sensed.limit };
-            return Err(Proposal { want: crate::policy::Want::Anything, ..Proposal::hold(reason) });
+            return Err(Proposal { want: Want::Anything, ..Proposal::hold(reason) });
         }
         self.note_limit(seen.now, sensed.limit);
         self.rates.update(&sensed);
@@ -142,13 +152,53 @@ impl Watch {
     }
 
     fn view(&mut self, seen: &Seen<'_>, sensed: &Sensed, bounds: &Bounds) -> View {
-        let heap = Heap {
+        let sums = self.sums(seen.now, sensed);
+        let least = self.least(sensed, bounds);
+        let room = sums.budget - sensed.overhead;
+        let largest = |least: f64| (room - least * sensed.roots) / (1.0 + least);
+        let sustainable = largest(least);
+        let unreclaimable = sensed.live + sensed.overhead + sums.external + self.others.fixed;
+        let pressure = Pressure {
+            ratio: if sustainable > 0.0 { sensed.live / sustainable } else { f64::INFINITY },
+            infeasible: sensed.live + bounds.least * sensed.marked() > room,
+            unreclaimable: unreclaimable / sensed.limit,
+            stall: sensed.stall,
+            share: self.rates.share(sensed).map(|share| share / bounds.gc_cpu_cap),
+            limiter_fired: self.rates.limiter_fired(),
+        };
+        let state = self.states.step(seen.now, &pressure);
+        let collected = self.note_cycle(sensed);
+        let end = largest((least / BROWN_OUT).max(bounds.least));
+        View {
+            limit: sensed.limit,
+            live: sensed.live,
+            external: sums.external,
+            margin: sums.margin,
+            budget: sums.budget,
+            heap: self.heap(sensed),
+            least,
+            sustainable,
+            ratio: pressure.ratio,
+            state,
+            reason: self.reason(sensed, state, &pressure, bounds, &sums),
+            collected,
+            in_flight: self.calls.in_flight(),
+            bytes_per_call: self.calls.bytes(),
+            leak: self.note_leak(seen.now, sensed, end, collected),
+        }
+    }
+
+    fn heap(&self, sensed: &Sensed) -> Heap {
+        Heap {
             live: sensed.live,
             roots: sensed.roots,
             overhead: sensed.overhead,
             cost: self.rates.price(),
             cpus: sensed.cpus,
-        };
+        }
+    }
+
+    fn sums(&mut self, now: Timestamp, sensed: &Sensed) -> Sums {
         let margin = budget::margin(sensed, self.rates.allocation(), self.rates.cost());
         let urgent = sensed.working > sensed.limit - 0.5 * margin;
         let outside = (sensed.working - sensed.held - self.others.held).max(0.0);
@@ -157,43 +207,7 @@ impl Watch {
         let free = sensed.limit - external - margin;
         let goal = stall.map_or(free, |_| free.min(sensed.runtime - 0.05 * sensed.limit));
         let goal = budget::part(goal, sensed, self.weight(sensed), &self.others);
-        let budget = self.budget.step(seen.now, goal, sensed.limit);
-        let least = self.least(sensed, bounds);
-        let room = budget - sensed.overhead;
-        let largest = |least: f64| (room - least * sensed.roots) / (1.0 + least);
-        let sustainable = largest(least);
-        let ratio = if sustainable > 0.0 { sensed.live / sustainable } else { f64::INFINITY };
-        let share = self.rates.share(sensed);
-        let pressure = Pressure {
-            ratio,
-            infeasible: sensed.live + bounds.least * sensed.marked() > room,
-            unreclaimable: (sensed.live + sensed.overhead + external + self.others.fixed) / sensed.limit,
-            stall: sensed.stall,
-            share: share.map(|share| share / bounds.gc_cpu_cap),
-            limiter_fired: self.rates.limiter_fired(),
-        };
-        let state = self.states.step(seen.now, &pressure);
-        let reason = self.reason(sensed, state, &pressure, bounds, external, stall);
-        let collected = self.note_cycle(sensed);
-        let end = largest((least / BROWN_OUT).max(bounds.least));
-        let leak = self.note_leak(seen.now, sensed, end, collected);
-        View {
-            limit: sensed.limit,
-            live: sensed.live,
-            external,
-            margin,
-            budget,
-            heap,
-            least,
-            sustainable,
-            ratio,
-            state,
-            reason,
-            collected,
-            in_flight: self.calls.in_flight(),
-            bytes_per_call: self.calls.bytes(),
-            leak,
-        }
+        Sums { external, margin, budget: self.budget.step(now, goal, sensed.limit), stall }
     }
 
     fn least(&self, sensed: &Sensed, bounds: &Bounds) -> f64 {
@@ -208,12 +222,11 @@ impl Watch {
         state: State,
         pressure: &Pressure,
         bounds: &Bounds,
-        external: f64,
-        stall: Option<f64>,
+        sums: &Sums,
     ) -> Reason {
         let (ratio, limit) = (pressure.ratio, sensed.limit);
         let over = pressure.share.filter(|share| *share > 1.0);
-        let reason = match (self.changed, stall, state) {
+        let reason = match (self.changed, sums.stall, state) {
             (Some((_, change)), ..) => change,
             (_, Some(ratio), _) => GcReason::MemoryStall { ratio },
             (.., State::Shed) if ratio <= state.begins() && over.is_some() => {
@@ -223,7 +236,7 @@ impl Watch {
             (.., State::Shed | State::Starved) => {
                 GcReason::Pressed { state, ratio, threshold: state.begins() }
             }
-            _ if external > 0.10 * limit => GcReason::ExternalMemory { bytes: external, limit },
+            _ if sums.external > 0.10 * limit => GcReason::ExternalMemory { bytes: sums.external, limit },
             (.., State::Watch) => GcReason::Pressed { state, ratio, threshold: state.begins() },
             _ => GcReason::Headroom { ratio, limit },
         };
@@ -249,7 +262,7 @@ impl Watch {
         }
         let slope = self.leak.slope()?;
         let left = ((end - sensed.live) / slope).clamp(0.0, 86_400.0);
-        Some((slope, Duration::from_secs_f64(left)))
+        Some((slope, Duration::try_from_secs_f64(left).ok()?))
     }
 }
 
