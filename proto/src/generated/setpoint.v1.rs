@@ -627,6 +627,7 @@ pub struct GcTarget {
 }
 /// Nested message and enum types in `GcTarget`.
 pub mod gc_target {
+    /// In FIXED what is unset is as it was when the process started.
     #[derive(
         Clone,
         Copy,

@@ -197,6 +197,12 @@ impl Setpoint {
         set(Signal::RunDelayCores, 0.0);
         set(Signal::CpuAffinityCores, self.cores);
         signals.set_known(Signal::CpuQuotaCores, self.quota, at);
+        self.cpu_signals(world, at, &mut signals);
+        signals
+    }
+
+    /// CPU use and throttling over the newest second, once there is one.
+    fn cpu_signals(&mut self, world: &World, at: Timestamp, signals: &mut Signals) {
         let quota = &world.quota;
         self.used.push_back((world.used, quota.periods, quota.throttled_periods, quota.throttled_seconds));
         if self.used.len() > MEAN_OVER {
@@ -211,6 +217,5 @@ impl Setpoint {
                 signals.set(Signal::ThrottledTimeRatio, (now.3 - first.3) / seconds, at);
             }
         }
-        signals
     }
 }
