@@ -51,6 +51,7 @@ pub fn settle(knob: &Knob, wishes: impl IntoIterator<Item = Want> + Clone) -> Ve
 pub fn tighter(knob: &Knob, a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Breaker(a), Value::Breaker(b)) => a.severity() > b.severity(),
+        (Value::Gc(a), Value::Gc(b)) => a.is_tighter_than(b),
         _ => knob.restrictive.tightens(b.scalar(), a.scalar()),
     }
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use crate::alert::Firing;
 use crate::arbiter::tighter;
+use crate::claim::Claims;
 use crate::decision::{Action, Decision};
 use crate::knob::{Kind, Knob, KnobName};
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
 use crate::time::Timestamp;
-use crate::value::Value;
 
 mod bound;
 
@@ -90,6 +90,7 @@ impl Engine {
     pub fn step(&mut self, seen: &Snapshot) -> Step {
         self.step += 1;
         self.note_hold_up(seen.at);
+        self.exchange_claims();
         let mut step = Step::default();
         let process = self.policies.policies.iter().any(|policy| policy.controller.knob().is_process());
         let process = process.then(self::process);
@@ -101,6 +102,19 @@ impl Engine {
         // Processes and knobs that were not seen are gone.
         self.knobs.retain(|_, bound| bound.seen_in(self.step));
         step
+    }
+
+    /// Tells the policies of each process what the others under its memory limit claimed in the last step.
+    fn exchange_claims(&mut self) {
+        let mut claims = Claims::default();
+        for ((process, _), bound) in &self.knobs {
+            if let Some(claim) = bound.claim() {
+                claims.add(process, claim);
+            }
+        }
+        for ((process, _), bound) in &mut self.knobs {
+            bound.hear(claims.others(process));
+        }
     }
 
     /// After a stop of ourselves everything looks old for a moment: the reports that would say otherwise are on their way.
@@ -154,12 +168,11 @@ fn process() -> Arc<Knob> {
 
 /// What a decision does to the knob, whatever the winner meant to do.
 fn actual(knob: &Knob, decision: &Decision) -> Action {
-    let quantity = matches!(decision.to, Value::Concurrency(_) | Value::Number(_) | Value::Rate { .. });
     match decision.action {
         Action::Probe | Action::Release => decision.action,
         _ if decision.to == decision.from => Action::Hold,
         _ if tighter(knob, &decision.to, &decision.from) => Action::Decrease,
-        stated if !quantity => stated,
+        stated if !decision.to.is_quantity() => stated,
         _ => Action::Increase,
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::envelope::GcTarget;
 use crate::value::Value;
 
 /// No name that [`KnobName::try_new`] lets pass.
@@ -252,7 +253,16 @@ impl Knob {
             Kind::RateLimit => Value::Rate { per_second: self.baseline, burst: None },
             Kind::Breaker => Value::Breaker(crate::value::Breaker::Local),
             Kind::Switch => Value::Switch(self.baseline != 0.0),
+            Kind::GcTarget => Value::Gc(GcTarget::fixed(percent(self.baseline))),
+            Kind::Parallelism => {
+                Value::Parallelism { threads: self.baseline.round() as u32, blocking_threads: None }
+            }
             _ => Value::Number(self.baseline),
         }
     }
+}
+
+/// A percentage that a target may have.
+fn percent(baseline: f64) -> u32 {
+    baseline.round().clamp(1.0, f64::from(GcTarget::PERCENT_LIMIT)) as u32
 }

@@ -10,9 +10,11 @@
 pub mod admission;
 pub mod alert;
 pub mod arbiter;
+pub mod claim;
 pub mod controllers;
 pub mod decision;
 pub mod engine;
+pub mod envelope;
 pub mod guard;
 pub mod knob;
 pub mod lease;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::admission::Admission;
 use crate::alert::Alert;
+use crate::claim::{Claim, Others};
 use crate::decision::Action;
 use crate::knob::Knob;
 use crate::reason::Reason;
@@ -113,6 +114,14 @@ pub trait Policy: std::fmt::Debug + Send {
     fn alert(&self) -> Option<Alert> {
         None
     }
+
+    /// What its process claims of a memory limit that others may share. Asked after each step.
+    fn claim(&self) -> Option<Claim> {
+        None
+    }
+
+    /// Told before each step: what the others under the same limit claimed in the last one.
+    fn hear(&mut self, _others: Others) {}
 
     /// When it must be stepped again at the latest, if sooner than the next tick.
     fn wake_at(&self) -> Option<Timestamp> {

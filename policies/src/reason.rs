@@ -11,12 +11,16 @@ use crate::signal::Signal;
 
 mod breaker;
 mod concurrency;
+mod gc;
 mod guards;
+mod parallelism;
 mod pressure;
 
 pub use breaker::BreakerReason;
 pub use concurrency::ConcurrencyReason;
+pub use gc::{GcReason, HeapState};
 pub use guards::{Burn, GuardReason, TASK_LEAK, TaskLimit};
+pub use parallelism::ParallelismReason;
 pub use pressure::PressureReason;
 
 /// Why.
@@ -74,6 +78,10 @@ pub enum Reason {
     Pressure(PressureReason),
     /// Of a guard: task leak, runtime health, service level, memory ceiling.
     Guard(GuardReason),
+    /// Of a garbage-collection target.
+    Gc(GcReason),
+    /// Of the number of threads.
+    Parallelism(ParallelismReason),
 }
 
 impl Reason {
@@ -97,6 +105,8 @@ impl Reason {
             Self::Breaker(reason) => reason.rule(),
             Self::Pressure(reason) => reason.rule(),
             Self::Guard(reason) => reason.rule(),
+            Self::Gc(reason) => reason.rule(),
+            Self::Parallelism(reason) => reason.rule(),
         }
     }
 
@@ -107,6 +117,8 @@ impl Reason {
             Self::Breaker(reason) => reason.evidence(),
             Self::Pressure(reason) => reason.evidence(),
             Self::Guard(reason) => reason.evidence(),
+            Self::Gc(reason) => reason.evidence(),
+            Self::Parallelism(reason) => reason.evidence(),
             _ => Vec::new(),
         }
     }
@@ -155,6 +167,8 @@ impl fmt::Display for Reason {
             Self::Breaker(reason) => reason.fmt(f),
             Self::Pressure(reason) => reason.fmt(f),
             Self::Guard(reason) => reason.fmt(f),
+            Self::Gc(reason) => reason.fmt(f),
+            Self::Parallelism(reason) => reason.fmt(f),
         }
     }
 }

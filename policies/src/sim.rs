@@ -7,6 +7,7 @@
 pub mod arrivals;
 pub mod distribution;
 pub mod draw;
+pub mod heap;
 pub mod law;
 pub mod link;
 pub mod peers;

@@ -47,14 +47,14 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The counters behind a knob: its own, else those of the limiter of the same resource (`limit.db` for `breaker.db`).
+    /// The counters behind a knob: its own, else those of the limiter of the same resource (`limit.db` for `breaker.db`). A
+    /// knob of the whole process (`gc`) goes by what comes in: by `limit.inbound`, or by the only limiter.
     pub fn totals_of(&self, knob: &KnobName) -> Option<&Received> {
+        let of = |resource| self.totals.iter().find(|(name, _)| name.resource() == Some(resource));
+        let only = || self.totals.iter().next().filter(|_| self.totals.len() == 1);
         self.totals.get(knob).or_else(|| {
-            let resource = knob.resource()?;
-            self.totals
-                .iter()
-                .find(|(name, _)| name.resource() == Some(resource))
-                .map(|(_, received)| received)
+            let found = knob.resource().map_or_else(|| of("inbound").or_else(only), of);
+            found.map(|(_, received)| received)
         })
     }
 }

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
 use crate::controllers::breaker::BreakerSpec;
+use crate::controllers::gc_target::GcTargetSpec;
+use crate::controllers::gc_target::cap::HeapCap;
+use crate::controllers::gc_target::drain::HeapDrain;
 use crate::controllers::memory_cap::MemoryCap;
 use crate::controllers::memory_ceiling::MemoryCeiling;
+use crate::controllers::parallelism::Parallelism;
 use crate::controllers::runtime_health::RuntimeHealth;
 use crate::controllers::scheduler_cap::SchedulerCap;
 use crate::controllers::slo::Slo;
@@ -86,6 +90,14 @@ pub enum Controller {
     Slo(Slo),
     /// Holds a limit at what memory has room for.
     MemoryCeiling(MemoryCeiling),
+    /// Lets a runtime use the memory that is there.
+    GcTarget(GcTargetSpec),
+    /// Holds a limit down while the live heap is too large.
+    HeapCap(HeapCap),
+    /// Drains a process that leaks.
+    HeapDrain(HeapDrain),
+    /// Finds how many threads run application code.
+    Parallelism(Parallelism),
 }
 
 impl Controller {
@@ -101,6 +113,10 @@ impl Controller {
             Self::RuntimeHealth(c) => &c.knob,
             Self::Slo(c) => &c.knob,
             Self::MemoryCeiling(c) => &c.knob,
+            Self::GcTarget(c) => &c.knob,
+            Self::HeapCap(c) => &c.knob,
+            Self::HeapDrain(c) => &c.knob,
+            Self::Parallelism(c) => &c.knob,
         }
     }
 
@@ -116,6 +132,10 @@ impl Controller {
             Self::RuntimeHealth(_) => "runtime_health",
             Self::Slo(_) => "slo",
             Self::MemoryCeiling(_) => "memory_ceiling",
+            Self::GcTarget(_) => "gc_target",
+            Self::HeapCap(_) => "heap_cap",
+            Self::HeapDrain(_) => "heap_drain",
+            Self::Parallelism(_) => "parallelism",
         }
     }
 

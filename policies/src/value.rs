@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::envelope::GcTarget;
+
 /// What a knob should be set to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
@@ -16,6 +18,15 @@ pub enum Value {
     },
     /// What a breaker should do.
     Breaker(Breaker),
+    /// What garbage collection should aim at.
+    Gc(GcTarget),
+    /// Threads that run application code at once.
+    Parallelism {
+        /// How many.
+        threads: u32,
+        /// Threads of pools for blocking calls that the SDK owns (`None`: leave them).
+        blocking_threads: Option<u32>,
+    },
     /// Any other number, in the knob's unit.
     Number(f64),
     /// On or off.
@@ -73,13 +84,15 @@ impl Breaker {
 }
 
 impl Value {
-    /// One number that stands for the value in acks, metrics and plots: the limit, the rate, the number, 0 or 1, or the
-    /// breaker's severity.
+    /// One number that stands for the value in acks, metrics and plots: the limit, the rate, the number, 0 or 1, the
+    /// breaker's severity, or the percentage of a garbage-collection target (0: unknown).
     pub fn scalar(&self) -> f64 {
         match *self {
             Self::Concurrency(v) | Self::Number(v) | Self::Rate { per_second: v, .. } => v,
             Self::Switch(on) => f64::from(u8::from(on)),
             Self::Breaker(b) => f64::from(b.severity()),
+            Self::Gc(target) => target.percent.map_or(0.0, f64::from),
+            Self::Parallelism { threads, .. } => f64::from(threads),
         }
     }
 
@@ -90,12 +103,21 @@ impl Value {
             Self::Concurrency(_) => Self::Concurrency(scalar),
             Self::Number(_) => Self::Number(scalar),
             Self::Rate { burst, .. } => Self::Rate { per_second: scalar, burst },
+            Self::Gc(target) => Self::Gc(GcTarget { percent: whole(scalar), ..target }),
+            Self::Parallelism { blocking_threads, .. } => {
+                Self::Parallelism { threads: scalar.round() as u32, blocking_threads }
+            }
             other => other,
         }
     }
 
     /// Whether [`Value::scalar`] is a quantity that can be compared, stepped and clamped.
     pub const fn is_quantity(&self) -> bool {
-        matches!(self, Self::Concurrency(_) | Self::Number(_) | Self::Rate { .. })
+        matches!(self, Self::Concurrency(_) | Self::Number(_) | Self::Rate { .. } | Self::Parallelism { .. })
     }
+}
+
+/// A percentage as a whole number from 1; `None` where it is none.
+fn whole(percent: f64) -> Option<u32> {
+    Some(percent.round().min(f64::from(GcTarget::PERCENT_LIMIT)) as u32).filter(|percent| *percent > 0)
 }

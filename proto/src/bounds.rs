@@ -21,6 +21,8 @@ pub const CUSTOM: usize = 64;
 pub const EVIDENCE: usize = 64;
 /// Versions that one beat renews.
 pub const RENEWALS: usize = 16;
+/// Threads of one setpoint.
+pub const THREADS: u32 = 65_536;
 /// Bytes of a name, label, unit or revision.
 pub const STRING_BYTES: usize = 256;
 /// Bytes of a text for people.

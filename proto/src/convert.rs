@@ -16,6 +16,7 @@ mod field;
 mod frame;
 mod knob;
 mod report;
+mod runtime;
 mod session;
 mod setpoint;
 mod signals;

@@ -89,6 +89,7 @@ impl Channel {
         match value {
             Value::Breaker(_) => Self::Safety,
             Value::Concurrency(_) | Value::Rate { .. } => Self::Limits,
+            Value::Gc(_) | Value::Parallelism { .. } => Self::Runtime,
             Value::Number(_) | Value::Switch(_) => Self::Custom,
         }
     }

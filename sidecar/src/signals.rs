@@ -24,6 +24,12 @@ pub fn signals(sample: &Sample) -> Signals {
     set(Signal::RefaultsPerSecond, memory.refaults_per_second, memory.stat_at);
     set(Signal::LimitHitsPerSecond, memory.limit_hits_per_second, memory.events_at);
     set(Signal::OomKills, memory.oom_kills.map(|kills| kills as f64), memory.events_at);
+    set(Signal::MemoryHighBytes, memory.high_bytes.map(|bytes| bytes as f64), memory.at);
+    set(
+        Signal::MemoryInactiveFileBytes,
+        memory.inactive_file_bytes.map(|bytes| bytes as f64),
+        memory.stat_at,
+    );
     let memory_pressure = or_node(&sample.memory_pressure, &sample.node_memory_pressure);
     set(Signal::MemorySome, memory_pressure.some_1s_ratio, memory_pressure.at);
     set(Signal::MemoryFull, memory_pressure.full_1s_ratio, memory_pressure.at);
@@ -31,9 +37,14 @@ pub fn signals(sample: &Sample) -> Signals {
     set(Signal::CpuSome, cpu_pressure.some_1s_ratio, cpu_pressure.at);
     let io_pressure = or_node(&sample.io_pressure, &sample.node_io_pressure);
     set(Signal::IoSome, io_pressure.some_1s_ratio, io_pressure.at);
-    set(Signal::ThrottledRatio, sample.cpu.throttled_ratio, sample.cpu.throttled_at);
+    let cpu = &sample.cpu;
+    set(Signal::ThrottledRatio, cpu.throttled_ratio, cpu.throttled_at);
+    set(Signal::ThrottledTimeRatio, cpu.throttled_seconds_per_second, cpu.throttled_at);
+    set(Signal::CpuQuotaCores, cpu.quota_cores, cpu.quota_at);
+    set(Signal::CpuUsedCores, cpu.used_cores, cpu.at);
     let run_delay = &sample.run_delay;
     set(Signal::RunDelayPerSlice, run_delay.run_delay_seconds_per_slice, run_delay.at);
+    set(Signal::RunDelayCores, run_delay.run_delay_seconds_per_second, run_delay.at);
     signals
 }
 

@@ -76,6 +76,12 @@ fn from_sample(sample: &Sample) -> impl Iterator<Item = (Signal, f64)> + use<> {
         (Signal::RefaultsPerSecond, memory.refaults_per_second),
         (Signal::LimitHitsPerSecond, memory.limit_hits_per_second),
         (Signal::OomKills, whole(memory.oom_kills)),
+        (Signal::MemoryHighBytes, whole(memory.high_bytes)),
+        (Signal::MemoryInactiveFileBytes, whole(memory.inactive_file_bytes)),
+        (Signal::ThrottledTimeRatio, sample.cpu.throttled_seconds_per_second),
+        (Signal::CpuQuotaCores, sample.cpu.quota_cores),
+        (Signal::CpuUsedCores, sample.cpu.used_cores),
+        (Signal::RunDelayCores, sample.run_delay.run_delay_seconds_per_second),
     ];
     readings.into_iter().filter_map(|(signal, value)| Some((signal, value?)))
 }

@@ -6,10 +6,15 @@ use std::time::Duration;
 use crate::admission::Admission;
 use crate::alert::Alert;
 use crate::arbiter::{self, Verdict};
+use crate::claim::{Claim, Others};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
 use crate::controllers::breaker::BreakerPolicy;
+use crate::controllers::gc_target::GcTargetPolicy;
+use crate::controllers::gc_target::cap::HeapCapPolicy;
+use crate::controllers::gc_target::drain::HeapDrainPolicy;
 use crate::controllers::memory_cap::MemoryCapPolicy;
 use crate::controllers::memory_ceiling::MemoryCeilingPolicy;
+use crate::controllers::parallelism::ParallelismPolicy;
 use crate::controllers::runtime_health::RuntimeHealthPolicy;
 use crate::controllers::scheduler_cap::SchedulerCapPolicy;
 use crate::controllers::slo::SloPolicy;
@@ -52,6 +57,10 @@ impl Running {
             Controller::RuntimeHealth(c) => Box::new(RuntimeHealthPolicy::new(c.clone())),
             Controller::Slo(c) => Box::new(SloPolicy::new(c.clone())),
             Controller::MemoryCeiling(c) => Box::new(MemoryCeilingPolicy::new(c.clone())),
+            Controller::GcTarget(c) => Box::new(GcTargetPolicy::new(c.clone())),
+            Controller::HeapCap(c) => Box::new(HeapCapPolicy::new(c.clone())),
+            Controller::HeapDrain(c) => Box::new(HeapDrainPolicy::new(c.clone())),
+            Controller::Parallelism(c) => Box::new(ParallelismPolicy::new(c.clone())),
         };
         Self {
             spec: spec.clone(),
@@ -289,6 +298,18 @@ impl Bound {
 
     pub(super) const fn decision_id(&self) -> u64 {
         self.decision_id
+    }
+
+    /// What its process claims of a memory limit.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        self.policies.iter().find_map(|running| running.policy.claim())
+    }
+
+    /// Tells its policies what others claim.
+    pub(super) fn hear(&mut self, others: Others) {
+        for running in &mut self.policies {
+            running.policy.hear(others);
+        }
     }
 
     pub(super) fn wake_at(&self) -> Option<Timestamp> {

@@ -8,7 +8,7 @@ use crate::signal::{Signal, Signals};
 use crate::snapshot::Received;
 use crate::spec::{Controller, Mode, PolicySpec};
 use crate::totals::Totals;
-use crate::value::Breaker;
+use crate::value::{Breaker, Value};
 use proptest::prelude::*;
 
 fn name(name: &str) -> KnobName {

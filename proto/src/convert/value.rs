@@ -1,15 +1,14 @@
 //! The value of a setpoint.
 //!
-//! The wire can say more than this version does: a limit with a waiting queue or a local floor, a GC envelope,
-//! parallelism. Such a setpoint is unsupported as a whole. To enforce half of it would be answered with "applied", and
-//! that would be a lie.
+//! The wire can say more than this version does: a limit with a waiting queue or a local floor. Such a setpoint is
+//! unsupported as a whole. To enforce half of it would be answered with "applied", and that would be a lie.
 
 use std::time::Duration;
 
 use setpoint_policies::value::{Breaker, Value};
 
-use super::admission;
 use super::field::{self, At, Trouble, Under};
+use super::{admission, runtime};
 use crate::v1::{self, setpoint::Value as Wire};
 
 /// Handed to callers where the sidecar names no other.
@@ -21,8 +20,8 @@ pub(super) fn value(wire: Option<&Wire>) -> Result<Value, Trouble> {
         Some(Wire::Breaker(wire)) => breaker(wire).at("breaker").map(Value::Breaker),
         Some(Wire::Number(number)) => Ok(Value::Number(field::finite(*number).at("number")?)),
         Some(Wire::On(on)) => Ok(Value::Switch(*on)),
-        Some(Wire::Gc(_)) => unsupported("garbage-collection targets are not supported by this build"),
-        Some(Wire::Parallelism(_)) => unsupported("parallelism targets are not supported by this build"),
+        Some(Wire::Gc(wire)) => runtime::gc_target(wire).at("gc").map(Value::Gc),
+        Some(Wire::Parallelism(wire)) => Ok(runtime::parallelism(wire).at("parallelism")?),
         None => unsupported("there is no value of a kind that this build knows"),
     }
 }
@@ -81,6 +80,10 @@ pub(super) fn encode(value: &Value) -> Wire {
             Wire::Limit(v1::Limit { rate_per_s: Some(per_second), burst, ..Default::default() })
         }
         Value::Breaker(breaker) => Wire::Breaker(encode_breaker(breaker)),
+        Value::Gc(target) => Wire::Gc(runtime::encode_gc_target(&target)),
+        Value::Parallelism { threads, blocking_threads } => {
+            Wire::Parallelism(runtime::encode_parallelism(threads, blocking_threads))
+        }
         Value::Number(number) => Wire::Number(number),
         Value::Switch(on) => Wire::On(on),
     }

@@ -595,37 +595,39 @@ pub mod breaker {
 /// an envelope, not a number: the SDK evaluates it after each GC cycle
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct GcTarget {
-    /// B; 0 = unset
+    /// B; 0 = unset, which only FRUGAL and FIXED allow
     #[prost(int64, tag = "1")]
     pub budget_bytes: i64,
-    /// Go: GOGC clamp
+    /// Go: GOGC clamp; 0 = 15
     #[prost(int32, tag = "2")]
     pub percent_min: i32,
+    /// 0 = 800
     #[prost(int32, tag = "3")]
     pub percent_max: i32,
-    /// g\*, share of P_eff; used in FRUGAL
+    /// g\*, share of P_eff; used in FRUGAL; 0 = 0.05
     #[prost(double, tag = "4")]
     pub gc_cpu_target: f64,
-    /// g_max: above it state SHED
+    /// g_max: above it state SHED; 0 = 0.2
     #[prost(double, tag = "5")]
     pub gc_cpu_cap: f64,
     #[prost(enumeration = "gc_target::Mode", tag = "6")]
     pub mode: i32,
-    /// one collection now, once per version
+    /// one collection now, when it turns true
     #[prost(bool, tag = "7")]
     pub force_collect: bool,
-    /// give freed pages back (Go FreeOSMemory, jemalloc purge)
+    /// give freed pages back (Go FreeOSMemory, jemalloc purge), when it turns true
     #[prost(bool, tag = "8")]
     pub return_memory: bool,
-    /// FIXED and presets
+    /// FIXED: the percent; else what the sidecar expects to come out, for people; 0 = unset
     #[prost(int32, tag = "9")]
     pub fixed_percent: i32,
-    /// FIXED and presets
+    /// FIXED: the limit; else how far it may go above budget_bytes where the live heap needs it; 0 = unset
     #[prost(int64, tag = "10")]
     pub memory_limit_bytes: i64,
 }
 /// Nested message and enum types in `GcTarget`.
 pub mod gc_target {
+    /// In FIXED what is unset is as it was when the process started.
     #[derive(
         Clone,
         Copy,
@@ -1034,14 +1036,16 @@ pub struct Histogram {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RuntimeStats {
-    #[prost(uint64, tag = "1")]
-    pub heap_live: u64,
-    #[prost(uint64, tag = "2")]
-    pub heap_goal: u64,
-    #[prost(uint64, tag = "3")]
-    pub gc_cycles: u64,
-    #[prost(double, tag = "4")]
-    pub gc_cpu_share: f64,
+    /// Absent means unknown, never zero; bytes unless said otherwise.
+    #[prost(uint64, optional, tag = "1")]
+    pub heap_live: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub heap_goal: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub gc_cycles: ::core::option::Option<u64>,
+    /// of min(parallelism, quota), without idle marking
+    #[prost(double, optional, tag = "4")]
+    pub gc_cpu_share: ::core::option::Option<f64>,
     #[prost(message, optional, tag = "5")]
     pub gc_pause: ::core::option::Option<Histogram>,
     #[prost(message, optional, tag = "6")]
@@ -1055,8 +1059,8 @@ pub struct RuntimeStats {
     pub worker_busy_share: f64,
     #[prost(uint64, tag = "10")]
     pub queue_depth: u64,
-    #[prost(int32, tag = "11")]
-    pub parallelism: i32,
+    #[prost(int32, optional, tag = "11")]
+    pub parallelism: ::core::option::Option<i32>,
     /// lateness of a timer in the application's own runtime
     #[prost(double, optional, tag = "12")]
     pub delay_p99_seconds: ::core::option::Option<f64>,
@@ -1069,6 +1073,36 @@ pub struct RuntimeStats {
     /// pauses in which the collector stops the application, newest second
     #[prost(double, optional, tag = "20")]
     pub gc_pause_p99_seconds: ::core::option::Option<f64>,
+    /// marked besides the heap: stacks and globals
+    #[prost(uint64, optional, tag = "30")]
+    pub heap_roots: ::core::option::Option<u64>,
+    /// live and not yet swept
+    #[prost(uint64, optional, tag = "31")]
+    pub heap_objects: ::core::option::Option<u64>,
+    /// total since process start
+    #[prost(uint64, optional, tag = "32")]
+    pub heap_allocated: ::core::option::Option<u64>,
+    /// total since process start, without idle marking
+    #[prost(double, optional, tag = "33")]
+    pub gc_cpu_seconds: ::core::option::Option<f64>,
+    /// newest cycle whose CPU time the runtime limited
+    #[prost(uint64, optional, tag = "34")]
+    pub gc_limiter_cycle: ::core::option::Option<u64>,
+    /// what a soft memory limit counts
+    #[prost(uint64, optional, tag = "35")]
+    pub runtime_memory: ::core::option::Option<u64>,
+    /// of that, neither objects nor free heap
+    #[prost(uint64, optional, tag = "36")]
+    pub runtime_overhead: ::core::option::Option<u64>,
+    /// RssAnon
+    #[prost(uint64, optional, tag = "37")]
+    pub process_anon: ::core::option::Option<u64>,
+    /// wait of runnable tasks for a thread, over >= 1 s
+    #[prost(double, optional, tag = "38")]
+    pub sched_latency_p99_seconds: ::core::option::Option<f64>,
+    /// threads stuck in the kernel (state D)
+    #[prost(uint64, optional, tag = "39")]
+    pub blocked_threads: ::core::option::Option<u64>,
 }
 /// Absent means unknown, never zero. Ratios are 0 to 1 over the newest second.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -1105,6 +1139,13 @@ pub struct ContainerStats {
     pub limit_hits_per_second: ::core::option::Option<f64>,
     #[prost(double, optional, tag = "15")]
     pub refaults_per_second: ::core::option::Option<f64>,
+    /// below 2^53, equal for processes under the same limit_bytes (its cgroup's inode)
+    #[prost(uint64, optional, tag = "30")]
+    pub limit_group: ::core::option::Option<u64>,
+    #[prost(double, optional, tag = "31")]
+    pub throttled_time_ratio: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "32")]
+    pub cpu_affinity_cores: ::core::option::Option<f64>,
 }
 /// ---------------------------------------------------------------- operators
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -10,12 +10,13 @@ mod adaptive_concurrency;
 mod breaker;
 mod caps;
 mod guards;
+mod runtime;
 
 /// Reads a section; `None` when it has a problem.
 type Read = fn(Fields<'_>) -> Option<Controller>;
 
 /// The controllers that a policy chooses one of, as named in files.
-pub(super) const CONTROLLERS: [(&str, Read); 9] = [
+pub(super) const CONTROLLERS: [(&str, Read); 13] = [
     ("adaptive_concurrency", adaptive_concurrency::adaptive_concurrency),
     ("memory_cap", caps::memory_cap),
     ("scheduler_cap", caps::scheduler_cap),
@@ -25,6 +26,10 @@ pub(super) const CONTROLLERS: [(&str, Read); 9] = [
     ("runtime_health", guards::runtime_health),
     ("slo", guards::slo),
     ("memory_ceiling", guards::memory_ceiling),
+    ("gc_target", runtime::gc_target),
+    ("heap_cap", runtime::heap_cap),
+    ("heap_drain", runtime::heap_drain),
+    ("parallelism", runtime::parallelism),
 ];
 
 /// What the names of the knobs start with that a limit or a cap moves.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use setpoint_policies::decision::Decision;
 use setpoint_policies::knob::{KnobName, READINESS};
 use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::reason::{GcReason, Reason};
 use setpoint_policies::spec::{Mode as PolicyMode, PolicySet};
 use setpoint_policies::value::Value;
 use setpoint_proto::message::{Channel, Evidence, Mode, Setpoint, Why};
@@ -39,11 +40,29 @@ impl Desired {
         let mut changed = false;
         for channel in Channel::ALL {
             let mut wanted =
-                decisions.iter().copied().filter(|d| Channel::of(&d.to) == channel).collect::<Vec<_>>();
+                decisions.iter().copied().filter(|d| self.channel_of(d) == channel).collect::<Vec<_>>();
             wanted.sort_by(|a, b| a.knob.cmp(&b.knob));
             changed |= update_channel(&mut self.0[channel as usize], &wanted, set);
         }
         changed
+    }
+}
+
+impl Desired {
+    /// The channel of a decision. A garbage-collection target that follows a shrunken limit must not wait for others; once a
+    /// knob went that way it keeps to it, because a frame of the old channel without it would give it back for a moment.
+    fn channel_of(&self, decision: &Decision) -> Channel {
+        let shrunken = matches!(
+            decision.reason,
+            Reason::Gc(GcReason::LimitChanged { from, to }) if to < from
+        );
+        let went = |wanted: &Arc<Wanted>| wanted.value(decision.knob.as_str()).is_some();
+        match Channel::of(&decision.to) {
+            Channel::Runtime if shrunken || self.channel(Channel::Safety).is_some_and(went) => {
+                Channel::Safety
+            }
+            channel => channel,
+        }
     }
 }
 
@@ -93,11 +112,14 @@ fn says(set: &[Setpoint], decisions: &[&Decision], lease: &Lease) -> bool {
 }
 
 /// A breaker's word is worth nothing without the sidecar: it goes back to the local breaker as soon as its lease ends. Neither is
-/// that a service should stay away.
+/// that a service should stay away, nor a memory budget, because what others use goes on changing; and threads move once,
+/// because each move stops the world.
 fn lease_of(knob: &KnobName, value: &Value, lease: &Lease) -> Lease {
     match value {
         Value::Switch(_) if knob.as_str() != READINESS => *lease,
-        Value::Breaker(_) | Value::Switch(_) => Lease { on_expiry: OnExpiry::Baseline, ..*lease },
+        Value::Breaker(_) | Value::Switch(_) | Value::Gc(_) | Value::Parallelism { .. } => {
+            Lease { on_expiry: OnExpiry::Baseline, ..*lease }
+        }
         _ => *lease,
     }
 }
@@ -135,5 +157,66 @@ pub fn explain(decision: &Decision) -> String {
     match decision.guarded {
         Some(rule) => format!("{}; {rule}", decision.reason),
         None => decision.reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_policies::admission::Admission;
+    use setpoint_policies::decision::Action;
+    use setpoint_policies::envelope::GcTarget;
+    use setpoint_policies::knob::KnobName;
+    use setpoint_policies::snapshot::InstanceId;
+
+    use super::*;
+
+    fn decision(value: Value, reason: Reason) -> Decision {
+        Decision {
+            id: 1,
+            instance: InstanceId("a/1".into()),
+            knob: KnobName::try_new("gc").expect("valid"),
+            from: value,
+            to: value,
+            admission: Admission::default(),
+            action: Action::Hold,
+            policy: "heap".into(),
+            reason,
+            guarded: None,
+            overruled: Vec::new(),
+        }
+    }
+
+    fn enforced() -> PolicySet {
+        PolicySet { mode: PolicyMode::Enforce, ..PolicySet::observe_only() }
+    }
+
+    #[test]
+    fn g1_a_target_goes_by_runtime_and_after_a_shrunken_limit_by_safety_for_good() {
+        let changed = |from, to| GcReason::LimitChanged { from, to }.into();
+        let mut desired = Desired::default();
+        let mut seen = Vec::new();
+        for (mib, reason) in [
+            (480_u64, Reason::Calm),
+            (700, changed(512.0, 768.0)),
+            (360, changed(768.0, 384.0)),
+            (370, Reason::Calm),
+        ] {
+            let decision = decision(Value::Gc(GcTarget::budget(mib << 20)), reason);
+            assert!(desired.update(&[&decision], &enforced()));
+            let of = |channel| desired.channel(channel).and_then(|wanted| wanted.value("gc")).is_some();
+            seen.push((of(Channel::Safety), of(Channel::Runtime)));
+        }
+        assert_eq!(seen, [(false, true), (false, true), (true, false), (true, false)]);
+    }
+
+    #[test]
+    fn w11_targets_of_a_runtime_end_with_their_lease() {
+        let knob = KnobName::try_new("drain").expect("valid");
+        let lease = Lease::default();
+        let threads = Value::Parallelism { threads: 2, blocking_threads: None };
+        for value in [Value::Gc(GcTarget::budget(1 << 20)), threads] {
+            assert_eq!(lease_of(&knob, &value, &lease).on_expiry, OnExpiry::Baseline);
+        }
+        assert_eq!(lease_of(&knob, &Value::Concurrency(1.0), &lease), lease);
     }
 }

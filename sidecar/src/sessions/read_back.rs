@@ -17,8 +17,18 @@ pub fn value(knob: &Knob, asked: Option<Value>, effective: f64) -> Option<Value>
         (_, Some(asked)) if asked.scalar() == effective => Some(asked),
         (Kind::Breaker, _) => breaker(effective).map(Value::Breaker),
         (Kind::Switch, _) => Some(Value::Switch(effective != 0.0)),
+        (Kind::GcTarget, asked) => Some(gc_target(knob, asked, effective)),
         (_, Some(asked)) if asked.is_quantity() => Some(asked.with_scalar(effective)),
         _ => Some(knob.baseline_value().with_scalar(effective)),
+    }
+}
+
+/// What comes out of an envelope differs with each collection; the envelope stays. A percentage that was found with an
+/// envelope and is known without it is worth no more than the baseline: without the limit it could fill all memory.
+fn gc_target(knob: &Knob, asked: Option<Value>, effective: f64) -> Value {
+    match asked {
+        Some(Value::Gc(target)) => Value::Gc(target).with_scalar(effective),
+        _ => knob.baseline_value().with_scalar(effective.min(knob.baseline)),
     }
 }
 
@@ -38,6 +48,7 @@ fn breaker(severity: f64) -> Option<Breaker> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use setpoint_policies::envelope::GcTarget;
     use setpoint_policies::knob::KnobName;
 
     fn knob(kind: Kind) -> Knob {
@@ -47,6 +58,8 @@ mod tests {
     #[test]
     fn the_number_read_back_becomes_a_value_of_the_knobs_kind() {
         let open = Value::Breaker(Breaker::Open { retry_after: Duration::from_secs(7) });
+        let envelope = Value::Gc(GcTarget::budget(1 << 30));
+        let threads = |threads| Value::Parallelism { threads, blocking_threads: None };
         let rate = |per_second| Value::Rate { per_second, burst: Some(9.0) };
         let cases = [
             (Kind::ConcurrencyLimit, None, 12.0, Some(Value::Concurrency(12.0))),
@@ -60,6 +73,11 @@ mod tests {
             (Kind::Switch, None, 1.0, Some(Value::Switch(true))),
             (Kind::Switch, Some(Value::Switch(true)), 0.0, Some(Value::Switch(false))),
             (Kind::PoolSize, None, 8.0, Some(Value::Number(8.0))),
+            (Kind::GcTarget, None, 30.0, Some(Value::Gc(GcTarget::fixed(30)))),
+            (Kind::GcTarget, None, 400.0, Some(Value::Gc(GcTarget::fixed(50)))),
+            (Kind::GcTarget, Some(envelope), 240.0, Some(envelope.with_scalar(240.0))),
+            (Kind::Parallelism, None, 3.0, Some(threads(3))),
+            (Kind::Parallelism, Some(threads(4)), 2.0, Some(threads(2))),
             (Kind::Numeric, None, f64::NAN, None),
         ];
         for (kind, asked, effective, expected) in cases {

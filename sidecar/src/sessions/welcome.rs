@@ -18,8 +18,13 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// What this build can do.
-const CAPABILITIES: [(&str, u32); 3] =
-    [("breaker.remote", 1), ("knob.limit.adaptive", 1), ("lease.decay", 1)];
+const CAPABILITIES: [(&str, u32); 5] = [
+    ("breaker.remote", 1),
+    ("knob.gc_target", 1),
+    ("knob.limit.adaptive", 1),
+    ("knob.parallelism", 1),
+    ("lease.decay", 1),
+];
 
 impl Registry {
     /// The answer to a hello. Reports are asked for once per tick, so that every tick has something to decide on.
@@ -81,5 +86,12 @@ const fn needed(controller: &Controller) -> &'static [Signal] {
         Controller::MemoryCeiling(_) => &[Signal::MemoryWorkingSetRatio, Signal::MemoryLimitBytes],
         Controller::MemoryCap(_) => &[Signal::MemoryWorkingSetRatio],
         Controller::SchedulerCap(_) => &[Signal::RuntimeDelay, Signal::CpuSome, Signal::RunDelayPerSlice],
+        Controller::GcTarget(_) | Controller::HeapCap(_) | Controller::HeapDrain(_) => &[
+            Signal::MemoryLimitBytes,
+            Signal::MemoryWorkingSetRatio,
+            Signal::RuntimeMemoryBytes,
+            Signal::HeapLiveBytes,
+        ],
+        Controller::Parallelism(_) => &[Signal::CpuQuotaCores, Signal::CpuAffinityCores],
     }
 }

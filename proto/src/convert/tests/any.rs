@@ -10,6 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use setpoint_policies::admission::{Admission, Shares};
+use setpoint_policies::envelope::{GcMode, GcTarget};
 use setpoint_policies::knob::{Kind, Knob, KnobName, Restrictive};
 use setpoint_policies::lease::{Lease, OnExpiry};
 use setpoint_policies::reflex::Cause;
@@ -151,9 +152,11 @@ prop_compose! {
 /// Signals as a real process sees them: whole bytes, ratios up to 1.
 fn signals() -> impl Strategy<Value = Vec<(Signal, f64)>> {
     let ratio = 0.0..=1.0_f64;
-    let values = (1..1_u64 << 48, 0..1_u64 << 48, vec(ratio, 5), vec(quantity(), 5), 1..1_u64 << 40);
+    let numbers = (vec(ratio, 7), vec(quantity(), 9), vec(1..1_u64 << 53, 16), 1..=i32::MAX);
+    let cores = vec(0.01..1e4_f64, 2);
+    let values = (1..1_u64 << 48, 0..1_u64 << 48, numbers, cores);
     (values, subsequence(Signal::ALL.to_vec(), 0..=Signal::ALL.len())).prop_map(|(values, wanted)| {
-        let (limit, working_set, ratios, rates, number) = values;
+        let (limit, working_set, (ratios, rates, counts, threads), cores) = values;
         let value = |signal| match signal {
             Signal::MemoryWorkingSetRatio => working_set as f64 / limit as f64,
             Signal::MemoryLimitBytes => limit as f64,
@@ -166,8 +169,32 @@ fn signals() -> impl Strategy<Value = Vec<(Signal, f64)>> {
             Signal::RuntimeDelay => rates[1],
             Signal::RefaultsPerSecond => rates[2],
             Signal::LimitHitsPerSecond => rates[3],
-            Signal::GcPause => rates[4],
-            Signal::OomKills | Signal::Tasks => number as f64,
+            Signal::GcPause => rates[8],
+            Signal::Tasks => counts[15] as f64,
+            Signal::OomKills => counts[0] as f64,
+            Signal::MemoryHighBytes => counts[1] as f64,
+            Signal::MemoryInactiveFileBytes => counts[2] as f64,
+            Signal::MemoryGroup => counts[3] as f64,
+            Signal::ProcessAnonBytes => counts[4] as f64,
+            Signal::RuntimeMemoryBytes => counts[5] as f64,
+            Signal::RuntimeOverheadBytes => counts[6] as f64,
+            Signal::HeapLiveBytes => counts[7] as f64,
+            Signal::HeapRootsBytes => counts[8] as f64,
+            Signal::HeapObjectsBytes => counts[9] as f64,
+            Signal::HeapGoalBytes => counts[10] as f64,
+            Signal::HeapAllocatedBytes => counts[11] as f64,
+            Signal::GcCycles => counts[12] as f64,
+            Signal::GcLimiterCycle => counts[13] as f64,
+            Signal::BlockedThreads => counts[14] as f64,
+            Signal::RuntimeParallelism => f64::from(threads),
+            Signal::GcCpuSeconds => rates[4],
+            Signal::SchedulerLatency => rates[5],
+            Signal::RunDelayCores => rates[6],
+            Signal::CpuUsedCores => rates[7],
+            Signal::CpuQuotaCores => cores[0],
+            Signal::CpuAffinityCores => cores[1],
+            Signal::GcCpuRatio => ratios[5],
+            Signal::ThrottledTimeRatio => ratios[6],
         };
         let limit_is_known = wanted.contains(&Signal::MemoryLimitBytes);
         let sayable = |signal: &Signal| *signal != Signal::MemoryWorkingSetRatio || limit_is_known;
@@ -208,6 +235,26 @@ pub fn to_sidecar() -> impl Strategy<Value = ToSidecar> {
     ]
 }
 
+prop_compose! {
+    fn gc_target()(
+        mode in select(vec![GcMode::Throughput, GcMode::Frugal, GcMode::Fixed]),
+        (budget, limit) in (1..=GcTarget::BYTES_LIMIT, option::of(1..=GcTarget::BYTES_LIMIT)),
+        (without_budget, without_percent) in any::<(bool, bool)>(),
+        (percent, percent_min, more) in (1..=100_000_u32, 1..=800_u32, 0..=800_u32),
+        shares in (0.001..=1.0_f64, 0.001..=1.0_f64),
+        (collect, return_memory) in any::<(bool, bool)>(),
+    ) -> GcTarget {
+        GcTarget {
+            mode,
+            budget_bytes: (mode == GcMode::Throughput || !without_budget).then_some(budget),
+            memory_limit_bytes: limit,
+            percent: (!without_percent || mode == GcMode::Fixed).then_some(percent),
+            percent_min, percent_max: percent_min + more,
+            gc_cpu_target: shares.0, gc_cpu_cap: shares.1, collect, return_memory,
+        }.checked().expect("sound")
+    }
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let breaker = prop_oneof![
         Just(Breaker::Local),
@@ -222,6 +269,9 @@ fn value() -> impl Strategy<Value = Value> {
         (quantity(), option::of(quantity()))
             .prop_map(|(per_second, burst)| Value::Rate { per_second, burst }),
         breaker.prop_map(Value::Breaker),
+        gc_target().prop_map(Value::Gc),
+        (1..=65_536_u32, option::of(1..=65_536_u32))
+            .prop_map(|(threads, blocking_threads)| Value::Parallelism { threads, blocking_threads }),
         number().prop_map(Value::Number),
         any::<bool>().prop_map(Value::Switch),
     ]

@@ -20,8 +20,7 @@ fn what_this_build_does_not_know_is_listed_and_the_rest_passes() {
     ];
     let mut values: Vec<Option<Value>> = limits.into_iter().map(|wire| Some(limit(wire))).collect();
     values.push(None);
-    values.push(Some(Value::Gc(v1::GcTarget::default())));
-    values.push(Some(Value::Parallelism(v1::Parallelism::default())));
+    values.push(Some(Value::Gc(v1::GcTarget { mode: 9, ..Default::default() })));
     values.push(Some(Value::Breaker(v1::Breaker { state: 77, ..Default::default() })));
     let mut unknown: Vec<_> =
         (0..values.len()).map(|i| setpoint(&format!("k{i}"), Value::On(true))).collect();

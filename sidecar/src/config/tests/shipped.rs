@@ -104,6 +104,13 @@ fn the_reference_names_every_field() {
         ("", with("memory_cap: {knob: limit.a, zzzzzzzz: 1}")),
         ("", with("scheduler_cap: {knob: limit.a, zzzzzzzz: 1}")),
         ("", with("breaker: {knob: breaker.a, consecutive: 1, zzzzzzzz: 1}")),
+        ("", with("gc_target: {zzzzzzzz: 1}")),
+        ("", with("gc_target: {mode: frugal, zzzzzzzz: 1}")),
+        ("", with("gc_target: {mode: fixed, percent: 60, zzzzzzzz: 1}")),
+        ("", with("gc_target: {mode: ratio, of: usage, above: 75%, zzzzzzzz: 1}")),
+        ("", with("heap_cap: {knob: limit.a, zzzzzzzz: 1}")),
+        ("", with("heap_drain: {knob: drain, zzzzzzzz: 1}")),
+        ("", with("parallelism: {zzzzzzzz: 1}")),
         ("failure_rate.", with("breaker: {knob: breaker.a, failure_rate: {above: 1%, zzzzzzzz: 1}}")),
         (
             "probe.exponential.",

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use setpoint_policies::envelope::{GcMode, GcTarget};
 use setpoint_policies::knob::{Kind, Knob, Restrictive};
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::totals::{SlowCalls, Totals};
@@ -68,6 +69,11 @@ fn instance(seed: u64, number: u64) -> Instance {
         },
         Value::Breaker(_) => Value::Breaker(breakers[(seed % 5) as usize]),
         Value::Switch(_) => Value::Switch(seed.is_multiple_of(2)),
+        Value::Gc(_) => Value::Gc(gc_target(seed)),
+        Value::Parallelism { .. } => Value::Parallelism {
+            threads: seed as u32,
+            blocking_threads: seed.is_multiple_of(2).then_some(seed as u32 / 2),
+        },
         other => other.with_scalar(crooked(seed)),
     };
     let in_force =
@@ -83,6 +89,22 @@ fn instance(seed: u64, number: u64) -> Instance {
         in_force,
         totals: [(name("limit.inbound"), received)].into(),
         signals,
+    }
+}
+
+fn gc_target(seed: u64) -> GcTarget {
+    let modes = [GcMode::Throughput, GcMode::Frugal, GcMode::Fixed];
+    GcTarget {
+        mode: modes[(seed % 3) as usize],
+        budget_bytes: seed.is_multiple_of(2).then_some(seed),
+        memory_limit_bytes: seed.is_multiple_of(3).then_some(seed),
+        percent: seed.is_multiple_of(5).then_some(seed as u32),
+        percent_min: seed as u32,
+        percent_max: seed as u32 / 3,
+        gc_cpu_target: crooked(seed),
+        gc_cpu_cap: crooked(seed + 1),
+        collect: seed.is_multiple_of(2),
+        return_memory: seed.is_multiple_of(3),
     }
 }
 

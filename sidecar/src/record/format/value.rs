@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use setpoint_policies::envelope::{GcMode, GcTarget};
 use setpoint_policies::value::{Breaker, Value};
 
 /// A value.
@@ -19,6 +20,12 @@ enum AnyValue {
         burst: Option<f64>,
     },
     Breaker(#[serde(with = "AnyBreaker")] Breaker),
+    Gc(#[serde(with = "AnyGcTarget")] GcTarget),
+    Parallelism {
+        threads: u32,
+        #[serde(default)]
+        blocking_threads: Option<u32>,
+    },
     Number(f64),
     Switch(bool),
 }
@@ -40,6 +47,35 @@ enum AnyBreaker {
         #[serde(rename = "retry_after_nanos", with = "nanos")]
         retry_after: Duration,
     },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "GcTarget", deny_unknown_fields)]
+struct AnyGcTarget {
+    #[serde(with = "AnyGcMode")]
+    mode: GcMode,
+    #[serde(default)]
+    budget_bytes: Option<u64>,
+    #[serde(default)]
+    memory_limit_bytes: Option<u64>,
+    #[serde(default)]
+    percent: Option<u32>,
+    percent_min: u32,
+    percent_max: u32,
+    gc_cpu_target: f64,
+    gc_cpu_cap: f64,
+    #[serde(default)]
+    collect: bool,
+    #[serde(default)]
+    return_memory: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "GcMode", rename_all = "snake_case")]
+enum AnyGcMode {
+    Throughput,
+    Frugal,
+    Fixed,
 }
 
 /// A duration in nanoseconds, at most 584 years.

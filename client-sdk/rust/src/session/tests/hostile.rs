@@ -49,7 +49,7 @@ async fn unknown_messages_and_knobs_are_skipped() {
     let mut frame =
         convert::encode_to_sdk(&ToSdk::Frame(Box::new(talk.frame(2, &[("limit.db", limit(11.0))]))));
     if let Some(v1::server_message::Msg::Frame(frame)) = &mut frame.msg {
-        let gc = v1::setpoint::Value::Gc(v1::GcTarget::default());
+        let gc = v1::setpoint::Value::Gc(v1::GcTarget { mode: 99, ..Default::default() });
         frame.set.push(v1::Setpoint { knob: "breaker.db".to_owned(), value: Some(gc), ..Default::default() });
     }
     talk.say_raw(frame).await;

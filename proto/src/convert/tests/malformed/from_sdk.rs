@@ -192,6 +192,14 @@ fn signals_are_refused_by_field() {
                 "report.container.refaults_per_second",
                 Problem::NotFinite,
             ),
+            (|c| c.throttled_time_ratio = Some(1.1), "report.container.throttled_time_ratio", TO_ONE),
+            (|c| c.cpu_used_cores = Some(-1.0), "report.container.cpu_used_cores", FROM_ZERO),
+            (
+                |c| c.cpu_quota_cores = Some(0.0),
+                "report.container.cpu_quota_cores",
+                Problem::OutOfRange("above 0"),
+            ),
+            (|c| c.cpu_affinity_cores = Some(NAN), "report.container.cpu_affinity_cores", Problem::NotFinite),
         ],
     );
     let convert =
@@ -207,6 +215,15 @@ fn signals_are_refused_by_field() {
                 FROM_ZERO,
             ),
             (|r| r.gc_pause_p99_seconds = Some(-1.0), "report.runtime.gc_pause_p99_seconds", FROM_ZERO),
+            (|r| r.run_delay_share = Some(-1.0), "report.runtime.run_delay_share", FROM_ZERO),
+            (|r| r.gc_cpu_seconds = Some(NAN), "report.runtime.gc_cpu_seconds", Problem::NotFinite),
+            (|r| r.gc_cpu_share = Some(1.1), "report.runtime.gc_cpu_share", TO_ONE),
+            (
+                |r| r.sched_latency_p99_seconds = Some(INF),
+                "report.runtime.sched_latency_p99_seconds",
+                Problem::NotFinite,
+            ),
+            (|r| r.parallelism = Some(0), "report.runtime.parallelism", Problem::OutOfRange("above 0")),
         ],
     );
 }

@@ -2,6 +2,7 @@
 
 use super::super::sound::{frame, from_sidecar, limit, seconds, setpoint, welcome};
 use super::*;
+use crate::message::ToSdk;
 use crate::v1::{self, server_message};
 
 #[test]
@@ -176,6 +177,45 @@ fn values_are_refused_by_field() {
             (|b| b.retry_after = NEGATIVE, "frame.set[0].breaker.retry_after", Problem::NegativeDuration),
         ],
     );
+    runtime_targets_are_refused_by_field(&convert);
     let bad = convert(v1::setpoint::Value::Number(NAN)).expect_err("not a number");
     assert_eq!(bad.to_string(), "frame.set[0].number is not a finite number");
+}
+
+fn runtime_targets_are_refused_by_field(convert: &impl Fn(v1::setpoint::Value) -> Result<ToSdk, BadField>) {
+    let bytes = Problem::OutOfRange("1 byte to 8 PiB, or 0 for unset");
+    let percent = Problem::OutOfRange("1 to 100000, or 0 for unset");
+    let threads = Problem::OutOfRange("1 to 65536, or 0 for unset");
+    table::<v1::GcTarget, _>(
+        || v1::GcTarget { mode: 1, budget_bytes: 1 << 30, fixed_percent: 60, ..Default::default() },
+        |target| convert(v1::setpoint::Value::Gc(target)),
+        &[
+            (|g| g.mode = 0, "frame.set[0].gc.mode", Problem::Missing),
+            (|g| g.budget_bytes = 0, "frame.set[0].gc.budget_bytes", Problem::Missing),
+            (|g| g.budget_bytes = -1, "frame.set[0].gc.budget_bytes", bytes),
+            (|g| g.budget_bytes = i64::MAX, "frame.set[0].gc.budget_bytes", bytes),
+            (|g| g.memory_limit_bytes = -1, "frame.set[0].gc.memory_limit_bytes", bytes),
+            (|g| g.percent_min = -1, "frame.set[0].gc.percent_min", percent),
+            (|g| g.percent_max = i32::MAX, "frame.set[0].gc.percent_max", percent),
+            (|g| g.fixed_percent = -1, "frame.set[0].gc.fixed_percent", percent),
+            (
+                |g| g.percent_min = 900,
+                "frame.set[0].gc.percent_min",
+                Problem::OutOfRange("at most percent_max"),
+            ),
+            (|g| g.gc_cpu_target = NAN, "frame.set[0].gc.gc_cpu_target", Problem::NotFinite),
+            (|g| g.gc_cpu_cap = 1.5, "frame.set[0].gc.gc_cpu_cap", TO_ONE),
+            (|g| (g.mode, g.fixed_percent) = (3, 0), "frame.set[0].gc.fixed_percent", Problem::Missing),
+        ],
+    );
+    table::<v1::Parallelism, _>(
+        || v1::Parallelism { threads: 1, ..Default::default() },
+        |parallelism| convert(v1::setpoint::Value::Parallelism(parallelism)),
+        &[
+            (|p| p.threads = 0, "frame.set[0].parallelism.threads", Problem::Missing),
+            (|p| p.threads = -1, "frame.set[0].parallelism.threads", threads),
+            (|p| p.threads = i32::MAX, "frame.set[0].parallelism.threads", threads),
+            (|p| p.blocking_threads = -1, "frame.set[0].parallelism.blocking_threads", threads),
+        ],
+    );
 }
