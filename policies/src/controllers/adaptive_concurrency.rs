@@ -39,6 +39,7 @@ use crate::totals::Totals;
 use crate::value::Value;
 
 mod arm;
+mod belief;
 mod capacity;
 mod curve;
 mod cut;
@@ -102,6 +103,10 @@ impl Known {
 
     fn step(&mut self, seen: &Seen<'_>, totals: &Arc<Totals>) -> Proposal {
         let observed = self.meter.observe(totals, self.law.expected(), self.law.latency());
+        if let Some(raw) = self.meter.raw.take() {
+            let capped = seen.capped;
+            if !capped { self.law.see_raw(&raw); }
+        }
         if std::mem::take(&mut self.edited) {
             return self.want(Action::Hold, Reason::Bounds);
         }

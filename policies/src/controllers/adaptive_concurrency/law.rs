@@ -6,6 +6,7 @@
 //! out whether a little more or less does better. Every cut that matters is verified ([`super::cut`]).
 
 mod cuts;
+mod decide;
 mod learn;
 mod stages;
 
@@ -64,6 +65,9 @@ pub(super) struct Law {
     pub(super) reason: ConcurrencyReason,
     pub(super) track: Track,
     pub(super) cut: Option<Cut>,
+    pub(super) belief: super::belief::Belief,
+    pub(super) believing: bool,
+    pub(super) up_at: f64,
     /// The newest samples, newest last; those from before an overload are not among them.
     pub(super) recent: Vec<Sample>,
     pub(super) now: f64,
@@ -96,6 +100,9 @@ impl Law {
             reason: ConcurrencyReason::NoBaseline,
             track: Track::default(),
             cut: None,
+            belief: super::belief::Belief::new(),
+            up_at: 0.0,
+            believing: std::env::var_os("OLD").is_none(),
             recent: Vec::new(),
             now: 0.0,
             offered: None,
@@ -194,6 +201,7 @@ impl Law {
         match self.stage {
             Stage::Normal => self.normal(sample, load, saturated),
             Stage::Filled => self.filled(),
+            Stage::Overload if self.believing => {}
             Stage::Overload if ours => self.track(sample),
             Stage::Overload => {}
         }

@@ -153,6 +153,7 @@ pub(super) enum Observed {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     newest: Option<Arc<Totals>>,
+    pub(super) raw: Option<Sample>,
     pool: Option<Sample>,
     /// Seconds that went by without being part of a sample.
     skipped: f64,
@@ -170,6 +171,7 @@ impl Meter {
             self.pool = None;
             return Observed::Nothing;
         };
+        if !stalled { self.raw = Some(sample); }
         if stalled {
             self.skipped += sample.seconds + self.pool.take().map_or(0.0, |pool| pool.seconds);
             return Observed::Stalled;

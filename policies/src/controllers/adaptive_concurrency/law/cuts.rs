@@ -10,6 +10,10 @@ impl Law {
     /// Moves towards a goal: up at once, down in a step that is verified.
     pub(in super::super) fn aim(&mut self, goal: f64, reason: ConcurrencyReason) {
         let goal = self.bounded(goal);
+        if self.believing {
+            if goal > self.limit || goal < 0.95 * self.limit { self.set(goal, reason); }
+            return;
+        }
         if goal >= 0.87 * self.limit || goal + 1.5 > self.limit {
             if goal > self.limit || goal < 0.95 * self.limit {
                 self.set(goal, reason);
