@@ -38,6 +38,7 @@ pub(super) struct Belief {
     dsharp: f64,
     kfrom: [f64; NK],
     kpow: [f64; NK],
+    mean_c: f64,
     fill: f64,
     fillg: f64,
     clip: f64,
@@ -89,7 +90,7 @@ impl Belief {
             prior_k: [1.0 - 2.0 * kp, kp, kp],
             sharp: envf("SHARP", 1.0),
             dsharp: envf("DSHARP", 1.0),
-            kpow: [0.0, envf("G1", 1.5), envf("G2", 1.5)], fill: 1.0, fillg: envf("FILLG", 0.05),
+            kpow: [0.0, envf("G1", 1.5), envf("G2", 1.5)], fill: 1.0, mean_c: 0.0, fillg: envf("FILLG", 0.05),
             kfrom: [1e9, envf("K1", 4.0), envf("K2", 8.0)],
             clip: envf("CLIP", 8.0),
             lagf: envf("LAGF", 0.8),
@@ -100,6 +101,7 @@ impl Belief {
         }
     }
 
+    pub(super) fn capacity(&self) -> Option<f64> { self.ready.then(|| (self.mean_c).exp()) }
     pub(super) fn fill(&self) -> f64 { self.fill }
     pub(super) fn phi(&self) -> f64 { self.phi }
     fn s(&self, i: usize) -> f64 { ((self.s0 + i as i32) as f64 * S_STEP).exp() }
@@ -155,6 +157,9 @@ impl Belief {
             sum += *p;
         }
         self.p.iter_mut().for_each(|p| *p /= sum);
+        let mut mean = 0.0;
+        for i in 0..NS { for j in 0..NC { for k in 0..NK { mean += self.p[(i * NC + j) * NK + k] * (self.c0 + j as i32) as f64 * C_STEP; } } }
+        self.mean_c = mean;
     }
 
     fn mix(&mut self, dt: f64) {

@@ -123,6 +123,10 @@ impl Law {
         self.capacity.known().max(self.capacity.peak())
     }
 
+    pub(super) fn can(&self) -> f64 {
+        if self.believing && super::belief::envf("CAN", 1.0) > 0.5 { self.belief.capacity().unwrap_or(self.capacity.known()) } else { self.capacity.known() }
+    }
+
     /// How long calls take, lately; 0 while none has ended.
     pub(super) fn latency(&self) -> f64 {
         self.recent.iter().rev().map(Sample::latency).find(|latency| *latency > 0.0).unwrap_or(0.0)
@@ -145,7 +149,7 @@ impl Law {
 
     /// The most that could be answered in time.
     pub(super) fn cap(&self) -> f64 {
-        (self.capacity.known() * self.budget()).max(2.0).min(self.ceiling())
+        (self.can() * self.budget()).max(2.0).min(self.ceiling())
     }
 
     pub(super) fn ceiling(&self) -> f64 {
@@ -226,7 +230,7 @@ impl Law {
 
     /// Offered over capacity; 0 while the latter is not known.
     fn load(&self) -> f64 {
-        let capacity = self.capacity.known();
+        let capacity = self.can();
         if capacity > 0.0 { self.offered.unwrap_or(0.0) / capacity } else { 0.0 }
     }
 

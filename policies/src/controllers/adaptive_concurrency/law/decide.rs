@@ -13,6 +13,37 @@ impl Law {
         if self.believing && self.stage == Stage::Overload {
             self.decide(raw);
         }
+        if self.believing && self.stage != Stage::Overload && envf("SAFE", 0.8) > 0.0 {
+            self.stay_safe(raw);
+        }
+    }
+
+    fn stay_safe(&mut self, raw: &Sample) {
+        let Some(limit) = self.safe(raw.in_flight(), envf("SAFE", 0.8)) else { return };
+        if std::env::var_os("MLOG").is_some() { eprintln!("M safe {limit:.1} of {:.0}", self.limit); }
+        if limit < 0.8 * self.limit && raw.in_flight() > 0.5 * limit && raw.in_flight() > 4.0 {
+            let reason = self.allowed();
+            self.set(limit, reason);
+        }
+    }
+
+    pub(in super::super) fn safe(&self, least: f64, sure: f64) -> Option<f64> {
+        let deadline = self.patience.deadline()?;
+        let cells = self.belief.cells();
+        let total: f64 = cells.iter().map(|c| c.0).sum();
+        if cells.is_empty() { return None; }
+        let mut limit = self.limit;
+        loop {
+            let p: f64 = cells.iter().map(|&(p, s, c, k)| {
+                let wait = limit / self.belief.expected(limit, s, c, k);
+                let budget = self.patience.budget(Some(s)).min(0.85 * deadline);
+                p * ((deadline - wait) / (deadline - budget).max(1e-9)).clamp(0.0, 1.0)
+            }).sum();
+            if p >= sure * total || limit < 2.0 { break; }
+            limit *= 0.85;
+        }
+        let _ = least;
+        Some(limit)
     }
 
     fn decide(&mut self, raw: &Sample) {

@@ -46,7 +46,7 @@ impl Law {
 
     /// Without overload the limit only has to keep a flood out.
     fn make_room(&mut self, sample: &Sample, budget: f64) {
-        let known = self.expected();
+        let known = if super::super::belief::envf("ROOMC", 0.0) > 0.5 { self.can() } else { self.expected() };
         let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * self.floor.latency().unwrap_or(0.0));
         let goal = (ROOM * known * budget + 8.0).min(usual.max(ROOM_LEAST)).min(self.ceiling());
         if goal < 0.9 * self.limit {
