@@ -101,6 +101,7 @@ impl Law {
     }
 
     pub(super) fn answer_drops(&mut self, sample: &Sample) -> bool {
+        if self.believing && super::super::belief::envf("DROPS", 1.0) < 0.5 { return false; }
         let floor = self.floor.latency().unwrap_or(0.0);
         let Some(verdict) = self.drops.see(self.now, sample, self.limit, floor) else { return false };
         self.cut = None;

@@ -6,7 +6,9 @@ use crate::controllers::adaptive_concurrency::sample::Sample;
 impl Law {
     pub(in super::super) fn see_raw(&mut self, raw: &Sample) {
         self.belief.expect(self.floor.latency(), self.capacity.peak());
-        self.belief.see(raw);
+        let mut served = *raw;
+        if envf("GOODN", 1.0) > 0.5 { served.ended = raw.ended - raw.dropped; }
+        self.belief.see(&served);
         if std::env::var_os("MLOG").is_some() {
             eprintln!("M {:.1} {:?} lim {:?} inf {:.1} n {} off {:.0} floor {:?} peak {:.0} phi {:.1} || {}", self.now, self.stage, raw.limit, raw.in_flight(), raw.ended, raw.offered(), self.floor.latency(), self.capacity.peak(), self.belief.phi(), self.belief.marginals());
         }
