@@ -38,18 +38,12 @@ use crate::spec::Controller;
 use crate::totals::Totals;
 use crate::value::Value;
 
-mod arm;
 mod belief;
-mod capacity;
-mod curve;
-mod cut;
-mod drops;
 mod floor;
 mod law;
 mod parameters;
 mod patience;
 mod sample;
-mod track;
 
 use law::Law;
 pub use parameters::AdaptiveConcurrency;
@@ -102,11 +96,7 @@ impl Known {
     }
 
     fn step(&mut self, seen: &Seen<'_>, totals: &Arc<Totals>) -> Proposal {
-        let observed = self.meter.observe(totals, self.law.expected(), self.law.latency());
-        if let Some(raw) = self.meter.raw.take() {
-            let capped = seen.capped;
-            if !capped { self.law.see_raw(&raw); }
-        }
+        let observed = self.meter.observe(totals);
         if std::mem::take(&mut self.edited) {
             return self.want(Action::Hold, Reason::Bounds);
         }
@@ -117,14 +107,11 @@ impl Known {
         let before = self.law.limit;
         match observed {
             Observed::Nothing => return self.want(Action::Hold, self.law.reason),
-            Observed::Pooling { calls } => {
-                return self.want(Action::Hold, Reason::Measuring { samples: calls });
-            }
             Observed::Stalled => {
                 self.law.stalled();
                 return self.want(Action::Hold, Reason::Stalled);
             }
-            Observed::Complete(sample, passed) => self.law.step(&sample, passed),
+            Observed::Complete(sample) => self.law.step(&sample),
         }
         let after = self.law.limit;
         let action = match after.partial_cmp(&before) {
