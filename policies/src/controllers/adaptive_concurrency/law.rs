@@ -120,6 +120,7 @@ impl Law {
     fn set(&mut self, limit: f64, reason: ConcurrencyReason) {
         let limit = self.bounded(limit.round());
         if limit != self.limit {
+            if std::env::var_os("SLOG").is_some() { eprintln!("S {:.1} {:?} {:.0} -> {:.0} {} | C {:.1} load {:.2} pace {:.1} floor {:?} budget {:.3}", self.now, self.stage, self.limit, limit, reason, self.capacity(), self.load(), self.belief.pace(), self.floor.latency(), self.budget()); }
             self.reason = reason;
             self.limit = limit;
         }
@@ -143,12 +144,9 @@ impl Law {
         self.leave_overload(load);
         match self.stage {
             Stage::Normal => self.normal(sample, load, saturated),
-            Stage::Filled => self.filled(),
+            Stage::Filled => self.filled(sample),
             Stage::Overload if ours => self.decide(sample),
             Stage::Overload => {}
-        }
-        if self.stage != Stage::Overload {
-            self.stay_safe(sample);
         }
     }
 

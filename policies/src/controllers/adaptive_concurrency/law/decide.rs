@@ -23,7 +23,11 @@ const GROWTH: f64 = 2.0;
 /// ... and not again before calls have had the time to answer, at most so many seconds.
 const PATIENCE: f64 = 3.0;
 /// Probability with which a full limit must be answered in time without overload.
-const SAFE: f64 = 0.8;
+const SAFE: f64 = 0.7;
+/// Fewer calls in flight are no queue.
+const FEW: f64 = 4.0;
+/// What is left of the limit after one report, at least.
+const MOST_AT_ONCE: f64 = 0.6;
 
 /// What a limit promises.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,10 +87,10 @@ impl Law {
     }
 
     /// Without overload the limit is generous, but what it lets in must be answered in time, most probably. So a sudden
-    /// loss of capacity finds a short queue.
-    pub(super) fn stay_safe(&mut self, sample: &Sample) {
-        if sample.in_flight() <= 4.0 {
-            return;
+    /// loss of capacity finds a short queue. In one report it falls by a part only: one that is odd is no loss of capacity.
+    pub(super) fn safe(&self, sample: &Sample) -> f64 {
+        if sample.in_flight() <= FEW || self.belief.capacity().is_none() {
+            return f64::INFINITY;
         }
         let likely = self.belief.likely();
         let all: f64 = likely.iter().map(|one| one.probability).sum();
@@ -97,12 +101,10 @@ impl Law {
             });
             shares.sum()
         };
-        let mut limit = self.limit;
-        while limit > 2.0 && in_time(limit) < SAFE * all {
+        let mut limit = HIGHEST * self.limit;
+        while limit > MOST_AT_ONCE * self.limit && in_time(limit) < SAFE * all {
             limit *= 0.85;
         }
-        if limit < 0.8 * self.limit && sample.in_flight() > 0.5 * limit {
-            self.set(limit, self.allowed());
-        }
+        limit
     }
 }

@@ -23,51 +23,53 @@ impl Law {
     }
 
     pub(super) fn normal(&mut self, sample: &Sample, load: f64, saturated: bool) {
-        if self.floor.latency().is_none() {
+        let Some(floor) = self.floor.latency() else {
             // Nothing is known yet but what its owner has chosen.
             self.reason = ConcurrencyReason::NoBaseline;
             return;
-        }
+        };
         if saturated && (load > OVERLOAD || self.is_dropping()) {
             self.stage = Stage::Filled;
             self.filled_at = self.now;
-            return self.filled();
+            return self.filled(sample);
         }
-        let budget = self.budget();
-        let fine = sample.latency() < 0.5 * budget || self.waits_little(sample.little());
-        if sample.is_bound() && sample.answered > 0.0 && fine {
-            let floor = self.floor.latency().unwrap_or(sample.little());
-            let gradient = sample.little() / floor;
-            return self.set(1.5 * self.limit + 1.0, ConcurrencyReason::Headroom { gradient });
-        }
-        if saturated { self.aim_at_cap() } else { self.make_room(sample, budget) }
+        let fine = sample.latency() < 0.5 * self.budget() || self.waits_little(sample.little());
+        let (goal, reason) = if sample.is_bound() && sample.answered > 0.0 && fine {
+            (1.5 * self.limit + 1.0, ConcurrencyReason::Headroom { gradient: sample.little() / floor })
+        } else if saturated {
+            (self.cap(), self.allowed())
+        } else {
+            self.room(sample, floor)
+        };
+        self.aim(goal, self.safe(sample), reason);
     }
 
     /// Without overload the limit only has to keep a flood out.
-    fn make_room(&mut self, sample: &Sample, budget: f64) {
+    fn room(&self, sample: &Sample, floor: f64) -> (f64, ConcurrencyReason) {
         let known = self.capacity().max(self.belief.pace());
-        let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * self.floor.latency().unwrap_or(0.0));
-        let goal = (ROOM * known * budget + 8.0).min(usual.max(ROOM_LEAST));
+        let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * floor);
+        let goal = (ROOM * known * self.budget() + 8.0).min(usual.max(ROOM_LEAST));
         if goal < 0.9 * self.limit {
-            let peak = sample.peak as u64;
-            self.set(goal.max(0.95 * self.limit), ConcurrencyReason::AppLimited { peak });
-        } else if goal > 1.1 * self.limit {
-            self.set(goal, self.allowed());
+            return (goal.max(0.95 * self.limit), ConcurrencyReason::AppLimited { peak: sample.peak as u64 });
         }
+        (goal, self.allowed())
     }
 
-    pub(super) fn filled(&mut self) {
+    pub(super) fn filled(&mut self, sample: &Sample) {
         let burst = self.patience.burst(self.floor.latency());
         if self.now - self.filled_at >= burst || self.is_dropping() {
             self.stage = Stage::Overload;
         } else {
-            self.aim_at_cap();
+            self.aim(self.cap(), self.safe(sample), self.allowed());
         }
     }
 
-    fn aim_at_cap(&mut self) {
-        if (self.cap() / self.limit - 1.0).abs() > 0.1 {
-            self.set(self.cap(), self.allowed());
+    /// Moves to a goal, or to what is safe; not for a trifle.
+    fn aim(&mut self, goal: f64, safe: f64, reason: ConcurrencyReason) {
+        if safe < goal && safe < 0.8 * self.limit {
+            self.set(safe, self.allowed());
+        } else if goal < 0.96 * self.limit || goal > 1.1 * self.limit {
+            self.set(goal.min(safe.max(self.limit)), reason);
         }
     }
 }
