@@ -27,7 +27,7 @@ const FLOOR_STEP: f32 = 0.346_573_6;
 const CAPACITIES: usize = 22;
 const CAPACITY_STEP: f32 = 0.231_049_06;
 /// Without and with a decline by crowding.
-const SHAPES: usize = 2;
+const SHAPES: usize = model::SHAPES.len();
 const CELLS: usize = FLOORS * CAPACITIES * SHAPES;
 
 /// Relative error of the model in one report.
@@ -142,7 +142,7 @@ impl Belief {
         Hypothesis {
             floor: self.origin.floor(pair / CAPACITIES),
             capacity: self.origin.capacity(pair % CAPACITIES),
-            crowds: shape == 1,
+            shape,
         }
     }
 

@@ -8,10 +8,10 @@
 //!
 //! Everything is in natural logarithms and single precision: a hypothesis is tested in about 2 ns.
 
-/// Calls in flight over busy ones from which a crowded service gets less done ...
-pub(super) const CROWD: f32 = 4.0;
-/// ... as this power of them.
-const DECLINE: f32 = 1.5;
+/// How services decline when crowded: calls in flight over busy ones (ln) from which they get less done, and as which power.
+pub(super) const SHAPES: [(f32, f32); 3] = [(0.0, 0.0), (FROM2, DEC2), (1.386_294_4, 1.5)];
+const FROM2: f32 = 0.693;
+const DEC2: f32 = 0.7;
 
 /// One thing that may be true.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,16 +20,17 @@ pub(super) struct Hypothesis {
     pub(super) floor: f32,
     /// ln of calls per second.
     pub(super) capacity: f32,
-    /// Whether a crowd gets less done.
-    pub(super) crowds: bool,
+    /// Which of [`SHAPES`].
+    pub(super) shape: usize,
 }
 
 impl Hypothesis {
     /// ln of the calls that end per second with `calls` (ln) in flight.
     pub(super) fn throughput(self, calls: f32) -> f32 {
         let use_of = calls - self.floor - self.capacity;
-        let over = if self.crowds { (use_of - CROWD.ln()).max(0.0) } else { 0.0 };
-        self.capacity - corner(use_of - over, power(self.floor + self.capacity)) - DECLINE * over
+        let (from, decline) = SHAPES[self.shape];
+        let over = if self.shape > 0 { (use_of - from).max(0.0) } else { 0.0 };
+        self.capacity - corner(use_of - over, power(self.floor + self.capacity)) - decline * over
     }
 }
 
@@ -75,17 +76,17 @@ mod tests {
         fn more_calls_never_get_less_done_unless_they_crowd(
             floor in -8.0_f32..3.0, capacity in -1.0_f32..10.0, calls in -3.0_f32..8.0, more in 0.0_f32..2.0,
         ) {
-            let free = Hypothesis { floor, capacity, crowds: false };
+            let free = Hypothesis { floor, capacity, shape: 0 };
             prop_assert!(free.throughput(calls + more) >= free.throughput(calls) - 2e-3);
             prop_assert!(free.throughput(calls) <= capacity.min(calls - floor) + 2e-3, "neither bound is passed");
-            let crowded = Hypothesis { crowds: true, ..free };
+            let crowded = Hypothesis { shape: 1, ..free };
             prop_assert!(crowded.throughput(calls) <= free.throughput(calls) + 2e-3);
         }
     }
 
     #[test]
     fn one_worker_is_the_queue_of_the_textbook() {
-        let one = Hypothesis { floor: 0.1_f32.ln(), capacity: 10.0_f32.ln(), crowds: false };
+        let one = Hypothesis { floor: 0.1_f32.ln(), capacity: 10.0_f32.ln(), shape: 0 };
         for calls in [0.25_f32, 1.0, 4.0, 9.0] {
             let expected = 10.0 * calls / (calls + 1.0);
             let found = one.throughput(calls.ln()).exp();

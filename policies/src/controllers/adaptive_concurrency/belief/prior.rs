@@ -22,10 +22,10 @@ const LESS: f32 = 0.2;
 /// A floor and a capacity that would need less than a whole worker.
 const LESS_THAN_ONE: f32 = 0.05;
 /// Services that get less done when crowded.
-const CROWDS: f32 = 0.1;
+const CROWDS: f32 = 0.05;
 
 const PAIRS: usize = FLOORS * CAPACITIES;
-const SHAPE: [f32; SHAPES] = [1.0 - CROWDS, CROWDS];
+const SHAPE: [f32; SHAPES] = [1.0 - 2.0 * CROWDS, CROWDS, CROWDS];
 
 /// Probabilities of what comes after a jump.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Prior {
         for row in 0..FLOORS {
             for column in 0..CAPACITIES {
                 let pair = row * CAPACITIES + column;
-                let known = old[pair * SHAPES] + old[pair * SHAPES + 1];
+                let known: f32 = old[pair * SHAPES..][..SHAPES].iter().sum();
                 for shape in 0..SHAPES {
                     let at = |row: usize, column: usize| old[(row * CAPACITIES + column) * SHAPES + shape];
                     let beside = at(row.saturating_sub(1), column)
