@@ -39,6 +39,7 @@ use crate::totals::Totals;
 use crate::value::Value;
 
 mod belief;
+mod drops;
 mod floor;
 mod law;
 mod parameters;

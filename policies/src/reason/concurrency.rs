@@ -26,6 +26,18 @@ pub enum ConcurrencyReason {
         /// Calls that ask, per second.
         offered: f64,
     },
+    /// Calls ended in overload.
+    Drops {
+        /// How many.
+        drops: u64,
+        /// Share of the releases.
+        ratio: f64,
+    },
+    /// Drops stayed when the limit was cut: it is not what causes them.
+    FutileCut {
+        /// Share of the releases.
+        ratio: f64,
+    },
     /// The limit is in use and there is no queue.
     Headroom {
         /// Mean latency over baseline latency.
@@ -45,6 +57,8 @@ impl ConcurrencyReason {
             Self::NoBaseline => "no_baseline",
             Self::InTime { .. } => "in_time",
             Self::MostInTime { .. } => "most_in_time",
+            Self::Drops { .. } => "drops",
+            Self::FutileCut { .. } => "futile_cut",
             Self::Headroom { .. } => "headroom",
             Self::AppLimited { .. } => "app_limited",
         }
@@ -61,6 +75,12 @@ impl ConcurrencyReason {
                 both.extend(Evidence::one("goodput", per_second, capacity, "per_second"));
                 both
             }
+            Self::Drops { drops, ratio } => {
+                let mut both = Evidence::one("drops", drops as f64, 5.0, "1");
+                both.extend(Evidence::one("drop_ratio", ratio, 0.1, "ratio"));
+                both
+            }
+            Self::FutileCut { ratio } => Evidence::one("drop_ratio", ratio, 0.1, "ratio"),
             Self::Headroom { gradient } => Evidence::one("gradient", gradient, 1.0, "ratio"),
             Self::AppLimited { peak } => Evidence::one("in_flight_peak", peak as f64, 0.0, "1"),
             Self::NoBaseline => Vec::new(),
@@ -79,6 +99,14 @@ impl fmt::Display for ConcurrencyReason {
                 f,
                 "{offered:.0} calls/s ask and about {capacity:.0} can be done: most answers in time, {per_second:.0}/s, expected here"
             ),
+            Self::Drops { drops, ratio } => write!(f, "{drops} calls dropped, {:.0} % of all", ratio * 100.0),
+            Self::FutileCut { ratio } => {
+                write!(
+                    f,
+                    "still {:.0} % dropped after cuts: taken back, the limit is not the cause",
+                    ratio * 100.0
+                )
+            }
             Self::Headroom { gradient } => write!(f, "limit in use, latency {gradient:.2} x baseline"),
             Self::AppLimited { peak } => write!(f, "peak of {peak} calls: the limit is not the bottleneck"),
         }

@@ -8,6 +8,7 @@ mod decide;
 mod stages;
 
 use super::belief::Belief;
+use super::drops::DropCeiling;
 use super::floor::Floor;
 use super::parameters::AdaptiveConcurrency;
 use super::patience::Patience;
@@ -45,6 +46,7 @@ pub(super) struct Law {
     pub(super) patience: Patience,
     pub(super) floor: Floor,
     pub(super) belief: Belief,
+    drops: DropCeiling,
     pub(super) stage: Stage,
     pub(super) limit: f64,
     pub(super) reason: ConcurrencyReason,
@@ -72,6 +74,7 @@ impl Law {
             patience: Patience::new(deadline),
             floor: Floor::default(),
             belief: Belief::default(),
+            drops: DropCeiling::default(),
             stage: Stage::Normal,
             limit,
             reason: ConcurrencyReason::NoBaseline,
@@ -118,7 +121,7 @@ impl Law {
 
     /// Puts a limit in force.
     fn set(&mut self, limit: f64, reason: ConcurrencyReason) {
-        let limit = self.bounded(limit.round());
+        let limit = self.bounded(limit.min(self.drops.ceiling()).round());
         if limit != self.limit {
             if std::env::var_os("SLOG").is_some() { eprintln!("S {:.1} {:?} {:.0} -> {:.0} {} | C {:.1} load {:.2} pace {:.1} floor {:?} budget {:.3}", self.now, self.stage, self.limit, limit, reason, self.capacity(), self.load(), self.belief.pace(), self.floor.latency(), self.budget()); }
             self.reason = reason;
@@ -140,6 +143,9 @@ impl Law {
         }
         let ours = self.is_ours(sample);
         let saturated = self.learn(sample);
+        if self.answer_drops(sample) {
+            return;
+        }
         let load = self.load();
         self.leave_overload(load);
         match self.stage {
@@ -190,6 +196,15 @@ impl Law {
         self.unrejected =
             if sample.is_bound() { (0.0, 0.0) } else { (seconds + sample.seconds, asked + sample.arrived) };
         saturated
+    }
+
+    /// Calls that are dropped say more than any estimate: see [`DropCeiling`].
+    fn answer_drops(&mut self, sample: &Sample) -> bool {
+        let floor = self.floor.latency().unwrap_or(0.0);
+        let Some(verdict) = self.drops.see(self.now, sample, self.limit, floor) else { return false };
+        self.set(verdict.limit, verdict.reason);
+        self.stage = Stage::Overload;
+        true
     }
 
     /// The service itself refuses calls.

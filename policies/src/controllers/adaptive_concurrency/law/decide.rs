@@ -44,7 +44,7 @@ impl Law {
         let offered = self.offered.unwrap_or(0.0).max(0.5 * sample.offered());
         let promise = |limit: f64| Promise { limit, goodput: self.goodput(&likely, limit, offered) };
         let mut limit = (self.limit / LOWEST).max(self.spec.min.max(1.0));
-        let highest = (self.limit * HIGHEST).max(16.0).min(self.spec.max);
+        let highest = (self.limit * HIGHEST).max(16.0).min(self.spec.max).min(self.drops.ceiling() + 1.0);
         let mut promises = Vec::new();
         while limit < highest {
             promises.push(promise(limit));
