@@ -40,4 +40,4 @@ lint: ## Format and clippy, warnings are errors
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 gen: ## Generates the bindings from the .proto files anew
-	$(CARGO) run -p setpoint-proto --example gen
+	$(CARGO) run -p setpoint-codegen

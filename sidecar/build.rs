@@ -1,4 +1,4 @@
-//! Makes the list of built-in scenarios: every file of `policies/scenarios`, so that none is forgotten.
+//! Builds in `policies/scenarios`: the list of all scenarios, so that none is forgotten, and the oracle's limits.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,5 +23,12 @@ fn main() -> io::Result<()> {
     list += "]\n";
     #[expect(clippy::disallowed_methods, reason = "where cargo tells a build script to write")]
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("not run by cargo"))?;
-    fs::write(Path::new(&out).join("scenarios.rs"), list)
+    fs::write(Path::new(&out).join("scenarios.rs"), list)?;
+    let oracle = folder.join("oracle.json");
+    let known = if oracle.exists() {
+        format!("include_str!({:?})", oracle.display().to_string())
+    } else {
+        "\"{}\"".to_owned()
+    };
+    fs::write(Path::new(&out).join("oracle.rs"), known)
 }

@@ -18,8 +18,6 @@ mod cgroups;
 mod config;
 #[path = "promises/death.rs"]
 mod death;
-#[path = "promises/fake.rs"]
-mod fake;
 #[path = "promises/hang.rs"]
 mod hang;
 #[path = "promises/hostile.rs"]

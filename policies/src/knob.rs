@@ -3,6 +3,8 @@
 //! The owner of a service declares a [`Knob`] with hard bounds and a baseline. The SDK enforces the bounds whatever the
 //! sidecar says; the engine respects them as well, so that what it pushes is what will be in force.
 
+mod names;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

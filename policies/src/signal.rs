@@ -70,11 +70,6 @@ impl Signal {
             Self::OomKills => "oom_kills",
         }
     }
-
-    /// The signal of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|signal| signal.name() == name)
-    }
 }
 
 /// One reading.

@@ -1,63 +1,87 @@
-//! The concurrency law over a plant: seeded scenarios with bands.
+//! The concurrency law over the simulated plant: seeded scenarios with bands.
 //!
-//! The plant is a service with 8 workers of 20 ms and a dependency of 5 ms behind them: capacity 400 calls/s, 25 ms unloaded.
-mod plant;
+//! The service has 8 workers of 20 ms and a dependency of 5 ms behind them: capacity 400 calls/s, 25 ms unloaded. The law
+//! does not know the deadline.
+#![cfg(feature = "sim")]
 
-use plant::{Plant, Scenario};
+use std::sync::Arc;
+
+use setpoint_policies::sim::distribution::Distribution;
+use setpoint_policies::sim::law::Law;
+use setpoint_policies::sim::link::{Connected, default_policies};
+use setpoint_policies::sim::peers::Fixed;
+use setpoint_policies::sim::plant;
+use setpoint_policies::sim::run::Run;
+use setpoint_policies::sim::scenario::{Bounds, Clients, Scenario, Steps};
 
 const CAPACITY: f64 = 400.0;
+const WORK: f64 = 0.020;
 const SEEDS: std::ops::Range<u64> = 1..6;
 
-fn service(seed: u64) -> Scenario {
-    Scenario {
-        workers: |_| 8,
-        service: 0.020,
-        spread: 0.0,
-        dependency: |_| 0.005,
-        rate: |t| if t < 10.0 { 200.0 } else { 1200.0 },
-        deadline: 0.25,
-        dropped: |_| 0.0,
-        seconds: 30,
-        limited: true,
-        seed,
+/// Half of the capacity is offered, from 10 s on three times as much.
+fn service() -> Scenario {
+    let mut scenario = Scenario::plain(8, Distribution::Fixed(WORK), vec![(0.0, 200.0), (10.0, 1200.0)]);
+    scenario.seconds = 30.0;
+    scenario.server.delay = dependency(vec![(0.0, 0.005)]);
+    scenario.classes[0].deadline = 0.25;
+    scenario.deadline_known = false;
+    scenario.limit = Bounds { min: 4.0, ..Bounds::default() };
+    scenario
+}
+
+fn dependency(steps: Vec<(f64, f64)>) -> Steps<Distribution> {
+    Steps(steps.into_iter().map(|(at, seconds)| (at, Distribution::Fixed(seconds))).collect())
+}
+
+fn law(scenario: &Scenario, seed: u64) -> Box<dyn Law> {
+    Box::new(Connected::new(scenario, &Arc::new(default_policies(scenario)), 0, seed))
+}
+
+/// Runs once per seed, with constant and with exponential work, and prints the decisions when a check fails.
+fn each(scenario: &Scenario, law: impl Fn(&Scenario, u64) -> Box<dyn Law>, check: impl Fn(&Run)) {
+    for work in [Distribution::Fixed(WORK), Distribution::Exponential(WORK)] {
+        let mut scenario = scenario.clone();
+        scenario.server.work = Steps::constant(work);
+        for seed in SEEDS {
+            let run = plant::run(&scenario, seed, vec![law(&scenario, seed)]);
+            eprintln!("seed {seed}, {:?}:", scenario.server.work);
+            run.log.iter().for_each(|(at, _, text)| eprintln!("{:6.1} {text}", at.as_secs_f64()));
+            check(&run);
+        }
     }
 }
 
-/// Runs once per seed, with constant and with exponential service times, and prints the decisions when a check fails.
-fn each(scenario: impl Fn(u64) -> Scenario, check: impl Fn(&Plant)) {
-    for (seed, spread) in SEEDS.flat_map(|seed| [(seed, 0.0), (seed, 1.0)]) {
-        let plant = Plant::new(Scenario { spread, ..scenario(seed) }).run();
-        eprintln!("seed {seed}, spread {spread}:\n{}", plant.log.join("\n"));
-        check(&plant);
-    }
+fn rejected_ratio(run: &Run, from: f64, to: f64) -> f64 {
+    let counts = run.counts(from, to);
+    f64::from(counts.rejected) / f64::from(counts.arrived)
 }
 
 #[test]
 fn c1_three_times_overload_keeps_goodput_and_latency() {
-    each(service, |plant| {
-        let goodput = plant.goodput(11, 30);
+    each(&service(), law, |run| {
+        let goodput = run.goodput(11.0, 30.0);
         assert!(goodput >= 0.95 * CAPACITY, "goodput {goodput}");
-        let (unloaded, loaded) = (plant.percentile(0.99, 3, 10), plant.percentile(0.99, 12, 30));
+        let p99 = |from, to| run.percentile(0.99, from, to).expect("calls were answered");
+        let (unloaded, loaded) = (p99(3.0, 10.0), p99(12.0, 30.0));
         assert!(loaded <= 2.0 * unloaded, "p99 {loaded} s against {unloaded} s unloaded");
-        assert_eq!(plant.rejected_ratio(0, 10), 0.0, "nothing is rejected at half load");
+        assert_eq!(rejected_ratio(run, 0.0, 10.0), 0.0, "nothing is rejected at half load");
     });
 }
 
 #[test]
 fn without_a_limit_the_same_overload_collapses() {
-    each(
-        |seed| Scenario { limited: false, ..service(seed) },
-        |plant| {
-            assert!(plant.goodput(3, 10) > 150.0);
-            assert!(plant.goodput(12, 30) < 0.05 * CAPACITY, "goodput {}", plant.goodput(12, 30));
-        },
-    );
+    let unlimited = |_: &Scenario, _| Box::new(Fixed::new(f64::INFINITY)) as Box<dyn Law>;
+    each(&service(), unlimited, |run| {
+        assert!(run.goodput(3.0, 10.0) > 150.0);
+        let goodput = run.goodput(12.0, 30.0);
+        assert!(goodput < 0.05 * CAPACITY, "goodput {goodput}");
+    });
 }
 
 #[test]
 fn c1_a_step_to_three_times_converges_within_a_second() {
-    each(service, |plant| {
-        let second = plant.goodput(11, 12);
+    each(&service(), law, |run| {
+        let second = run.goodput(11.0, 12.0);
         assert!(second >= 0.9 * CAPACITY, "goodput {second} in the second after the step");
     });
 }
@@ -65,34 +89,28 @@ fn c1_a_step_to_three_times_converges_within_a_second() {
 #[test]
 fn c1_a_slow_dependency_is_no_queue() {
     // After an overload has made the limit small, the dependency gets ten times slower while the load is normal.
-    let scenario = |seed| Scenario {
-        rate: |t| match t {
-            t if t < 10.0 => 200.0,
-            t if t < 20.0 => 1200.0,
-            _ => 280.0,
-        },
-        dependency: |t| if t < 30.0 { 0.005 } else { 0.050 },
-        seconds: 50,
-        ..service(seed)
-    };
-    each(scenario, |plant| {
-        let (first, later) = (plant.goodput(30, 35), plant.goodput(35, 50));
+    let mut scenario = service();
+    scenario.seconds = 50.0;
+    scenario.clients = Clients::steps(vec![(0.0, 200.0), (10.0, 1200.0), (20.0, 280.0)]);
+    scenario.server.delay = dependency(vec![(0.0, 0.005), (30.0, 0.050)]);
+    each(&scenario, law, |run| {
+        let (first, later) = (run.goodput(30.0, 35.0), run.goodput(35.0, 50.0));
         assert!(first >= 0.7 * 280.0, "goodput {first} in the first 5 s, while it finds out");
         assert!(later >= 0.95 * 280.0, "goodput {later} after 5 s");
-        assert!(plant.rejected_ratio(35, 50) < 0.01);
+        // One cut that is found to help nothing costs up to this much of 15 s.
+        let rejected = rejected_ratio(run, 35.0, 50.0);
+        assert!(rejected < 0.02, "{rejected} rejected without a queue");
     });
 }
 
 #[test]
 fn c1_lost_capacity_is_followed_and_regained() {
-    let scenario = |seed| Scenario {
-        workers: |t| if (15.0..30.0).contains(&t) { 3 } else { 8 },
-        rate: |_| 360.0,
-        seconds: 45,
-        ..service(seed)
-    };
-    each(scenario, |plant| {
-        let (less, again) = (plant.goodput(17, 30), plant.goodput(35, 45));
+    let mut scenario = service();
+    scenario.seconds = 45.0;
+    scenario.clients = Clients::steps(vec![(0.0, 360.0)]);
+    scenario.server.station.workers = Steps(vec![(0.0, 8), (15.0, 3), (30.0, 8)]);
+    each(&scenario, law, |run| {
+        let (less, again) = (run.goodput(17.0, 30.0), run.goodput(35.0, 45.0));
         assert!(less >= 0.9 * 150.0, "goodput {less} with 3 of 8 workers");
         assert!(again >= 0.95 * 360.0, "goodput {again} with all workers back");
     });
@@ -101,51 +119,47 @@ fn c1_lost_capacity_is_followed_and_regained() {
 #[test]
 fn c1_drops_that_no_cut_helps_against_do_not_shed_a_healthy_service() {
     // One broken endpoint: 15 % of the calls end in 503, at three quarters of the capacity and without a queue.
-    let scenario = |seed| Scenario {
-        rate: |_| 300.0,
-        dropped: |t| if t < 10.0 { 0.0 } else { 0.15 },
-        seconds: 120,
-        ..service(seed)
-    };
-    each(scenario, |plant| {
-        let rejected = plant.rejected_ratio(10, 120);
+    let mut scenario = service();
+    scenario.seconds = 120.0;
+    scenario.clients = Clients::steps(vec![(0.0, 300.0)]);
+    scenario.server.drop_ratio = Steps(vec![(0.0, 0.0), (10.0, 0.15)]);
+    each(&scenario, law, |run| {
+        let rejected = rejected_ratio(run, 10.0, 120.0);
         assert!(rejected < 0.10, "{rejected} of the calls rejected for nothing");
-        let later = plant.rejected_ratio(60, 120);
+        let later = rejected_ratio(run, 60.0, 120.0);
         assert!(later < 0.06, "{later} rejected after a minute: what was learned is not kept");
     });
 }
 
 #[test]
 fn idle_never_inflates_the_limit() {
-    each(
-        |seed| Scenario { rate: |_| 40.0, seconds: 60, ..service(seed) },
-        |plant| {
-            let highest = plant.seconds.iter().map(|second| second.limit).fold(0.0, f64::max);
-            assert!(highest <= 50.0, "limit grew to {highest}");
-            assert_eq!(plant.rejected_ratio(0, 60), 0.0);
-        },
-    );
+    let mut scenario = service();
+    scenario.seconds = 60.0;
+    scenario.clients = Clients::steps(vec![(0.0, 40.0)]);
+    each(&scenario, law, |run| {
+        let highest = run.slices.iter().map(|slice| slice.limit).fold(0.0, f64::max);
+        assert!(highest <= 50.0, "limit grew to {highest}");
+        assert_eq!(rejected_ratio(run, 0.0, 60.0), 0.0);
+    });
 }
 
 #[test]
 fn a_run_is_repeatable() {
-    let limits =
-        || Plant::new(service(3)).run().seconds.iter().map(|second| second.limit).collect::<Vec<_>>();
-    assert_eq!(limits(), limits());
+    let scenario = service();
+    let slices = || plant::run(&scenario, 3, vec![law(&scenario, 3)]).slices;
+    assert_eq!(slices(), slices());
 }
 
 #[test]
 fn c1_a_dependency_that_gets_slow_while_the_limit_is_at_its_minimum_is_noticed() {
     // One of eight workers is left for a while, so the limit is at its minimum; then all are back, and a dependency is slow.
-    let scenario = |seed| Scenario {
-        workers: |t| if (10.0..30.0).contains(&t) { 1 } else { 8 },
-        dependency: |t| if t < 29.0 { 0.005 } else { 0.100 },
-        rate: |_| 200.0,
-        seconds: 80,
-        ..service(seed)
-    };
-    each(scenario, |plant| {
-        let later = plant.goodput(60, 80);
+    let mut scenario = service();
+    scenario.seconds = 80.0;
+    scenario.clients = Clients::steps(vec![(0.0, 200.0)]);
+    scenario.server.station.workers = Steps(vec![(0.0, 8), (10.0, 1), (30.0, 8)]);
+    scenario.server.delay = dependency(vec![(0.0, 0.005), (29.0, 0.100)]);
+    each(&scenario, law, |run| {
+        let later = run.goodput(60.0, 80.0);
         assert!(later >= 0.9 * 200.0, "goodput {later} half a minute later");
     });
 }
@@ -153,16 +167,14 @@ fn c1_a_dependency_that_gets_slow_while_the_limit_is_at_its_minimum_is_noticed()
 #[test]
 fn c1_few_and_long_calls_do_not_freeze_the_limit() {
     // As above, but the dependency gets so slow that few calls end in a window: 4 of 3 s each.
-    let scenario = |seed| Scenario {
-        workers: |t| if (10.0..30.0).contains(&t) { 1 } else { 8 },
-        dependency: |t| if t < 29.0 { 0.005 } else { 3.0 },
-        rate: |t| if t < 29.0 { 200.0 } else { 10.0 },
-        deadline: 10.0,
-        seconds: 240,
-        ..service(seed)
-    };
-    each(scenario, |plant| {
-        let rejected = plant.rejected_ratio(200, 240);
+    let mut scenario = service();
+    scenario.seconds = 240.0;
+    scenario.clients = Clients::steps(vec![(0.0, 200.0), (29.0, 10.0)]);
+    scenario.server.station.workers = Steps(vec![(0.0, 8), (10.0, 1), (30.0, 8)]);
+    scenario.server.delay = dependency(vec![(0.0, 0.005), (29.0, 3.0)]);
+    scenario.classes[0].deadline = 10.0;
+    each(&scenario, law, |run| {
+        let rejected = rejected_ratio(run, 200.0, 240.0);
         assert!(rejected <= 0.1, "{rejected} still rejected after three minutes");
     });
 }

@@ -23,6 +23,7 @@ mod builtin;
 mod html;
 mod json;
 mod laws;
+pub mod oracles;
 mod plot;
 mod report;
 pub mod scenario_file;
@@ -31,6 +32,7 @@ mod table;
 mod work;
 
 use laws::Entry;
+use oracles::Known;
 use report::{Plan, Report};
 use work::Progress;
 
@@ -127,7 +129,7 @@ fn plan(options: &cli::Simulate) -> Result<Plan, SimulateError> {
         return Err(SimulateError::Refused(problems.join("\n")));
     }
     let seeds = (0..u64::from(options.seeds)).map(|number| options.seed.wrapping_add(number)).collect();
-    Ok(Plan { scenarios, laws, seeds, with_oracle: !options.no_oracle })
+    Ok(Plan { scenarios, laws, seeds, oracles: (!options.no_oracle).then(Known::built_in) })
 }
 
 /// A built-in scenario, or that of a file. A file with the name of a built-in one is meant only when the name looks like one.

@@ -8,9 +8,8 @@
 //! is believed as soon as it has accepted half of the few that reach it, nor as a failure, so that the throttle never
 //! feeds on itself. And one call a second is always let through, or a callee that refused everything would never be asked
 //! again.
-//!
-//! One word for each second: its number, calls sent and calls accepted. A second that is over is overwritten by the next one
-//! that needs its place.
+
+mod lately;
 
 use setpoint_policies::knob::{Kind, Knob, Restrictive};
 use setpoint_policies::value::Value;
@@ -22,13 +21,9 @@ use crate::outcome::Outcome;
 use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, jitter};
+use lately::Lately;
 
-/// How much of the past counts, seconds.
-const WINDOW: u64 = 10;
 const SECOND: u64 = 1_000_000_000;
-/// Bits of each count of a second; counts stay at the largest number.
-const COUNT_BITS: u32 = 20;
-const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 
 /// A client-side throttle, knob `throttle.NAME`: how many calls are sent for each one that is accepted before some are
 /// refused here, 2 unless told otherwise. Copies are the same throttle, which lives as long as the process.
@@ -47,7 +42,7 @@ struct Core {
     slot: Slot,
     k_bits: AtomicU64,
     off: AtomicBool,
-    seconds: [AtomicU64; WINDOW as usize],
+    lately: Lately,
     /// When a call was last let through against the odds, nanoseconds.
     probed: AtomicU64,
     lots: AtomicU64,
@@ -107,7 +102,7 @@ impl Throttle {
             k_bits: AtomicU64::new(knob.baseline.to_bits()),
             slot: Slot::new(knob),
             off: AtomicBool::new(false),
-            seconds: std::array::from_fn(|_| AtomicU64::new(0)),
+            lately: Lately::default(),
             probed: AtomicU64::new(0),
             lots: AtomicU64::new(inner.seed),
             clock: inner.clock.clone(),
@@ -120,72 +115,15 @@ impl Attempt {
     /// nothing; everything else is accepted, a call that failed in its work too.
     pub fn finish(self, outcome: Outcome) {
         if let (Some(core), true) = (self.0, outcome != Outcome::Ignore) {
-            core.count(core.clock.now(), outcome != Outcome::Dropped);
+            core.lately.count(core.clock.now(), outcome != Outcome::Dropped);
         }
-    }
-}
-
-/// The counts of one second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Second {
-    /// Its number, as far as it fits; never 0.
-    stamp: u64,
-    sent: u64,
-    accepted: u64,
-}
-
-impl Second {
-    const fn stamp(second: u64) -> u64 {
-        (second + 1) & ((1 << (64 - 2 * COUNT_BITS)) - 1)
-    }
-
-    const fn unpack(word: u64) -> Self {
-        Self {
-            stamp: word >> (2 * COUNT_BITS),
-            sent: (word >> COUNT_BITS) & COUNT_MAX,
-            accepted: word & COUNT_MAX,
-        }
-    }
-
-    const fn pack(self) -> u64 {
-        self.stamp << (2 * COUNT_BITS) | self.sent << COUNT_BITS | self.accepted
-    }
-
-    /// With one call more. Where the count is at its end both are halved, so that their ratio stays.
-    const fn with(self, accepted: bool) -> Self {
-        let full = self.sent == COUNT_MAX;
-        let Self { stamp, sent, accepted: before } = self;
-        let (sent, before) = if full { (sent / 2, before / 2) } else { (sent, before) };
-        Self { stamp, sent: sent + 1, accepted: before + accepted as u64 }
     }
 }
 
 impl Core {
-    fn count(&self, now: u64, accepted: bool) {
-        let second = now / SECOND;
-        let stamp = Second::stamp(second);
-        let add = |word: u64| {
-            let there = Second::unpack(word);
-            let there = if there.stamp == stamp { there } else { Second { stamp, sent: 0, accepted: 0 } };
-            Some(there.with(accepted).pack())
-        };
-        let bucket = &self.seconds[(second % WINDOW) as usize];
-        // Always something to put: it cannot fail.
-        let _ = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-    }
-
     /// The probability with which the next call is refused.
     fn odds(&self, now: u64) -> f64 {
-        let second = now / SECOND;
-        let (mut sent, mut accepted) = (0, 0);
-        for back in 0..WINDOW.min(second + 1) {
-            let number = second - back;
-            let there = Second::unpack(self.seconds[(number % WINDOW) as usize].load(Ordering::Relaxed));
-            if there.stamp == Second::stamp(number) {
-                sent += there.sent;
-                accepted += there.accepted;
-            }
-        }
+        let (sent, accepted) = self.lately.sums(now);
         let k = f64::from_bits(self.k_bits.load(Ordering::Relaxed));
         ((sent as f64 - k * accepted as f64) / (sent + 1) as f64).max(0.0)
     }
@@ -268,7 +206,7 @@ mod tests {
         let throttle = throttle(&hand);
         (0..100).for_each(|_| throttle.try_acquire().expect("no odds yet").finish(Outcome::Success));
         for outcome in [Outcome::Dropped; 300] {
-            throttle.0.count(hand.clock().now(), outcome == Outcome::Success);
+            throttle.0.lately.count(hand.clock().now(), outcome == Outcome::Success);
         }
         let odds = throttle.refused_ratio();
         assert!((odds - (400.0 - 200.0) / 401.0).abs() < 1e-9, "{odds}");
@@ -289,7 +227,7 @@ mod tests {
         let throttle = throttle(&hand);
         let actuator: &dyn Actuator = &throttle;
         assert_eq!(actuator.knob().restrictive, Restrictive::Lower);
-        (0..30).for_each(|n| throttle.0.count(hand.clock().now(), n % 3 == 0));
+        (0..30).for_each(|n| throttle.0.lately.count(hand.clock().now(), n % 3 == 0));
         assert!(throttle.refused_ratio() > 0.3);
         actuator.apply(&Value::Number(3.0), &Why::default()).expect("taken");
         assert_eq!(throttle.refused_ratio(), 0.0);
@@ -297,18 +235,5 @@ mod tests {
         assert_eq!(actuator.in_force(), Value::Number(1.0), "within the bounds");
         actuator.enforce(false);
         assert!((0..1000).all(|_| throttle.try_acquire().is_ok()));
-    }
-
-    #[test]
-    fn counts_of_a_second_never_run_over() {
-        let mut second = Second { stamp: Second::stamp(u64::MAX / SECOND), sent: 0, accepted: 0 };
-        for n in 0..3 * COUNT_MAX {
-            second = second.with(n % 4 == 0);
-            if n % 1000 == 0 {
-                assert_eq!(Second::unpack(second.pack()), second);
-            }
-        }
-        let ratio = second.accepted as f64 / second.sent as f64;
-        assert!((ratio - 0.25).abs() < 0.01, "{ratio}");
     }
 }

@@ -5,17 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use setpoint::status::SessionState;
-use setpoint_policies::knob::KnobName;
-use setpoint_policies::lease::Lease;
+use setpoint_fake_sidecar::{Talk, listen};
 use setpoint_policies::value::Value;
-use setpoint_proto::message::{
-    Applied, Channel, Frame, Mode, PROTOCOL, Setpoint as Wanted, Status, ToSdk, ToSidecar, Version, Welcome,
-};
+use setpoint_proto::message::{Applied, Frame, Status, ToSdk, ToSidecar};
 use setpoint_sdk::Setpoint;
 use tempfile::TempDir;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::fake::{Talk, listen};
 use crate::raw::Raw;
 use crate::service::BASELINE;
 use crate::sidecar::{PUSHED, Sidecar, fixed, limit, session};
@@ -104,7 +100,7 @@ async fn next_frame(raw: &mut Raw) -> Frame {
 pub async fn l2_a_callback_that_panics_keeps_the_previous_value() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("sdk.sock");
-    let mut talks = listen(&socket);
+    let mut talks = listen(&socket).unwrap();
     let setpoint = Setpoint::builder("refuses").socket(&socket).disabled(false).start();
     let told = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&told);
@@ -114,11 +110,11 @@ pub async fn l2_a_callback_that_panics_keeps_the_previous_value() {
     };
     let batch = setpoint.knob("batch.size").bounds(1.0, 512.0).baseline(64.0).on_change(on_change).register();
     let mut talk = talks.recv().await.unwrap();
-    welcome(&mut talk).await;
+    timeout(PATIENCE, welcome(&mut talk)).await.expect("the knob is told of");
 
     let mut push = async |seq, value| {
-        talk.say(&ToSdk::Frame(Box::new(frame(seq, value)))).await;
-        let Applied { status, effective, detail, .. } = talk.ack().await.results.remove(0);
+        let ack = timeout(PATIENCE, talk.push(seq, &[("batch.size", Value::Number(value))])).await;
+        let Applied { status, effective, detail, .. } = ack.expect("an answer").results.remove(0);
         (status, effective, detail)
     };
     assert_eq!(push(1, 32.0).await, (Status::Applied, 32.0, String::new()));
@@ -129,46 +125,13 @@ pub async fn l2_a_callback_that_panics_keeps_the_previous_value() {
     assert_eq!(batch.value(), 16.0);
 }
 
-/// Waits until the knob is known and answers the hello.
+/// Answers the hello and waits until the knob is known.
 async fn welcome(talk: &mut Talk) {
-    let ToSidecar::Hello(hello) = talk.hear().await else { panic!("a hello comes first") };
-    let welcome = Welcome {
-        protocol: PROTOCOL,
-        epoch: 1,
-        capabilities: [].into(),
-        beat_every: Duration::from_secs(1),
-        lost_after: Duration::from_secs(5),
-        report_every: Duration::from_millis(100),
-        unbound: Vec::new(),
-        missing: Vec::new(),
-        config_revision: "fake".to_owned(),
-    };
-    talk.say(&ToSdk::Welcome(Box::new(welcome))).await;
-    let mut known = hello.knobs;
+    let mut known = talk.hello().await.knobs;
+    talk.welcome(1).await;
     while known.is_empty() {
-        if let ToSidecar::Knobs(update) = talk.hear().await {
+        if let ToSidecar::Knobs(update) = talk.hear().await.expect("the SDK goes on") {
             known = update.add;
         }
-    }
-}
-
-fn frame(seq: u64, value: f64) -> Frame {
-    let wanted = Wanted {
-        admission: Default::default(),
-        knob: KnobName::try_new("batch.size").unwrap(),
-        value: Value::Number(value),
-        lease: Lease::default(),
-        why: Arc::default(),
-        decision_id: seq,
-    };
-    Frame {
-        channel: Channel::Custom,
-        nonce: seq,
-        version: Version { epoch: 1, seq },
-        config_revision: "fake".to_owned(),
-        set: vec![wanted],
-        unsupported: Vec::new(),
-        atomic: false,
-        mode: Mode::Apply,
     }
 }

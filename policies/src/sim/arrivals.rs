@@ -103,8 +103,9 @@ mod tests {
     use crate::sim::scenario::{Bursts, Modulation};
 
     fn clients(points: Vec<(f64, f64)>) -> Clients {
-        let rate = Rate { points, linear: true, bursts: None, modulation: None };
-        Clients { rate, batch: 1.0, even: false, retries: None }
+        let mut clients = Clients::steps(points);
+        clients.rate.linear = true;
+        clients
     }
 
     fn count(clients: &Clients, from: f64, to: f64) -> f64 {

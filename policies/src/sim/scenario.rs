@@ -3,7 +3,12 @@
 //! Rates are calls per second, times are seconds since the start. Whatever changes over time is a [`Steps`] of values,
 //! each in force from its time on.
 
+mod clients;
+mod server;
+
 use crate::sim::distribution::Distribution;
+pub use clients::{Bursts, Clients, Modulation, Rate, Retries};
+pub use server::{Accepts, Contention, Discipline, Pauses, Server, Station};
 
 /// A run of the plant.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +39,33 @@ pub struct Scenario {
     pub deadline_known: bool,
 }
 
+impl Scenario {
+    /// The simplest one, to be changed by hand: 24 s of calls that come one by one and at random, one class of them with a deadline of
+    /// 500 ms, and workers that serve them first come first served without any trouble. `rate` has steps of calls per second.
+    pub fn plain(workers: u32, work: Distribution, rate: Vec<(f64, f64)>) -> Self {
+        Self {
+            name: "plain".to_owned(),
+            about: String::new(),
+            seconds: 24.0,
+            warm_up: 0.0,
+            phases: vec![Phase { at: 0.0, overload: false, kind: None }],
+            clients: Clients::steps(rate),
+            classes: vec![Class {
+                name: "all".to_owned(),
+                share: 1.0,
+                priority: 2,
+                deadline: 0.5,
+                work: 1.0,
+            }],
+            server: Server::fifo(workers, work),
+            instances: vec![1.0],
+            link: Link::default(),
+            limit: Bounds::default(),
+            deadline_known: true,
+        }
+    }
+}
+
 /// A stretch with the same conditions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Phase {
@@ -62,65 +94,6 @@ impl<T> Steps<T> {
     }
 }
 
-/// Who calls: an open loop, whose rate does not depend on the answers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Clients {
-    /// Attempts per second, without retries.
-    pub rate: Rate,
-    /// Calls come in batches of this mean size (geometric); 1 = one by one.
-    pub batch: f64,
-    /// Arrivals are evenly spaced instead of random.
-    pub even: bool,
-    /// What a client does whose call was rejected or late.
-    pub retries: Option<Retries>,
-}
-
-/// Calls per second over time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rate {
-    /// Points of a curve.
-    pub points: Vec<(f64, f64)>,
-    /// Straight lines between the points, instead of steps.
-    pub linear: bool,
-    /// Short bursts on top.
-    pub bursts: Option<Bursts>,
-    /// A random factor that switches between 1 and another.
-    pub modulation: Option<Modulation>,
-}
-
-/// Periodic bursts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bursts {
-    /// The first begins here.
-    pub from: f64,
-    /// From the start of one to the start of the next.
-    pub every: f64,
-    /// How long each lasts.
-    pub length: f64,
-    /// The rate during a burst.
-    pub rate: f64,
-}
-
-/// Two-state modulation with exponential stays (MMPP).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Modulation {
-    /// Factor in the high state; the low one is 1.
-    pub factor: f64,
-    /// Mean stay in the high state.
-    pub high: f64,
-    /// Mean stay in the low state.
-    pub low: f64,
-}
-
-/// Retries with exponential, jittered waits: at once after a rejection, at the deadline otherwise.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Retries {
-    /// Attempts in total, at least 1.
-    pub attempts: u32,
-    /// The first wait; doubles with each attempt, times a draw from 0.5 to 1.5.
-    pub backoff: f64,
-}
-
 /// A kind of call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Class {
@@ -134,91 +107,6 @@ pub struct Class {
     pub deadline: f64,
     /// Its work is the server's times this.
     pub work: f64,
-}
-
-/// What serves the calls: a station, then a delay, then perhaps a second station.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Server {
-    /// Where the work is done.
-    pub station: Station,
-    /// Seconds of work of a call, for one worker at full speed.
-    pub work: Steps<Distribution>,
-    /// Speed of everything in the station, 1 = nominal.
-    pub speed: Steps<f64>,
-    /// The station stands still now and then: garbage collection, a stop of the virtual machine.
-    pub pauses: Option<Pauses>,
-    /// A dependency: time that passes after the work without holding a worker.
-    pub delay: Steps<Distribution>,
-    /// A second station behind the delay: its workers over time, and its work.
-    pub second: Option<(Steps<u32>, Distribution)>,
-    /// CPU seconds that each rejection costs the station.
-    pub reject_cost: f64,
-    /// Share of the calls that the service itself answers with an overload error, whatever the load.
-    pub drop_ratio: Steps<f64>,
-    /// What it accepts at most; `None` = everything.
-    pub accepts: Option<Accepts>,
-}
-
-/// Calls beyond these bounds are refused by the service itself, without work: a full accept queue, a quota.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Accepts {
-    /// Calls in flight, all instances together.
-    pub in_flight: Option<u32>,
-    /// Calls in any second, those that are refused included: a client that does not slow down is not served at all.
-    pub rate: Option<f64>,
-    /// The overload error comes after this time.
-    pub refused_after: f64,
-    /// There is no error, and no answer either: the client waits for its deadline.
-    pub silent: bool,
-}
-
-/// How a station shares its capacity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Station {
-    /// Workers or cores over time.
-    pub workers: Steps<u32>,
-    /// How waiting calls are served.
-    pub discipline: Discipline,
-    /// Contention: all rates divided by 1 + slope x max(0, n - from) / from, n with the queue; at most `worst`.
-    pub contention: Option<Contention>,
-}
-
-/// How waiting calls are served.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Discipline {
-    /// One after the other, each on one worker.
-    Fifo,
-    /// All at once, each with its share of the workers, one worker at most.
-    ProcessorSharing,
-    /// All at once; each at 1 / (1 + sigma (n-1) + kappa n (n-1)) (universal scalability law; workers are not used).
-    Usl {
-        /// Contention.
-        sigma: f64,
-        /// Coherency.
-        kappa: f64,
-    },
-}
-
-/// Work gets slower the more calls are in the station.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contention {
-    /// Calls that do no harm.
-    pub from: f64,
-    /// Slow-down per `from` calls above that.
-    pub slope: f64,
-    /// The slow-down never exceeds this factor.
-    pub worst: f64,
-}
-
-/// The station stands still.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pauses {
-    /// How long each.
-    pub length: f64,
-    /// From one to the next.
-    pub every: f64,
-    /// The time between two is exponential instead of fixed.
-    pub random: bool,
 }
 
 /// The path between the limiters and the engine.
@@ -254,43 +142,5 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { min: 1.0, max: 2000.0, initial: 50.0 }
-    }
-}
-
-/// What tests start from: one class, first come first served, no dependency and no trouble.
-#[cfg(test)]
-pub(crate) fn plain(workers: u32, work: Distribution, rate: Vec<(f64, f64)>) -> Scenario {
-    Scenario {
-        name: "test".to_owned(),
-        about: String::new(),
-        seconds: 24.0,
-        warm_up: 0.0,
-        phases: vec![Phase { at: 0.0, overload: false, kind: None }],
-        clients: Clients {
-            rate: Rate { points: rate, linear: false, bursts: None, modulation: None },
-            batch: 1.0,
-            even: false,
-            retries: None,
-        },
-        classes: vec![Class { name: "all".to_owned(), share: 1.0, priority: 2, deadline: 0.5, work: 1.0 }],
-        server: Server {
-            station: Station {
-                workers: Steps::constant(workers),
-                discipline: Discipline::Fifo,
-                contention: None,
-            },
-            work: Steps::constant(work),
-            speed: Steps::constant(1.0),
-            pauses: None,
-            delay: Steps::constant(Distribution::Fixed(0.0)),
-            second: None,
-            reject_cost: 0.0,
-            drop_ratio: Steps::constant(0.0),
-            accepts: None,
-        },
-        instances: vec![1.0],
-        link: Link::default(),
-        limit: Bounds::default(),
-        deadline_known: true,
     }
 }

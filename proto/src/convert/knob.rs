@@ -53,35 +53,16 @@ fn culprit(invalid: InvalidKnob) -> &'static str {
 }
 
 fn kind(wire: i32) -> Result<Kind, Trouble> {
-    use v1::knob::Kind as Wire;
-    Ok(match Wire::try_from(wire) {
-        Ok(Wire::Unspecified) => return Err(Problem::Missing.into()),
-        Ok(Wire::ConcurrencyLimit) => Kind::ConcurrencyLimit,
-        Ok(Wire::RateLimit) => Kind::RateLimit,
-        Ok(Wire::QueueLimit) => Kind::QueueLimit,
-        Ok(Wire::Breaker) => Kind::Breaker,
-        Ok(Wire::GcTarget) => Kind::GcTarget,
-        Ok(Wire::MemoryLimit) => Kind::MemoryLimit,
-        Ok(Wire::Parallelism) => Kind::Parallelism,
-        Ok(Wire::PoolSize) => Kind::PoolSize,
-        Ok(Wire::TimeoutMs) => Kind::TimeoutMs,
-        Ok(Wire::Sampling) => Kind::Sampling,
-        Ok(Wire::Numeric) => Kind::Numeric,
-        Ok(Wire::Switch) => Kind::Switch,
-        Err(_) => return Err(Trouble::Unsupported(format!("kind {wire} is not known to this build"))),
-    })
+    if wire == v1::knob::Kind::Unspecified as i32 {
+        return Err(Problem::Missing.into());
+    }
+    let known = Kind::ALL.into_iter().find(|kind| encode_kind(*kind) as i32 == wire);
+    known.ok_or_else(|| Trouble::Unsupported(format!("kind {wire} is not known to this build")))
 }
 
 fn restrictive(wire: i32) -> Result<Restrictive, Trouble> {
-    use v1::knob::Restrictive as Wire;
-    Ok(match Wire::try_from(wire) {
-        Ok(Wire::Neither) => Restrictive::Neither,
-        Ok(Wire::Lower) => Restrictive::Lower,
-        Ok(Wire::Higher) => Restrictive::Higher,
-        Err(_) => {
-            return Err(Trouble::Unsupported(format!("restrictive {wire} is not known to this build")));
-        }
-    })
+    let known = Restrictive::ALL.into_iter().find(|direction| encode_restrictive(*direction) as i32 == wire);
+    known.ok_or_else(|| Trouble::Unsupported(format!("restrictive {wire} is not known to this build")))
 }
 
 pub(super) fn encode(knob: &Knob) -> v1::Knob {
@@ -132,5 +113,24 @@ fn encode_restrictive(restrictive: Restrictive) -> v1::knob::Restrictive {
         Restrictive::Neither => v1::knob::Restrictive::Neither,
         Restrictive::Lower => v1::knob::Restrictive::Lower,
         Restrictive::Higher => v1::knob::Restrictive::Higher,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_contract_are_those_of_the_domain_in_capitals() {
+        use v1::knob as wire;
+        let kinds = (1..).map_while(|number| wire::Kind::try_from(number).ok());
+        let words: Vec<_> = kinds.map(|kind| kind.as_str_name().to_lowercase()).collect();
+        assert_eq!(words, Kind::ALL.map(Kind::name));
+        let directions = (0..).map_while(|number| wire::Restrictive::try_from(number).ok());
+        let words: Vec<_> = directions.map(|direction| direction.as_str_name().to_lowercase()).collect();
+        assert_eq!(words, Restrictive::ALL.map(Restrictive::name));
+        assert!(
+            Kind::ALL.into_iter().all(|kind| encode_kind(kind).as_str_name().to_lowercase() == kind.name())
+        );
     }
 }

@@ -44,7 +44,7 @@ pub struct Simulate {
     /// Write a page with pictures
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Skip the search for the best limits in hindsight, which takes most of the time; goodput is then not compared
+    /// Leave out the best limits in hindsight, whose search takes most of the time with a scenario file; goodput is then not compared
     #[arg(long)]
     pub no_oracle: bool,
     /// No colours in --plot

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use super::*;
 use crate::yaml::{Position, lines};
 
+mod as_text;
 mod golden;
 mod hostile;
 mod mutation;

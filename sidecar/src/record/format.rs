@@ -21,7 +21,7 @@ mod value;
 
 use counters::Counters;
 use knob::KnobLine;
-use names::{Name, SignalName};
+use names::{Name, Word};
 pub(crate) use value::ValueLine;
 
 /// The version of the format.
@@ -36,7 +36,7 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_nanos: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    node: BTreeMap<SignalName, ReadingLine>,
+    node: BTreeMap<Word<Signal>, ReadingLine>,
     instances: Vec<InstanceLine>,
 }
 
@@ -53,7 +53,7 @@ struct InstanceLine {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     totals: BTreeMap<Name, Counters>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    signals: BTreeMap<SignalName, ReadingLine>,
+    signals: BTreeMap<Word<Signal>, ReadingLine>,
 }
 
 /// A signal: with the time of its reading, or just the number, read at the time of the snapshot.
@@ -228,17 +228,17 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), BadLine> {
     Ok(())
 }
 
-fn readings(signals: &Signals) -> BTreeMap<SignalName, ReadingLine> {
+fn readings(signals: &Signals) -> BTreeMap<Word<Signal>, ReadingLine> {
     let line = |(signal, reading): (Signal, setpoint_policies::signal::Reading)| {
         let timed = Timed { value: reading.value, at_nanos: reading.at.as_nanos() };
-        (SignalName(signal), ReadingLine::Timed(timed))
+        (Word(signal), ReadingLine::Timed(timed))
     };
     signals.known().map(line).collect()
 }
 
-fn signals(lines: &BTreeMap<SignalName, ReadingLine>, at: Timestamp) -> Signals {
+fn signals(lines: &BTreeMap<Word<Signal>, ReadingLine>, at: Timestamp) -> Signals {
     let mut signals = Signals::default();
-    for (SignalName(signal), line) in lines {
+    for (Word(signal), line) in lines {
         match line {
             ReadingLine::Timed(timed) => {
                 signals.set(*signal, timed.value, Timestamp::from_nanos(timed.at_nanos));

@@ -7,6 +7,7 @@ use setpoint_policies::sim::score::oracle::{self, Oracle};
 use setpoint_policies::sim::score::tally::Tally;
 
 use super::laws::Entry;
+use super::oracles::Known;
 use super::series::Series;
 use super::work::{Progress, on_all_cores};
 
@@ -20,7 +21,8 @@ pub(super) struct Plan {
     /// Ours first; without the oracle, which is a matter of its own.
     pub(super) laws: Vec<Entry>,
     pub(super) seeds: Vec<u64>,
-    pub(super) with_oracle: bool,
+    /// The oracle's limits that need no search; `None`: nothing is compared with an oracle.
+    pub(super) oracles: Option<Known>,
 }
 
 /// What happened in a scenario.
@@ -75,11 +77,11 @@ struct Best {
 
 /// Runs everything; the oracles first, because the others are compared with them.
 pub(super) fn run(plan: Plan, progress: Progress) -> Vec<Report> {
-    let Plan { scenarios, laws, seeds, with_oracle } = plan;
+    let Plan { scenarios, laws, seeds, oracles } = plan;
     let name = |scenario: &Scenario| scenario.name.clone();
-    let searched: &[Scenario] = if with_oracle { &scenarios } else { &[] };
-    let best = on_all_cores("searching the best limits:", progress, searched, name, |scenario| {
-        Best::find(scenario, &seeds)
+    let best = oracles.map_or_else(Vec::new, |known| {
+        let find = |scenario: &Scenario| Best::find(scenario, &known, &seeds);
+        on_all_cores("finding the best limits:", progress, &scenarios, name, find)
     });
     let jobs: Vec<(usize, &Entry)> =
         (0..scenarios.len()).flat_map(|place| laws.iter().map(move |law| (place, law))).collect();
@@ -101,8 +103,9 @@ pub(super) fn run(plan: Plan, progress: Progress) -> Vec<Report> {
 }
 
 impl Best {
-    fn find(scenario: &Scenario, seeds: &[u64]) -> Self {
-        let (oracle, law) = (oracle::search(scenario, &SEARCH_SEEDS), Entry::oracle());
+    fn find(scenario: &Scenario, known: &Known, seeds: &[u64]) -> Self {
+        let oracle = known.find(scenario).unwrap_or_else(|| oracle::search(scenario, &SEARCH_SEEDS));
+        let law = Entry::oracle();
         let (tally, series) = tally(scenario, &law, Some(&oracle), seeds);
         let outcome = Outcome::of(scenario, &law, &tally, Some(&tally), series);
         Self { oracle, tally, outcome }
@@ -138,5 +141,27 @@ impl Outcome {
             oscillation: score.oscillation,
         };
         Self { name: law.name, source: law.source, figures, series }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::builtin;
+    use super::*;
+
+    #[test]
+    fn limits_that_are_known_are_not_searched() {
+        let scenario = builtin::find("T16").expect("listed").expect("sound");
+        let made_up = Oracle { phases: vec![1.0; scenario.phases.len()], single: 1.0 };
+        let mut known = Known::default();
+        known.insert(&scenario, &made_up);
+        let limits = |known| {
+            let laws = vec![Entry::ours(None)];
+            let plan = Plan { scenarios: vec![scenario.clone()], laws, seeds: vec![1], oracles: known };
+            run(plan, Progress { shown: false }).remove(0).limits
+        };
+        assert_eq!(limits(Some(known)), Some(made_up.phases.clone()));
+        assert_ne!(limits(Some(Known::default())), Some(made_up.phases), "searched: nobody would find these");
+        assert_eq!(limits(None), None);
     }
 }

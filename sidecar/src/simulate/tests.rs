@@ -83,6 +83,19 @@ fn machines_get_the_figures_of_the_scoreboard() {
 }
 
 #[test]
+fn limits_of_a_built_in_scenario_are_the_scoreboards() {
+    let screen = Screen { width: 80, colours: false, progress: false };
+    let mut out = Vec::new();
+    simulate(&options("T16 draw-7 --seeds 1 --json"), screen, &mut out).unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    for name in ["T16", "draw-007"] {
+        let scenario = builtin::find(name).unwrap().unwrap();
+        let known = Known::built_in().find(&scenario).unwrap();
+        assert_eq!(said["scenarios"][name]["oracle_limits"], serde_json::json!(known.phases));
+    }
+}
+
+#[test]
 fn without_an_oracle_nothing_is_compared_with_it() {
     let out = Home::new().run("--no-oracle --seeds 1 --json").unwrap();
     let said: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -19,8 +19,9 @@ use setpoint_policies::time::Timestamp;
 use setpoint_proto::bounds;
 use setpoint_proto::message::{Ack, Applied, Channel, Frame, KnobUpdate, Mode, Setpoint, Version};
 
+use super::goal::Push;
 use super::lease::LeaseClock;
-use super::tuned::{Push, Tuned};
+use super::tuned::Tuned;
 use super::verdict::Verdict;
 use crate::actuator::Actuator;
 use answer::{Line, lines};

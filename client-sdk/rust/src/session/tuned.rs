@@ -1,47 +1,22 @@
 //! One knob under the sidecar's hand: from what was pushed, and how old that is, to what is in force.
 //!
-//! The goal is a pure function of the push and its lease; [`Tuned::settle`] moves the actuator towards it and may be
-//! called at any time and any number of times. So a new frame, a renewed lease, a lease that runs out and a dwell that
-//! ends are one and the same thing. How fast a move may go is in [`super::pace`].
+//! Where it should go now is in [`super::goal`]; [`Tuned::settle`] moves the actuator towards it and may be called at any time
+//! and any number of times. So a new frame, a renewed lease, a lease that runs out and a dwell that ends are one and the
+//! same thing. How fast a move may go is in [`super::pace`].
 
 use std::sync::Arc;
 
 use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::Knob;
-use setpoint_policies::lease::{OnExpiry, Phase};
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::{Channel, Version, Why};
 
 use super::actuate::{LEASE_OVER, RELEASED, ROLLED_BACK, apply};
-use super::lease::LeaseClock;
+use super::goal::{Goal, Push, fitted};
 use super::pace::{self, Pace};
 use super::verdict::Verdict;
 use crate::actuator::Actuator;
-
-/// A decay moves in so many steps: an owner's callback is not called twenty times a second for a minute.
-const DECAY_STEPS: f64 = 100.0;
-
-/// What the sidecar wants of a knob.
-#[derive(Debug, Clone)]
-pub(super) struct Push {
-    pub(super) channel: Channel,
-    pub(super) version: Version,
-    pub(super) wanted: Value,
-    pub(super) admission: Admission,
-    pub(super) lease: LeaseClock,
-    pub(super) why: Arc<Why>,
-}
-
-/// Where the knob should go now.
-enum Goal {
-    /// What the sidecar wants, under a lease.
-    Leased(Push),
-    /// To the baseline, because no frame names the knob any more.
-    Released,
-    /// Where the end of the lease leads.
-    Expired(Value),
-}
 
 /// A knob, what was pushed to it and what was put in force.
 #[derive(Clone)]
@@ -184,7 +159,7 @@ impl Tuned {
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
     /// push was just taken. True when the verdict has changed.
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
-        let goal = self.goal(judge_at);
+        let goal = Goal::of(self.push.as_ref(), &self.knob, &self.leased, judge_at);
         let word = match &goal {
             Goal::Leased(push) => Some((push.wanted, push.admission)),
             Goal::Released | Goal::Expired(_) => None,
@@ -233,21 +208,6 @@ impl Tuned {
         if self.word != word {
             self.word = word;
             self.actuator.admit(word.map(|(_, admission)| admission));
-        }
-    }
-
-    fn goal(&self, at: Timestamp) -> Goal {
-        let Some(push) = &self.push else { return Goal::Released };
-        let baseline = self.knob.baseline_value();
-        match (push.lease.phase(at), push.lease.lease().on_expiry) {
-            (Phase::Valid | Phase::Held, _) => Goal::Leased(push.clone()),
-            (Phase::Decaying(share), _) if self.leased.is_quantity() => {
-                let share = (share * DECAY_STEPS).floor() / DECAY_STEPS;
-                let (from, to) = (self.leased.scalar(), baseline.scalar());
-                Goal::Expired(self.fitted(&self.leased.with_scalar(from + (to - from) * share)))
-            }
-            (Phase::Over, OnExpiry::Safe(safe)) => Goal::Expired(self.fitted(&self.leased.with_scalar(safe))),
-            _ => Goal::Expired(baseline),
         }
     }
 
@@ -306,11 +266,7 @@ impl Tuned {
         }
     }
 
-    /// Within the bounds and on the quantum.
     fn fitted(&self, wanted: &Value) -> Value {
-        match self.knob.fit(wanted.scalar()) {
-            Some(fitted) if wanted.is_quantity() => wanted.with_scalar(fitted),
-            _ => *wanted,
-        }
+        fitted(&self.knob, wanted)
     }
 }

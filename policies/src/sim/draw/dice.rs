@@ -5,9 +5,7 @@ use fastrand::Rng;
 use super::size::Size;
 use super::{Load, Times, WARM_UP};
 use crate::sim::distribution::Distribution;
-use crate::sim::scenario::{
-    Bursts, Clients, Contention, Discipline, Modulation, Pauses, Rate, Server, Station, Steps,
-};
+use crate::sim::scenario::{Bursts, Clients, Contention, Discipline, Modulation, Pauses, Server, Steps};
 
 /// Draws parts of a scenario.
 #[derive(Debug)]
@@ -97,8 +95,7 @@ impl Dice {
         ];
         let kind = self.0.u32(0..100);
         let batch = if kind < 10 { self.between(2.0, 8.0) } else { 1.0 };
-        let rate = Rate { points, linear: false, bursts: None, modulation: None };
-        Clients { rate, batch, even: (10..15).contains(&kind), retries: None }
+        Clients { batch, even: (10..15).contains(&kind), ..Clients::steps(points) }
     }
 
     /// A call is worth nothing after this many seconds, as far as the service itself is concerned.
@@ -116,18 +113,9 @@ impl Dice {
             slope: self.between(0.2, 1.0),
             worst: self.between(1.5, 3.0),
         });
-        let workers = Steps::constant(size.workers as u32);
-        Server {
-            station: Station { workers, discipline: size.discipline, contention },
-            work: Steps::constant(size.work.clone()),
-            speed: Steps::constant(1.0),
-            pauses: None,
-            delay: Steps::constant(Distribution::Fixed(0.0)),
-            second: None,
-            reject_cost: 0.0,
-            drop_ratio: Steps::constant(0.0),
-            accepts: None,
-        }
+        let mut server = Server::fifo(size.workers as u32, size.work.clone());
+        (server.station.discipline, server.station.contention) = (size.discipline, contention);
+        server
     }
 
     /// A dependency, perhaps; gives what it adds to the deadline, seconds.

@@ -2,11 +2,11 @@ use super::*;
 use crate::sim::distribution::Distribution;
 use crate::sim::plant::run;
 use crate::sim::run::Run;
-use crate::sim::scenario::{Class, Scenario, Steps, plain};
+use crate::sim::scenario::{Class, Scenario, Steps};
 
 /// 16 workers, 20 ms each, first come first served: 800 calls a second. Deadline 500 ms.
 fn scenario(rate: &[(f64, f64)], delay: &[(f64, f64)]) -> Scenario {
-    let mut scenario = plain(16, Distribution::Exponential(0.02), rate.to_vec());
+    let mut scenario = Scenario::plain(16, Distribution::Exponential(0.02), rate.to_vec());
     scenario.server.delay =
         Steps(delay.iter().map(|(at, mean)| (*at, Distribution::Exponential(*mean))).collect());
     scenario

@@ -3,6 +3,8 @@
 /// A call, or an attempt of one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Call {
+    /// Of its arrival; attempts of one call share it.
+    pub number: u64,
     pub class: u8,
     pub instance: u8,
     /// Attempts before this one.

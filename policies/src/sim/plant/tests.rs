@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::sim::distribution::Distribution;
-use crate::sim::scenario::{Accepts, Retries, Steps, plain};
+use crate::sim::law::{Arrival, Ended};
+use crate::sim::scenario::{Accepts, Retries, Steps};
 
 /// Admits while fewer than this are in flight.
 struct Fixed(u32);
@@ -16,7 +19,7 @@ impl Law for Fixed {
 }
 
 fn scenario(workers: u32, discipline: Discipline, rate: f64) -> Scenario {
-    let mut scenario = plain(workers, Distribution::Exponential(0.01), vec![(0.0, rate)]);
+    let mut scenario = Scenario::plain(workers, Distribution::Exponential(0.01), vec![(0.0, rate)]);
     (scenario.seconds, scenario.warm_up) = (200.0, 10.0);
     scenario.server.station.discipline = discipline;
     (scenario.classes[0].priority, scenario.classes[0].deadline) = (0, 0.1);
@@ -127,4 +130,34 @@ fn the_service_refuses_what_it_does_not_accept() {
     let limited = run_fixed(&full, 4).counts(10.0, 200.0);
     assert_eq!(limited.late, 0);
     assert!((f64::from(limited.in_time) / f64::from(errors.in_time) - 1.0).abs() < 0.02);
+}
+
+/// Rejects every third call.
+#[derive(Default)]
+struct Picky(u32);
+
+impl Law for Picky {
+    fn admit(&mut self, _call: &Arrival) -> bool {
+        self.0 += 1;
+        !self.0.is_multiple_of(3)
+    }
+    fn ended(&mut self, _call: &Ended) {}
+    fn limit(&self) -> f64 {
+        f64::INFINITY
+    }
+}
+
+#[test]
+fn a_rejected_call_changes_nothing_for_the_others() {
+    let mut roomy = scenario(1000, Discipline::Fifo, 100.0);
+    roomy.server.delay = Steps::constant(Distribution::Exponential(0.05));
+    roomy.server.second = Some((Steps::constant(1000), Distribution::Exponential(0.01)));
+    roomy.server.drop_ratio = Steps::constant(0.1);
+    let latencies = |law: Box<dyn Law>| {
+        let run = run(&roomy, 1, vec![law]);
+        run.slices.iter().flat_map(|slice| slice.latencies.clone()).map(f32::to_bits).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<u32> = latencies(Box::new(Fixed(10_000))).into_iter().collect();
+    let some = latencies(Box::<Picky>::default());
+    assert!(some.len() > 10_000 && some.iter().all(|latency| all.contains(latency)));
 }

@@ -4,13 +4,13 @@ use super::oracle::search;
 use super::tally::Tally;
 use crate::sim::distribution::Distribution;
 use crate::sim::run::{Counts, Run, Slice};
-use crate::sim::scenario::{Phase, Scenario, plain};
+use crate::sim::scenario::{Phase, Scenario};
 
 /// 4 workers with 20 ms each: 200 calls per second. 120 are offered, from 10 s to 20 s 300.
 fn scenario() -> Scenario {
     let phase = |at, overload| Phase { at, overload, kind: None };
     let points = vec![(0.0, 120.0), (10.0, 300.0), (20.0, 120.0)];
-    let mut scenario = plain(4, Distribution::Fixed(0.02), points);
+    let mut scenario = Scenario::plain(4, Distribution::Fixed(0.02), points);
     (scenario.seconds, scenario.warm_up) = (30.0, 2.0);
     scenario.phases = vec![phase(0.0, false), phase(10.0, true), phase(20.0, false)];
     scenario.classes[0].deadline = 0.2;

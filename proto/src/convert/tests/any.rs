@@ -54,29 +54,12 @@ fn channel() -> impl Strategy<Value = Channel> {
     select(Channel::ALL.to_vec())
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
-    select(vec![
-        Kind::ConcurrencyLimit,
-        Kind::RateLimit,
-        Kind::QueueLimit,
-        Kind::Breaker,
-        Kind::GcTarget,
-        Kind::MemoryLimit,
-        Kind::Parallelism,
-        Kind::PoolSize,
-        Kind::TimeoutMs,
-        Kind::Sampling,
-        Kind::Numeric,
-        Kind::Switch,
-    ])
-}
-
 prop_compose! {
     fn knob()(
-        (name, kind, unit) in (name(), kind(), short()),
+        (name, kind, unit) in (name(), select(Kind::ALL.to_vec()), short()),
         bounds in [quantity(), quantity(), quantity()],
         (step, max_change_ratio, min_dwell) in (quantity(), quantity(), duration()),
-        restrictive in select(vec![Restrictive::Neither, Restrictive::Lower, Restrictive::Higher]),
+        restrictive in select(Restrictive::ALL.to_vec()),
         hot in any::<bool>(),
         deadline in option::of(duration().prop_filter("a deadline is above 0", |deadline| !deadline.is_zero())),
     ) -> Knob {

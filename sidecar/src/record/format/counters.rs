@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
+use setpoint_policies::reflex::Cause;
 use setpoint_policies::snapshot::Received;
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::{PRIORITIES, SlowCalls, Totals};
 
-use super::names::CauseName;
+use super::names::Word;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +50,7 @@ pub(super) struct Counters {
     #[serde(default)]
     reflexes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reflex: Option<CauseName>,
+    reflex: Option<Word<Cause>>,
     #[serde(default)]
     queue_waits: u64,
     #[serde(default)]
@@ -101,7 +102,7 @@ impl Counters {
             stall_nanos: totals.stall_nanos,
             consecutive_failures: totals.consecutive_failures,
             reflexes: totals.reflexes,
-            reflex: totals.reflex.map(CauseName),
+            reflex: totals.reflex.map(Word),
             queue_waits: totals.queue_waits,
             queue_wait_sum: totals.queue_wait_sum,
             waiting: totals.waiting,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use setpoint_policies::knob::{InvalidKnob, Kind, Knob, KnobName, Restrictive};
 
+use super::names::Word;
+
 /// A knob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
@@ -20,8 +22,7 @@ impl KnobLine {
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     name: String,
-    #[serde(with = "AnyKind")]
-    kind: Kind,
+    kind: Word<Kind>,
     min: f64,
     max: f64,
     baseline: f64,
@@ -30,7 +31,7 @@ struct Unchecked {
     #[serde(default, skip_serializing_if = "is_zero")]
     step: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    restrictive: Option<Direction>,
+    restrictive: Option<Word<Restrictive>>,
     #[serde(default, skip_serializing_if = "is_zero")]
     max_change_ratio: f64,
     #[serde(default, skip_serializing_if = "is_nothing")]
@@ -57,44 +58,16 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Kind", rename_all = "snake_case")]
-enum AnyKind {
-    ConcurrencyLimit,
-    RateLimit,
-    QueueLimit,
-    Breaker,
-    GcTarget,
-    MemoryLimit,
-    Parallelism,
-    PoolSize,
-    TimeoutMs,
-    Sampling,
-    Numeric,
-    Switch,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Direction(#[serde(with = "AnyDirection")] Restrictive);
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Restrictive", rename_all = "snake_case")]
-enum AnyDirection {
-    Neither,
-    Lower,
-    Higher,
-}
-
 impl TryFrom<Unchecked> for KnobLine {
     type Error = InvalidKnob;
 
     fn try_from(line: Unchecked) -> Result<Self, InvalidKnob> {
         let name = KnobName::try_new(&line.name)?;
-        let plain = Knob::try_new(name, line.kind, line.min, line.max, line.baseline)?;
+        let plain = Knob::try_new(name, line.kind.0, line.min, line.max, line.baseline)?;
         let knob = Knob {
             unit: line.unit.unwrap_or(plain.unit),
             step: line.step,
-            restrictive: line.restrictive.map_or(plain.restrictive, |Direction(direction)| direction),
+            restrictive: line.restrictive.map_or(plain.restrictive, |Word(direction)| direction),
             max_change_ratio: line.max_change_ratio,
             min_dwell: Duration::from_nanos(line.min_dwell_nanos),
             deadline: line.deadline_nanos.map(Duration::from_nanos),
@@ -114,13 +87,13 @@ impl From<KnobLine> for Unchecked {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self {
             name: knob.name.to_string(),
-            kind: knob.kind,
+            kind: Word(knob.kind),
             min: knob.min,
             max: knob.max,
             baseline: knob.baseline,
             unit: Some(knob.unit),
             step: knob.step,
-            restrictive: Some(Direction(knob.restrictive)),
+            restrictive: Some(Word(knob.restrictive)),
             max_change_ratio: knob.max_change_ratio,
             min_dwell_nanos: nanos(knob.min_dwell),
             deadline_nanos: knob.deadline.map(nanos),

@@ -1,7 +1,7 @@
-//! Names of knobs and signals: known and well-formed, or refused where they stand.
+//! Names: well-formed, or out of a closed list, or refused where they stand.
 
 use serde::{Deserialize, Serialize};
-use setpoint_policies::knob::{InvalidKnob, KnobName};
+use setpoint_policies::knob::{InvalidKnob, Kind, KnobName, Restrictive};
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::signal::Signal;
 
@@ -24,47 +24,48 @@ impl From<Name> for String {
     }
 }
 
-/// What a limiter's reflex holds the limit down for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(super) struct CauseName(pub(super) Cause);
-
-impl TryFrom<String> for CauseName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Cause::ALL.into_iter().find(|cause| cause.name() == text).map(Self).ok_or_else(|| {
-            let text: String = text.chars().take(40).collect();
-            format!("unknown cause `{text}`, expected one of {}", Cause::ALL.map(Cause::name).join(", "))
-        })
-    }
+/// A closed list of things that have names.
+pub(super) trait Closed: Copy + 'static {
+    /// What one of them is.
+    const WHAT: &'static str;
+    const ALL: &'static [Self];
+    fn name(self) -> &'static str;
 }
 
-impl From<CauseName> for String {
-    fn from(cause: CauseName) -> Self {
-        cause.0.name().to_owned()
-    }
-}
-
-/// The name of a signal.
+/// One of a closed list, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(super) struct SignalName(pub(super) Signal);
+#[serde(try_from = "String", into = "String", bound = "T: Closed")]
+pub(super) struct Word<T>(pub(super) T);
 
-impl TryFrom<String> for SignalName {
+impl<T: Closed> TryFrom<String> for Word<T> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Signal::from_name(&text).map(Self).ok_or_else(|| {
+        T::ALL.iter().find(|known| known.name() == text).copied().map(Self).ok_or_else(|| {
             let text: String = text.chars().take(40).collect();
-            let names = Signal::ALL.map(Signal::name).join(", ");
-            format!("unknown signal `{text}`, expected one of {names}")
+            let names: Vec<_> = T::ALL.iter().map(|known| known.name()).collect();
+            format!("unknown {} `{text}`, expected one of {}", T::WHAT, names.join(", "))
         })
     }
 }
 
-impl From<SignalName> for String {
-    fn from(name: SignalName) -> Self {
-        name.0.name().to_owned()
+impl<T: Closed> From<Word<T>> for String {
+    fn from(Word(word): Word<T>) -> Self {
+        word.name().to_owned()
     }
 }
+
+/// The lists that `policies` keeps.
+macro_rules! closed {
+    ($($what:literal $list:ty),*) => {$(
+        impl Closed for $list {
+            const WHAT: &'static str = $what;
+            const ALL: &'static [Self] = &<$list>::ALL;
+            fn name(self) -> &'static str {
+                self.name()
+            }
+        }
+    )*};
+}
+
+closed!("signal" Signal, "cause" Cause, "kind" Kind, "direction" Restrictive);

@@ -199,7 +199,7 @@ fn mistakes_are_named() {
             "\"high\"}",
             "expected a number or {\"value\": number, \"at_nanos\": time}",
         ),
-        (edit("concurrency_limit", "limit"), "\"limit\"", "unknown variant `limit`"),
+        (edit("concurrency_limit", "limit"), "\"limit\"", "unknown kind `limit`"),
         (
             edit("\"baseline\":4", "\"baseline\":10"),
             "\"baseline\":10}]",

@@ -1,88 +1,26 @@
-//! A sidecar that does what a test says, and a service beside it.
+//! A way to the fake sidecar that a test can shut, and a service at the other end of it.
 
 use std::io;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use setpoint_policies::admission::Admission;
+use setpoint_fake_sidecar::{Talk, serve};
 use setpoint_policies::knob::KnobName;
-use setpoint_policies::lease::Lease;
 use setpoint_policies::value::Value;
-use setpoint_proto::convert;
-use setpoint_proto::message::*;
-use setpoint_proto::rpc::{ClientMessage, ServerMessage, Tuning, TuningServer};
-use setpoint_proto::v1;
 use tokio::io::DuplexStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status as Refusal, Streaming};
+use tonic::Status as Refusal;
 
 use crate::actuator::Inner;
 use crate::builder::Options;
 use crate::clock::Hand;
 use crate::health::Health;
-use crate::setpoint::Setpoint as Sdk;
+use crate::setpoint::Setpoint;
 use crate::transport::Dial;
-
-/// The server: hands each session to the test.
-pub struct Server {
-    sessions: mpsc::Sender<Talk>,
-    refuse: Option<Refusal>,
-}
-
-#[tonic::async_trait]
-impl Tuning for Server {
-    type SessionStream = ReceiverStream<Result<ServerMessage, Refusal>>;
-    type ExplainStream = Pin<Box<dyn Stream<Item = Result<v1::Decision, Refusal>> + Send>>;
-
-    async fn session(
-        &self,
-        request: Request<Streaming<ClientMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Refusal> {
-        if let Some(refusal) = &self.refuse {
-            return Err(refusal.clone());
-        }
-        let (outgoing, stream) = mpsc::channel(4096);
-        let talk = Talk::new(outgoing, request.into_inner());
-        self.sessions.send(talk).await.expect("the test takes every session");
-        Ok(Response::new(ReceiverStream::new(stream)))
-    }
-
-    async fn snapshot(
-        &self,
-        _: Request<v1::SnapshotRequest>,
-    ) -> Result<Response<v1::SnapshotResponse>, Refusal> {
-        Err(Refusal::unimplemented("not in these tests"))
-    }
-
-    async fn explain(
-        &self,
-        _: Request<v1::ExplainRequest>,
-    ) -> Result<Response<Self::ExplainStream>, Refusal> {
-        Err(Refusal::unimplemented("not in these tests"))
-    }
-}
-
-/// Serves everybody who comes through a pipe. Connections end with the returned future.
-pub async fn serve(
-    mut pipes: mpsc::Receiver<DuplexStream>,
-    sessions: mpsc::Sender<Talk>,
-    refuse: Option<Refusal>,
-) {
-    let mut connections = tokio::task::JoinSet::new();
-    while let Some(pipe) = pipes.recv().await {
-        let service = TuningServer::new(Server { sessions: sessions.clone(), refuse: refuse.clone() });
-        let incoming = tokio_stream::once(Ok::<_, io::Error>(pipe));
-        let server = tonic::transport::Server::builder().add_service(service);
-        connections.spawn(server.serve_with_incoming(incoming));
-    }
-}
 
 /// Where the SDK knocks: in-memory pipes to whatever the test puts behind them.
 #[derive(Clone)]
@@ -152,160 +90,9 @@ impl Sidecar {
     }
 }
 
-/// The sidecar's end of one session.
-pub struct Talk {
-    outgoing: mpsc::Sender<Result<ServerMessage, Refusal>>,
-    incoming: Option<Streaming<ClientMessage>>,
-    heard: Option<mpsc::UnboundedReceiver<ToSidecar>>,
-    pub epoch: u64,
-    tick: u64,
-    renew: Vec<(Channel, Version)>,
-}
-
-impl Talk {
-    fn new(
-        outgoing: mpsc::Sender<Result<ServerMessage, Refusal>>,
-        incoming: Streaming<ClientMessage>,
-    ) -> Self {
-        Self { outgoing, incoming: Some(incoming), heard: None, epoch: 0, tick: 0, renew: Vec::new() }
-    }
-
-    /// What the SDK says next. The first call starts to read; a sidecar that never calls it never reads.
-    pub async fn hear(&mut self) -> Option<ToSidecar> {
-        if let Some(mut incoming) = self.incoming.take() {
-            let (to_test, heard) = mpsc::unbounded_channel();
-            self.heard = Some(heard);
-            tokio::spawn(async move {
-                while let Ok(Some(message)) = incoming.message().await {
-                    let message = convert::to_sidecar(message).expect("the SDK keeps to the contract");
-                    if to_test.send(message).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        self.heard.as_mut()?.recv().await
-    }
-
-    pub async fn hello(&mut self) -> Hello {
-        match self.hear().await {
-            Some(ToSidecar::Hello(hello)) => *hello,
-            other => panic!("a hello comes first, not {other:?}"),
-        }
-    }
-
-    /// The next ack, past whatever else is said.
-    pub async fn ack(&mut self) -> Ack {
-        loop {
-            match self.hear().await {
-                Some(ToSidecar::Ack(ack)) => return ack,
-                Some(_) => {}
-                None => panic!("the SDK hung up without an ack"),
-            }
-        }
-    }
-
-    pub async fn report(&mut self) -> Report {
-        loop {
-            match self.hear().await {
-                Some(ToSidecar::Report(report)) => return *report,
-                Some(_) => {}
-                None => panic!("the SDK hung up without a report"),
-            }
-        }
-    }
-
-    pub async fn say(&self, message: &ToSdk) {
-        self.say_raw(convert::encode_to_sdk(message)).await;
-    }
-
-    pub async fn say_raw(&self, message: ServerMessage) {
-        self.outgoing.send(Ok(message)).await.expect("the stream is open");
-    }
-
-    pub async fn welcome(&mut self, epoch: u64) {
-        self.epoch = epoch;
-        let welcome = Welcome {
-            protocol: PROTOCOL,
-            epoch,
-            capabilities: [].into(),
-            beat_every: Duration::from_secs(1),
-            lost_after: Duration::from_secs(5),
-            report_every: Duration::from_millis(100),
-            unbound: Vec::new(),
-            missing: Vec::new(),
-            config_revision: "test".to_owned(),
-        };
-        self.say(&ToSdk::Welcome(Box::new(welcome))).await;
-    }
-
-    /// A frame of the channel of its values; beats renew it from now on.
-    pub fn frame(&mut self, seq: u64, set: &[(&str, Value)]) -> Frame {
-        let channel = set.first().map_or(Channel::Limits, |(_, value)| Channel::of(value));
-        let version = Version { epoch: self.epoch, seq };
-        self.renew.retain(|(other, _)| *other != channel);
-        self.renew.push((channel, version));
-        let setpoint = |&(knob, value): &(&str, Value)| Setpoint {
-            knob: KnobName::try_new(knob).unwrap(),
-            value,
-            admission: Admission::default(),
-            lease: Lease::default(),
-            why: Arc::default(),
-            decision_id: seq,
-        };
-        Frame {
-            channel,
-            nonce: seq,
-            version,
-            config_revision: "test".to_owned(),
-            set: set.iter().map(setpoint).collect(),
-            unsupported: Vec::new(),
-            atomic: false,
-            mode: Mode::Apply,
-        }
-    }
-
-    /// Pushes values and returns the answer.
-    pub async fn push(&mut self, seq: u64, set: &[(&str, Value)]) -> Ack {
-        let frame = self.frame(seq, set);
-        self.say(&ToSdk::Frame(Box::new(frame))).await;
-        self.ack().await
-    }
-
-    /// How far the loop has come.
-    pub fn tick(&self) -> u64 {
-        self.tick
-    }
-
-    pub fn set_tick(&mut self, tick: u64) {
-        self.tick = tick;
-    }
-
-    /// A beat. The loop has moved since the one before if `alive`.
-    pub async fn beat(&mut self, alive: bool) {
-        self.tick += u64::from(alive);
-        let beat = SidecarBeat {
-            n: self.tick,
-            loop_tick: self.tick,
-            loop_age: Duration::ZERO,
-            oldest_signal_age: None,
-            renew: self.renew.clone(),
-        };
-        self.say(&ToSdk::Beat(beat)).await;
-    }
-
-    /// A beat each second.
-    pub async fn beats(&mut self, seconds: u64, alive: bool) {
-        for _ in 0..seconds {
-            self.beat(alive).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-}
-
 /// A service with the SDK in it, at a limit of 64 without a sidecar.
 pub struct Service {
-    pub sdk: Sdk,
+    pub sdk: Setpoint,
     inner: Arc<Inner>,
     pub session: JoinHandle<()>,
 }
@@ -333,7 +120,7 @@ impl Service {
 
     fn with(dial: impl Dial, options: Options, hand: &Hand) -> Self {
         let inner = Arc::new(Inner::new("checkout".to_owned(), hand.clock(), 42));
-        let sdk = Sdk::new(inner.clone());
+        let sdk = Setpoint::new(inner.clone());
         sdk.limiter("db").bounds(4, 400).baseline(64).register();
         let own = inner.clone();
         let session = tokio::spawn(async move { crate::session::run(&own, &options, dial).await });

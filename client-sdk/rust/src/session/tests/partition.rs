@@ -6,10 +6,11 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use setpoint_fake_sidecar::serve;
 use tokio::sync::mpsc;
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::fake::{Service, limit, seconds, serve};
+use super::fake::{Service, limit, seconds};
 use crate::health::Health;
 use crate::transport::Dial;
 

@@ -2,28 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use setpoint_fake_sidecar::listen;
 use setpoint_proto::message::Status;
-use tokio::net::UnixListener;
-use tokio::sync::mpsc;
 
-use super::fake::{Talk, limit, serve};
+use super::fake::limit;
 use crate::setpoint::Setpoint;
-
-/// Hands every session on this socket to the test.
-fn listen(path: &std::path::Path) -> mpsc::Receiver<Talk> {
-    let listener = UnixListener::bind(path).unwrap();
-    let (to_server, pipes) = mpsc::channel(16);
-    let (to_test, talks) = mpsc::channel(16);
-    tokio::spawn(serve(pipes, to_test, None));
-    tokio::spawn(async move {
-        while let Ok((mut connection, _)) = listener.accept().await {
-            let (mut ours, theirs) = tokio::io::duplex(64 * 1024);
-            to_server.send(theirs).await.expect("the server runs");
-            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut connection, &mut ours).await });
-        }
-    });
-    talks
-}
 
 #[tokio::test]
 async fn l2_a_service_and_a_sidecar_find_each_other_on_a_socket_in_either_order() {
@@ -34,7 +17,7 @@ async fn l2_a_service_and_a_sidecar_find_each_other_on_a_socket_in_either_order(
     let sdk = Setpoint::builder("checkout").socket(&path).disabled(false).start();
     assert!(started.elapsed() < Duration::from_secs(1), "a start waits for nobody");
     let limiter = sdk.limiter("db").bounds(4, 400).baseline(64).register();
-    let mut talks = listen(&path);
+    let mut talks = listen(&path).unwrap();
     let mut talk = talks.recv().await.expect("the service comes");
     talk.hello().await;
     talk.welcome(1).await;
