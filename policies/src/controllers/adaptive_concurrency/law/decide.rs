@@ -23,9 +23,7 @@ const GROWTH: f64 = 2.0;
 /// ... and not again before calls have had the time to answer, at most so many seconds.
 const PATIENCE: f64 = 3.0;
 /// Probability with which a full limit must be answered in time without overload.
-const SAFE: f64 = 0.7;
-/// Fewer calls in flight are no queue.
-const FEW: f64 = 4.0;
+const SAFE: f64 = 0.6;
 /// What is left of the limit after one report, at least.
 const MOST_AT_ONCE: f64 = 0.6;
 
@@ -88,8 +86,8 @@ impl Law {
 
     /// Without overload the limit is generous, but what it lets in must be answered in time, most probably. So a sudden
     /// loss of capacity finds a short queue. In one report it falls by a part only: one that is odd is no loss of capacity.
-    pub(super) fn safe(&self, sample: &Sample) -> f64 {
-        if sample.in_flight() <= FEW || self.belief.capacity().is_none() {
+    pub(super) fn safe(&self) -> f64 {
+        if self.belief.capacity().is_none() {
             return f64::INFINITY;
         }
         let likely = self.belief.likely();

@@ -9,6 +9,8 @@ const UNREJECTED: f64 = 0.3;
 const UNREJECTED_CALLS: f64 = 30.0;
 /// ... or so many seconds without saturation.
 const UNSATURATED: f64 = 0.4;
+/// Fewer calls in flight are no queue that could be too long.
+const FEW: f64 = 4.0;
 
 impl Law {
     pub(super) fn leave_overload(&mut self, load: f64) {
@@ -41,7 +43,7 @@ impl Law {
         } else {
             self.room(sample, floor)
         };
-        self.aim(goal, self.safe(sample), reason);
+        self.aim(goal, sample, reason);
     }
 
     /// Without overload the limit only has to keep a flood out.
@@ -60,16 +62,19 @@ impl Law {
         if self.now - self.filled_at >= burst || self.is_dropping() {
             self.stage = Stage::Overload;
         } else {
-            self.aim(self.cap(), self.safe(sample), self.allowed());
+            self.aim(self.cap(), sample, self.allowed());
         }
     }
 
-    /// Moves to a goal, or to what is safe; not for a trifle.
-    fn aim(&mut self, goal: f64, safe: f64, reason: ConcurrencyReason) {
-        if safe < goal && safe < 0.8 * self.limit {
+    /// Moves to a goal, as far as that is safe; not for a trifle.
+    fn aim(&mut self, goal: f64, sample: &Sample, reason: ConcurrencyReason) {
+        let safe = self.safe();
+        if safe < goal.min(0.8 * self.limit) && sample.in_flight() > FEW {
             self.set(safe, self.allowed());
-        } else if goal < 0.96 * self.limit || goal > 1.1 * self.limit {
-            self.set(goal.min(safe.max(self.limit)), reason);
+        } else if goal < 0.96 * self.limit {
+            self.set(goal, reason);
+        } else if goal.min(safe) > 1.1 * self.limit {
+            self.set(goal.min(safe), reason);
         }
     }
 }
