@@ -8,7 +8,7 @@
 //!
 //! Bayes' rule with a hidden state that may jump ([`prior`]): a filter as in Adams and MacKay 2007 (Bayesian online change
 //! point detection), on a grid of logarithms. The likelihood is that of a Poisson count, flattened by how much wider counts
-//! vary than Poisson ones (batches, heavy tails) and by the model's own error. Costs about 3 us a report and 6 KB.
+//! vary than Poisson ones (batches, heavy tails) and by the model's own error.
 
 use super::sample::Sample;
 
@@ -245,6 +245,13 @@ impl Belief {
 
     fn normalise(&mut self) {
         let sum: f32 = self.weights.iter().sum();
+        if !(sum > 0.0 && sum.is_finite()) {
+            // Nothing that was thought possible explains this: think again.
+            if let Some(prior) = &self.prior {
+                prior.fill(&mut self.weights);
+            }
+            return;
+        }
         self.weights.iter_mut().for_each(|weight| *weight /= sum);
         let mut mean = 0.0;
         for (pair, weights) in self.weights.chunks_exact(SHAPES).enumerate() {

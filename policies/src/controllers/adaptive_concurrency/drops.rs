@@ -146,11 +146,6 @@ impl DropCeiling {
         self.ceiling
     }
 
-    /// A higher limit has proved itself.
-    pub(super) const fn allow(&mut self, limit: f64) {
-        self.ceiling = self.ceiling.max(1.1 * limit);
-    }
-
     /// Takes a sample; `now` in seconds, `floor`: latency of a call that does not wait.
     pub(super) fn see(&mut self, now: f64, sample: &Sample, limit: f64, floor: f64) -> Option<AfterDrops> {
         let at = Timestamp::from_nanos((now * 1e9) as u64);

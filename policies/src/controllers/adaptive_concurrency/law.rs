@@ -123,7 +123,6 @@ impl Law {
     fn set(&mut self, limit: f64, reason: ConcurrencyReason) {
         let limit = self.bounded(limit.min(self.drops.ceiling()).round());
         if limit != self.limit {
-            if std::env::var_os("SLOG").is_some() { eprintln!("S {:.1} {:?} {:.0} -> {:.0} {} | C {:.1} load {:.2} pace {:.1} floor {:?} budget {:.3}", self.now, self.stage, self.limit, limit, reason, self.capacity(), self.load(), self.belief.pace(), self.floor.latency(), self.budget()); }
             self.reason = reason;
             self.limit = limit;
         }

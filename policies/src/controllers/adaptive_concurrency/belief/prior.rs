@@ -88,7 +88,8 @@ impl Prior {
 
     /// What may have happened in so many seconds.
     pub(super) fn mix(&self, weights: &mut [f32; CELLS], seconds: f32) {
-        let (jump, step) = (1.0 - exp(-HAZARD * seconds), 1.0 - exp(-DRIFT * seconds));
+        let jump = 1.0 - exp(-HAZARD * seconds);
+        let step = (1.0 - jump) * (1.0 - exp(-DRIFT * seconds));
         let old = *weights;
         let mut rows = [[0.0; SHAPES]; FLOORS];
         let mut columns = [[0.0; SHAPES]; CAPACITIES];
