@@ -38,6 +38,10 @@ const MOST_EVIDENCE: f32 = 8.0;
 const LAG: f64 = 0.8;
 /// Hypotheses below this share of the likeliest are not weighed.
 const NEGLIGIBLE: f32 = 0.003;
+/// Probability of what was not on the grid, as a share of its edge.
+const UNSEEN: f32 = 0.1;
+/// Probability at the edge of the grid that makes it move.
+const EDGE: f32 = 0.2;
 /// Share of a new report in how full the limit usually is.
 const FULL_GAIN: f64 = 0.05;
 
@@ -172,8 +176,9 @@ impl Belief {
     fn aim_grid(&mut self, floor: f64, certain: bool) {
         let (floor, pace, best) = (floor.ln() as f32, self.pace.ln() as f32, self.best.ln() as f32);
         let below = if certain { 2 } else { 6 };
+        let known = (floor / FLOOR_STEP).round() as i32 - below;
         let wanted = Origin {
-            floor: (floor / FLOOR_STEP).round() as i32 - below,
+            floor: self.follow_edge(known),
             capacity: (pace / CAPACITY_STEP).round() as i32 - CAPACITIES as i32 / 2,
         };
         let first = self.prior.is_none();
@@ -194,7 +199,20 @@ impl Belief {
         }
     }
 
-    /// Moves the grid; beyond its old edges the edge is taken.
+    /// Calls may take longer than anything on the grid: it follows, and comes back.
+    fn follow_edge(&self, known: i32) -> i32 {
+        let above = self.origin.floor - known;
+        let row = |at: usize| self.weights[at * CAPACITIES * SHAPES..][..CAPACITIES * SHAPES].iter().sum::<f32>();
+        match () {
+            () if self.prior.is_none() => known,
+            () if row(FLOORS - 1) + row(FLOORS - 2) > EDGE => self.origin.floor + FLOORS as i32 / 2,
+            () if above > 2 && row(0) + row(1) > EDGE => known.max(self.origin.floor - FLOORS as i32 / 2),
+            () if above > 2 => self.origin.floor,
+            () => known,
+        }
+    }
+
+    /// Moves the grid; beyond its old edges a small share of the edge is taken.
     fn shift(&mut self, to: Origin) {
         let (old, lagging) = (self.weights.clone(), self.lagging);
         let by = |at: usize, moved: i32, len: usize| (at as i32 + moved).clamp(0, len as i32 - 1) as usize;
@@ -203,9 +221,12 @@ impl Belief {
             let from = by(floor, floors, FLOORS);
             self.lagging[floor] = lagging[from];
             for capacity in 0..CAPACITIES {
-                let pair = from * CAPACITIES + by(capacity, capacities, CAPACITIES);
+                let beside = by(capacity, capacities, CAPACITIES);
+                let known = from as i32 == floor as i32 + floors && beside as i32 == capacity as i32 + capacities;
+                let (pair, share) = (from * CAPACITIES + beside, if known { 1.0 } else { UNSEEN });
                 for shape in 0..SHAPES {
-                    self.weights[(floor * CAPACITIES + capacity) * SHAPES + shape] = old[pair * SHAPES + shape];
+                    self.weights[(floor * CAPACITIES + capacity) * SHAPES + shape] =
+                        share * old[pair * SHAPES + shape];
                 }
             }
         }

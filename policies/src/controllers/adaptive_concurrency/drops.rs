@@ -141,6 +141,12 @@ impl DropCeiling {
         self.cut_at = now;
     }
 
+    /// Whether it is known that lower limits do not help.
+    pub(super) fn is_futile(&self, now: f64) -> bool {
+        let now = Timestamp::from_nanos((now * 1e9) as u64);
+        self.trial.rest_until.is_some_and(|until| now < until)
+    }
+
     /// The highest limit that is not expected to get calls dropped.
     pub(super) const fn ceiling(&self) -> f64 {
         self.ceiling

@@ -208,7 +208,8 @@ impl Law {
 
     /// The service itself refuses calls.
     fn is_dropping(&self) -> bool {
-        self.dropped.0 > 3.0 && self.dropped.0 > DROPPED * self.dropped.1
+        let many = self.dropped.0 > 3.0 && self.dropped.0 > DROPPED * self.dropped.1;
+        many && !self.drops.is_futile(self.now)
     }
 
     /// Offered over capacity; 0 while the latter is not known.
