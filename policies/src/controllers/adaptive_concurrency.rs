@@ -140,7 +140,7 @@ impl Policy for AdaptiveConcurrencyPolicy {
     }
 
     fn admission(&self) -> Admission {
-        let floor = self.known.as_ref().and_then(|known| known.law.floor.latency());
+        let floor = self.known.as_ref().and_then(|known| known.law.latency_floor());
         let baseline_latency = floor.and_then(|floor| Duration::try_from_secs_f64(floor).ok());
         Admission { baseline_latency, shares: None }
     }

@@ -75,8 +75,9 @@ pub(super) struct Belief {
     /// Highest throughput of late, calls per second, and of the last minutes.
     pace: f64,
     best: f64,
-    /// ln of the mean capacity.
+    /// ln of the mean capacity and latency floor.
     capacity: f32,
+    floor: f32,
     /// Calls in flight over the limit while it rejects.
     full: f64,
 }
@@ -92,6 +93,7 @@ impl Default for Belief {
             pace: 0.0,
             best: 0.0,
             capacity: 0.0,
+            floor: 0.0,
             full: 1.0,
         }
     }
@@ -120,6 +122,11 @@ impl Belief {
     /// Mean capacity, calls per second; `None` while nothing is known.
     pub(super) fn capacity(&self) -> Option<f64> {
         self.prior.as_ref().map(|_| f64::from(exp(self.capacity)))
+    }
+
+    /// Mean latency floor, seconds; `None` while nothing is known.
+    pub(super) fn floor(&self) -> Option<f64> {
+        self.prior.as_ref().map(|_| f64::from(exp(self.floor)))
     }
 
     /// Highest throughput of late, calls per second.
@@ -274,11 +281,12 @@ impl Belief {
             return;
         }
         self.weights.iter_mut().for_each(|weight| *weight /= sum);
-        let mut mean = 0.0;
+        (self.capacity, self.floor) = (0.0, 0.0);
         for (pair, weights) in self.weights.chunks_exact(SHAPES).enumerate() {
-            mean += weights.iter().sum::<f32>() * self.origin.capacity(pair % CAPACITIES);
+            let weight: f32 = weights.iter().sum();
+            self.capacity += weight * self.origin.capacity(pair % CAPACITIES);
+            self.floor += weight * self.origin.floor(pair / CAPACITIES);
         }
-        self.capacity = mean;
     }
 }
 

@@ -32,6 +32,8 @@ const DROPPED_MEMORY: f64 = 1.0;
 const FOREIGN: f64 = 1.0;
 /// Samples after a stall that tell of it.
 const AFTERMATH: u32 = 3;
+/// Calls take longer than they did when the belief says so by this factor.
+const LONGER: f64 = 2.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -96,6 +98,12 @@ impl Law {
         limit.clamp(self.spec.min, self.spec.max)
     }
 
+    /// How long a call takes that does not wait: as seen without overload, or longer by now.
+    pub(super) fn latency_floor(&self) -> Option<f64> {
+        let seen = self.floor.latency()?;
+        Some(self.belief.floor().map_or(seen, |believed| if believed > LONGER * seen { believed } else { seen }))
+    }
+
     fn asked_for(&self) -> f64 {
         self.spec.latency_budget.as_secs_f64()
     }
@@ -104,9 +112,9 @@ impl Law {
     fn budget(&self) -> f64 {
         if self.patience.deadline().is_none() && !self.floor.is_certain() {
             // What is taken for the floor may be a queue: no more of it.
-            return self.floor.latency().unwrap_or(0.0).max(self.asked_for());
+            return self.latency_floor().unwrap_or(0.0).max(self.asked_for());
         }
-        self.patience.budget(self.floor.latency()).max(self.asked_for())
+        self.patience.budget(self.latency_floor()).max(self.asked_for())
     }
 
     /// Calls that can end per second, as far as known.
@@ -182,7 +190,7 @@ impl Law {
         self.dropped = (self.dropped.0 * fade + sample.dropped, self.dropped.1 * fade + sample.ended);
         self.belief.see(sample, self.floor.latency(), self.floor.is_certain());
         let full = sample.is_bound() && sample.in_flight() > 0.5 * self.limit;
-        let saturated = full || self.is_dropping() || self.patience.is_exceeded(sample, self.floor.latency());
+        let saturated = full || self.is_dropping() || self.patience.is_exceeded(sample, self.latency_floor());
         let calm = self.stage == Stage::Normal && !saturated && !sample.is_bound();
         if calm {
             self.patience.see_calm(sample);
@@ -199,7 +207,7 @@ impl Law {
 
     /// Calls that are dropped say more than any estimate: see [`DropCeiling`].
     fn answer_drops(&mut self, sample: &Sample) -> bool {
-        let floor = self.floor.latency().unwrap_or(0.0);
+        let floor = self.latency_floor().unwrap_or(0.0);
         let Some(verdict) = self.drops.see(self.now, sample, self.limit, floor) else { return false };
         self.set(verdict.limit, verdict.reason);
         self.stage = Stage::Overload;
@@ -220,7 +228,7 @@ impl Law {
 
     /// Whether calls hardly wait.
     fn waits_little(&self, little: f64) -> bool {
-        self.floor.latency().is_some_and(|floor| little < 1.2 * floor)
+        self.latency_floor().is_some_and(|floor| little < 1.2 * floor)
     }
 
     fn allowed(&self) -> ConcurrencyReason {

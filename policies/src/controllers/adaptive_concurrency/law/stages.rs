@@ -25,7 +25,7 @@ impl Law {
     }
 
     pub(super) fn normal(&mut self, sample: &Sample, load: f64, saturated: bool) {
-        let Some(floor) = self.floor.latency() else {
+        let Some(floor) = self.latency_floor() else {
             // Nothing is known yet but what its owner has chosen.
             self.reason = ConcurrencyReason::NoBaseline;
             return;
@@ -58,7 +58,7 @@ impl Law {
     }
 
     pub(super) fn filled(&mut self, sample: &Sample) {
-        let burst = self.patience.burst(self.floor.latency());
+        let burst = self.patience.burst(self.latency_floor());
         if self.now - self.filled_at >= burst || self.is_dropping() {
             self.stage = Stage::Overload;
         } else {
