@@ -182,7 +182,7 @@ impl Belief {
     /// Puts the grid around what was seen; what is known moves along.
     fn aim_grid(&mut self, floor: f64, certain: bool) {
         let (floor, pace, best) = (floor.ln() as f32, self.pace.ln() as f32, self.best.ln() as f32);
-        let below = if certain { 2 } else { 6 };
+        let below = if certain { 1 } else { 6 };
         let known = (floor / FLOOR_STEP).round() as i32 - below;
         let wanted = Origin {
             floor: self.follow_edge(known),

@@ -15,7 +15,7 @@ const JUMPS: [f32; 4] = [0.3, 0.1, 0.5, 0.1];
 const DRIFT: f32 = 0.05;
 /// Powers by which hypotheses lose probability: longer and shorter floors, more and less capacity.
 const LONGER: f32 = 0.5;
-const SHORTER: f32 = 7.0;
+const SHORTER: f32 = 5.0;
 const SHORTER_UNCERTAIN: f32 = 1.0;
 const MORE: f32 = 0.5;
 const LESS: f32 = 0.2;

@@ -24,6 +24,8 @@ const GROWTH: f64 = 2.0;
 const PATIENCE: f64 = 3.0;
 /// Probability with which a full limit must be answered in time without overload.
 const SAFE: f64 = 0.6;
+/// Limit that is always safe where no deadline is known.
+const FEW_WAIT: f64 = 8.0;
 /// What is left of the limit after one report, at least.
 const MOST_AT_ONCE: f64 = 0.6;
 
@@ -103,6 +105,7 @@ impl Law {
         while limit > MOST_AT_ONCE * self.limit && in_time(limit) < SAFE * all {
             limit *= 0.85;
         }
-        limit
+        // Without a deadline nobody knows what is in time: a few calls may always wait.
+        limit.max(if self.patience.deadline().is_some() { 0.0 } else { FEW_WAIT })
     }
 }
