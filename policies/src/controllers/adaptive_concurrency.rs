@@ -38,17 +38,13 @@ use crate::spec::Controller;
 use crate::totals::Totals;
 use crate::value::Value;
 
-mod arm;
-mod capacity;
-mod curve;
-mod cut;
+mod belief;
 mod drops;
 mod floor;
 mod law;
 mod parameters;
 mod patience;
 mod sample;
-mod track;
 
 use law::Law;
 pub use parameters::AdaptiveConcurrency;
@@ -101,7 +97,7 @@ impl Known {
     }
 
     fn step(&mut self, seen: &Seen<'_>, totals: &Arc<Totals>) -> Proposal {
-        let observed = self.meter.observe(totals, self.law.expected(), self.law.latency());
+        let observed = self.meter.observe(totals);
         if std::mem::take(&mut self.edited) {
             return self.want(Action::Hold, Reason::Bounds);
         }
@@ -112,14 +108,11 @@ impl Known {
         let before = self.law.limit;
         match observed {
             Observed::Nothing => return self.want(Action::Hold, self.law.reason),
-            Observed::Pooling { calls } => {
-                return self.want(Action::Hold, Reason::Measuring { samples: calls });
-            }
             Observed::Stalled => {
                 self.law.stalled();
                 return self.want(Action::Hold, Reason::Stalled);
             }
-            Observed::Complete(sample, passed) => self.law.step(&sample, passed),
+            Observed::Complete(sample) => self.law.step(&sample),
         }
         let after = self.law.limit;
         let action = match after.partial_cmp(&before) {
@@ -147,7 +140,7 @@ impl Policy for AdaptiveConcurrencyPolicy {
     }
 
     fn admission(&self) -> Admission {
-        let floor = self.known.as_ref().and_then(|known| known.law.floor.latency());
+        let floor = self.known.as_ref().and_then(|known| known.law.latency_floor());
         let baseline_latency = floor.and_then(|floor| Duration::try_from_secs_f64(floor).ok());
         Admission { baseline_latency, shares: None }
     }

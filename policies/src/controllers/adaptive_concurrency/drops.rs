@@ -20,6 +20,8 @@ const SHARE: f64 = 0.10;
 /// A cut goes to what got through, but within these shares of what was in flight.
 const DEEPEST: f64 = 0.4;
 const SHALLOWEST: f64 = 0.85;
+/// All cuts of one trial together go no deeper than this share of the limit before: enough to tell whether they help.
+const TRIAL_DEEPEST: f64 = 0.3;
 /// Growth of the ceiling in a sample without drops: below [`NEAR`] of where they began, and above.
 const BACK_FAST: f64 = 1.06;
 const BACK_SLOW: f64 = 1.004;
@@ -78,7 +80,7 @@ impl DropTrial {
             return Verdict::Cut;
         }
         self.running = None;
-        self.rested = (2 * self.rested).clamp(FIRST_REST, LONGEST_REST);
+        self.rested = (3 * self.rested).clamp(FIRST_REST, LONGEST_REST);
         self.rest_until = Some(now + self.rested);
         Verdict::Futile { restore: running.limit }
     }
@@ -141,14 +143,15 @@ impl DropCeiling {
         self.cut_at = now;
     }
 
+    /// Whether it is known that lower limits do not help.
+    pub(super) fn is_futile(&self, now: f64) -> bool {
+        let now = Timestamp::from_nanos((now * 1e9) as u64);
+        self.trial.rest_until.is_some_and(|until| now < until)
+    }
+
     /// The highest limit that is not expected to get calls dropped.
     pub(super) const fn ceiling(&self) -> f64 {
         self.ceiling
-    }
-
-    /// A higher limit has proved itself.
-    pub(super) const fn allow(&mut self, limit: f64) {
-        self.ceiling = self.ceiling.max(1.1 * limit);
     }
 
     /// Takes a sample; `now` in seconds, `floor`: latency of a call that does not wait.
@@ -170,8 +173,9 @@ impl DropCeiling {
             Verdict::Ignore => None,
             Verdict::Cut => {
                 let busy = sample.in_flight().min(limit);
-                let through = 1.1 * sample.goodput() * floor;
-                self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(1.0);
+                let through = 1.1 * sample.served() / sample.seconds * floor;
+                let least = self.trial.running.map_or(1.0, |running| (TRIAL_DEEPEST * running.limit).max(1.0));
+                self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(least);
                 self.dropped_at = busy;
                 self.note_cut(now);
                 let reason = ConcurrencyReason::Drops { drops: sample.dropped as u64, ratio };
@@ -199,7 +203,7 @@ mod tests {
         assert_eq!(trial.judge(at(34_900), 0.20, 50.0), Verdict::Ignore);
         assert_eq!(trial.judge(at(35_000), 0.20, 40.0), Verdict::Cut, "it may help by now");
         assert_eq!(trial.judge(at(40_000), 0.20, 4.0), Verdict::Futile { restore: 40.0 });
-        assert_eq!(trial.judge(at(99_900), 0.20, 40.0), Verdict::Ignore, "twice as long");
+        assert_eq!(trial.judge(at(99_900), 0.20, 40.0), Verdict::Ignore, "three times as long");
         trial.note(at(50_000), 0.0);
         trial.note(at(51_000), 0.12);
         trial.note(at(52_000), 0.0);

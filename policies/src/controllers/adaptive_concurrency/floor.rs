@@ -75,22 +75,6 @@ impl Floor {
         }
     }
 
-    /// An experiment has shown the floor.
-    pub(super) fn is_now(&mut self, latency: f64) {
-        self.blocks.clear();
-        self.open = Block::default();
-        self.calm = self.calm.max(CERTAIN);
-        self.push(latency);
-    }
-
-    /// An experiment without a queue has taken this long.
-    pub(super) fn is_at_most(&mut self, latency: f64) {
-        self.calm = self.calm.max(CERTAIN);
-        if self.latency.is_none_or(|floor| latency < floor) {
-            self.push(latency);
-        }
-    }
-
     fn push(&mut self, latency: f64) {
         self.blocks.push_back((self.calm, latency));
         while self.blocks.len() > BLOCKS

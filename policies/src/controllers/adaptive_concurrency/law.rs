@@ -2,31 +2,21 @@
 //!
 //! It is in one of three stages. **Normal**: the limit is as high as could be answered in time, so that bursts wait instead
 //! of being rejected. **Filled**: more is offered than is done; the limit stays there for as long as a burst may last.
-//! **Overload**: the limit is at the knee, a little more than what keeps the service busy, and trials ([`super::track`]) find
-//! out whether a little more or less does better. Every cut that matters is verified ([`super::cut`]).
+//! **Overload**: the limit at which most answers in time are expected ([`decide`]).
 
-mod cuts;
-mod learn;
+mod decide;
 mod stages;
 
-use super::arm::Arm;
-use super::capacity::Capacity;
-use super::curve::Curve;
-use super::cut::Cut;
+use super::belief::Belief;
 use super::drops::DropCeiling;
 use super::floor::Floor;
 use super::parameters::AdaptiveConcurrency;
 use super::patience::Patience;
 use super::sample::Sample;
-use super::track::Track;
 use crate::reason::ConcurrencyReason;
 
 /// Overload begins where this much more is offered than can be done.
 const OVERLOAD: f64 = 1.10;
-/// The knee: busy calls times this ...
-const KNEE: f64 = 1.25;
-/// ... and so many standard deviations of them, so that workers are kept busy between arrivals.
-const KNEE_SPREAD: f64 = 1.75;
 /// Without overload: this many times what is usual.
 const ROOM: f64 = 1.5;
 const ROOM_PEAKS: f64 = 3.0;
@@ -34,15 +24,16 @@ const ROOM_BUSY: f64 = 12.0;
 const ROOM_LEAST: f64 = 16.0;
 /// Memory of the most calls in flight, seconds.
 const PEAK_MEMORY: f64 = 30.0;
-/// After a wrong cut no other one for this long, twice as long each time.
-const FIRST_REST: f64 = 5.0;
-const LONGEST_REST: f64 = 30.0;
-/// Samples in a row at a limit that is not ours, after which it is taken for ours.
-const FOREIGN: u32 = 5;
+/// Dropped calls of late, as a share of all, that show that there are too many.
+const DROPPED: f64 = 0.10;
+/// Memory of dropped calls, seconds.
+const DROPPED_MEMORY: f64 = 1.0;
+/// Seconds at a limit that is not ours, after which it is taken for ours.
+const FOREIGN: f64 = 1.0;
 /// Samples after a stall that tell of it.
 const AFTERMATH: u32 = 3;
-/// Samples kept to compare with.
-pub(super) const RECENT: usize = 3;
+/// Calls take longer than they did when the belief says so by this factor.
+const LONGER: f64 = 2.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -56,28 +47,24 @@ pub(super) struct Law {
     pub(super) spec: AdaptiveConcurrency,
     pub(super) patience: Patience,
     pub(super) floor: Floor,
-    pub(super) capacity: Capacity,
-    pub(super) curve: Curve,
-    pub(super) drops: DropCeiling,
+    pub(super) belief: Belief,
+    drops: DropCeiling,
     pub(super) stage: Stage,
     pub(super) limit: f64,
     pub(super) reason: ConcurrencyReason,
-    pub(super) track: Track,
-    pub(super) cut: Option<Cut>,
-    /// The newest samples, newest last; those from before an overload are not among them.
-    pub(super) recent: Vec<Sample>,
-    pub(super) now: f64,
+    now: f64,
     offered: Option<f64>,
+    /// Dropped and ended calls of late.
+    dropped: (f64, f64),
+    /// Most calls in flight of late.
     peak: f64,
     filled_at: f64,
-    no_cut_until: f64,
-    rest: f64,
-    /// The floor that was given up for a higher one, until that is confirmed by time.
-    doubt: Option<f64>,
-    /// Samples in a row at another limit than the one wanted.
-    foreign: u32,
-    unrejected: u32,
-    unsaturated: u32,
+    raised_at: f64,
+    /// Seconds at another limit than the one wanted.
+    foreign: f64,
+    /// Seconds, and calls asked for, without a rejection; seconds without saturation.
+    unrejected: (f64, f64),
+    unsaturated: f64,
     /// Samples after a stall that are not looked at.
     aftermath: u32,
 }
@@ -88,37 +75,22 @@ impl Law {
             spec,
             patience: Patience::new(deadline),
             floor: Floor::default(),
-            capacity: Capacity::default(),
-            curve: Curve::new(),
+            belief: Belief::default(),
             drops: DropCeiling::default(),
             stage: Stage::Normal,
             limit,
             reason: ConcurrencyReason::NoBaseline,
-            track: Track::default(),
-            cut: None,
-            recent: Vec::new(),
             now: 0.0,
             offered: None,
+            dropped: (0.0, 0.0),
             peak: 0.0,
             filled_at: 0.0,
-            no_cut_until: 0.0,
-            rest: FIRST_REST,
-            doubt: None,
-            foreign: 0,
-            unrejected: 0,
-            unsaturated: 0,
+            raised_at: 0.0,
+            foreign: 0.0,
+            unrejected: (0.0, 0.0),
+            unsaturated: 0.0,
             aftermath: 0,
         }
-    }
-
-    /// Calls that end per second, as far as known: how long a sample has to be.
-    pub(super) fn expected(&self) -> f64 {
-        self.capacity.known().max(self.capacity.peak())
-    }
-
-    /// How long calls take, lately; 0 while none has ended.
-    pub(super) fn latency(&self) -> f64 {
-        self.recent.iter().rev().map(Sample::latency).find(|latency| *latency > 0.0).unwrap_or(0.0)
     }
 
     /// What is in force when `limit` is wanted.
@@ -126,75 +98,67 @@ impl Law {
         limit.clamp(self.spec.min, self.spec.max)
     }
 
+    /// How long a call takes that does not wait: as seen without overload, or longer by now.
+    pub(super) fn latency_floor(&self) -> Option<f64> {
+        let seen = self.floor.latency()?;
+        Some(self.belief.floor().map_or(seen, |believed| if believed > LONGER * seen { believed } else { seen }))
+    }
+
+    fn asked_for(&self) -> f64 {
+        self.spec.latency_budget.as_secs_f64()
+    }
+
     /// Latency that a full limit may cause, seconds.
-    pub(super) fn budget(&self) -> f64 {
-        let asked_for = self.spec.latency_budget.as_secs_f64();
+    fn budget(&self) -> f64 {
         if self.patience.deadline().is_none() && !self.floor.is_certain() {
             // What is taken for the floor may be a queue: no more of it.
-            return self.floor.latency().unwrap_or(0.0).max(asked_for);
+            return self.latency_floor().unwrap_or(0.0).max(self.asked_for());
         }
-        self.patience.budget(self.floor.latency()).max(asked_for)
+        self.patience.budget(self.latency_floor()).max(self.asked_for())
+    }
+
+    /// Calls that can end per second, as far as known.
+    fn capacity(&self) -> f64 {
+        self.belief.capacity().unwrap_or(0.0)
     }
 
     /// The most that could be answered in time.
-    pub(super) fn cap(&self) -> f64 {
-        (self.capacity.known() * self.budget()).max(2.0).min(self.ceiling())
+    fn cap(&self) -> f64 {
+        (self.capacity() * self.budget()).max(2.0)
     }
 
-    pub(super) fn ceiling(&self) -> f64 {
-        self.curve.ceiling().min(self.drops.ceiling())
-    }
-
-    /// A little more than what keeps the service busy, by Little's law.
-    pub(super) fn knee(&self) -> f64 {
-        knee(self.capacity.known(), self.floor.latency().unwrap_or(0.0)).min(self.cap())
-    }
-
-    /// Puts a limit in force, and starts over with looking at it.
-    pub(super) fn set(&mut self, limit: f64, reason: ConcurrencyReason) {
-        let limit = self.bounded(limit.round());
+    /// Puts a limit in force.
+    fn set(&mut self, limit: f64, reason: ConcurrencyReason) {
+        let limit = self.bounded(limit.min(self.drops.ceiling()).round());
         if limit != self.limit {
             self.reason = reason;
-            self.track.restart();
             self.limit = limit;
         }
     }
 
     /// The process stood still: what is under way tells of that, and so does what comes right after it.
-    pub(super) fn stalled(&mut self) {
-        self.recent.clear();
-        self.cut = None;
-        self.hold_here(Arm::default());
-        self.track.restart();
+    pub(super) const fn stalled(&mut self) {
         self.aftermath = AFTERMATH;
     }
 
-    /// Takes a sample, `passed` seconds after the last one.
-    pub(super) fn step(&mut self, sample: &Sample, passed: f64) {
-        self.now += passed;
+    /// Takes a sample.
+    pub(super) fn step(&mut self, sample: &Sample) {
+        self.now += sample.seconds;
         if self.aftermath > 0 {
             self.aftermath -= 1;
             return;
         }
         let ours = self.is_ours(sample);
-        let saturated = self.learn(sample, ours);
+        let saturated = self.learn(sample);
         if self.answer_drops(sample) {
             return;
         }
         let load = self.load();
         self.leave_overload(load);
-        if let Some(cut) = self.cut.take() {
-            if ours {
-                self.look_at_cut(cut, sample);
-            } else {
-                self.cut = Some(cut);
-            }
-            return;
-        }
         match self.stage {
             Stage::Normal => self.normal(sample, load, saturated),
-            Stage::Filled => self.filled(),
-            Stage::Overload if ours => self.track(sample),
+            Stage::Filled => self.filled(sample),
+            Stage::Overload if ours => self.decide(sample),
             Stage::Overload => {}
         }
     }
@@ -204,44 +168,70 @@ impl Law {
     fn is_ours(&mut self, sample: &Sample) -> bool {
         let Some(in_force) = sample.limit else { return false };
         if in_force.floor() == self.limit.floor() {
-            self.foreign = 0;
+            self.foreign = 0.0;
             return true;
         }
-        self.foreign += 1;
+        self.foreign += sample.seconds;
         if self.foreign >= FOREIGN && in_force >= 1.0 {
-            (self.foreign, self.limit, self.cut) = (0, self.bounded(in_force), None);
-            self.track.restart();
-            self.hold_here(Arm::default());
+            (self.foreign, self.limit) = (0.0, self.bounded(in_force));
         }
         false
     }
 
+    /// Learns what can be learned in any stage. Says whether the service was saturated.
+    fn learn(&mut self, sample: &Sample) -> bool {
+        let memory = (8.0 / self.capacity().max(1.0)).max(0.4);
+        let gain = 1.0 - (-sample.seconds / memory).exp();
+        let offered = *self.offered.get_or_insert(sample.offered());
+        self.offered = Some(offered + (sample.offered() - offered) * gain);
+        let fade = (-sample.seconds / PEAK_MEMORY).exp();
+        self.peak = (self.peak * fade).max(sample.peak.min(2.0 * sample.in_flight() + 8.0));
+        let fade = (-sample.seconds / DROPPED_MEMORY).exp();
+        self.dropped = (self.dropped.0 * fade + sample.dropped, self.dropped.1 * fade + sample.ended);
+        self.belief.see(sample, self.floor.latency(), self.floor.is_certain());
+        let full = sample.is_bound() && sample.in_flight() > 0.5 * self.limit;
+        let saturated = full || self.is_dropping() || self.patience.is_exceeded(sample, self.latency_floor());
+        let calm = self.stage == Stage::Normal && !saturated && !sample.is_bound();
+        if calm {
+            self.patience.see_calm(sample);
+        } else if saturated && self.stage == Stage::Overload && sample.in_flight() > 0.7 * self.cap() {
+            self.patience.see_full(sample);
+        }
+        self.floor.see(sample, calm);
+        self.unsaturated = if saturated { 0.0 } else { self.unsaturated + sample.seconds };
+        let (seconds, asked) = self.unrejected;
+        self.unrejected =
+            if sample.is_bound() { (0.0, 0.0) } else { (seconds + sample.seconds, asked + sample.arrived) };
+        saturated
+    }
+
+    /// Calls that are dropped say more than any estimate: see [`DropCeiling`].
+    fn answer_drops(&mut self, sample: &Sample) -> bool {
+        let floor = self.latency_floor().unwrap_or(0.0);
+        let Some(verdict) = self.drops.see(self.now, sample, self.limit, floor) else { return false };
+        self.set(verdict.limit, verdict.reason);
+        self.stage = Stage::Overload;
+        true
+    }
+
+    /// The service itself refuses calls.
+    fn is_dropping(&self) -> bool {
+        let many = self.dropped.0 > 3.0 && self.dropped.0 > DROPPED * self.dropped.1;
+        many && !self.drops.is_futile(self.now)
+    }
+
     /// Offered over capacity; 0 while the latter is not known.
     fn load(&self) -> f64 {
-        let capacity = self.capacity.known();
+        let capacity = self.capacity();
         if capacity > 0.0 { self.offered.unwrap_or(0.0) / capacity } else { 0.0 }
     }
 
     /// Whether calls hardly wait.
-    pub(super) fn waits_little(&self, little: f64) -> bool {
-        self.floor.latency().is_some_and(|floor| little < 1.2 * floor)
+    fn waits_little(&self, little: f64) -> bool {
+        self.latency_floor().is_some_and(|floor| little < 1.2 * floor)
     }
 
-    pub(super) fn headroom(&self, little: f64) -> ConcurrencyReason {
-        ConcurrencyReason::Headroom { gradient: little / self.floor.latency().unwrap_or(little) }
+    fn allowed(&self) -> ConcurrencyReason {
+        ConcurrencyReason::InTime { per_second: self.capacity(), seconds: self.budget() }
     }
-
-    pub(super) fn allowed(&self) -> ConcurrencyReason {
-        ConcurrencyReason::InTime { per_second: self.expected(), seconds: self.budget() }
-    }
-
-    pub(super) fn at_knee(&self) -> ConcurrencyReason {
-        let floor_seconds = self.floor.latency().unwrap_or(0.0);
-        ConcurrencyReason::Knee { per_second: self.capacity.known(), floor_seconds }
-    }
-}
-
-fn knee(capacity: f64, floor: f64) -> f64 {
-    let busy = capacity * floor;
-    (KNEE * busy + KNEE_SPREAD * busy.sqrt()).max(2.0)
 }

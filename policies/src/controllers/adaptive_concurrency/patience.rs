@@ -49,6 +49,18 @@ impl Patience {
         (self.share * deadline).min(most).max((FLOORS_LEAST * floor).min(SHARE_HIGHEST * deadline))
     }
 
+    /// Share of the answers that come in time when calls take `wait` seconds on average; `floor`: those that do not wait.
+    pub(super) fn in_time(&self, wait: f64, floor: f64, asked_for: f64) -> f64 {
+        let budget = self.budget(Some(floor));
+        let (budget, none) = match self.deadline {
+            Some(deadline) => (budget.min(SHARE_HIGHEST * deadline), deadline),
+            None => (budget, 2.0 * budget),
+        };
+        let budget = budget.max(asked_for);
+        let none = none.max(1.2 * budget);
+        ((none - wait) / (none - budget)).clamp(0.0, 1.0)
+    }
+
     /// Bursts up to this long are left to the queue.
     pub(super) fn burst(&self, floor: Option<f64>) -> f64 {
         let bearable = (4.0 * floor.unwrap_or(0.0)).max(0.15);

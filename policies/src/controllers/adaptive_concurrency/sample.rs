@@ -1,20 +1,11 @@
-//! Turns a stream of totals into samples that a decision can rest on.
+//! What happened between two reports.
 //!
-//! A sample is what happened between two reports, or several: below [`CALLS`] ends of calls its numbers would be chance,
-//! so quiet services are looked at in longer stretches: half a second, or as long as
-//! a call takes. A sample in which the limit changed says
-//! nothing about either limit, so pooling starts again there.
+//! However short: a sample with few calls is not pooled with others until it says something, it just says little.
 
 use std::sync::Arc;
 
 use crate::totals::Totals;
 use crate::window::Window;
-
-/// Ends of calls that a sample should hold ...
-const CALLS: f64 = 20.0;
-/// ... unless that takes longer than this, seconds, or than a call takes; of which this counts at most.
-const LONG: f64 = 0.5;
-const LONGEST: f64 = 5.0;
 
 /// What happened in a stretch of time. Rates are calls per second, times seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -28,8 +19,6 @@ pub(super) struct Sample {
     pub(super) answered: f64,
     pub(super) late: f64,
     pub(super) dropped: f64,
-    /// Calls that ended for a reason that is not ours: neither late nor dropped.
-    pub(super) good: f64,
     pub(super) latency_sum: f64,
     /// Integral of calls in flight.
     pub(super) area: f64,
@@ -48,8 +37,9 @@ impl Sample {
         self.ended / self.seconds
     }
 
-    pub(super) fn goodput(&self) -> f64 {
-        self.good / self.seconds
+    /// Calls that ended and were not dropped: what a service refuses, it has not done.
+    pub(super) fn served(&self) -> f64 {
+        self.ended - self.dropped
     }
 
     pub(super) fn offered(&self) -> f64 {
@@ -100,7 +90,6 @@ impl Sample {
             answered,
             late,
             dropped: window.dropped as f64,
-            good: answered - late.min(answered) + window.failed as f64,
             latency_sum: window.mean_latency.unwrap_or(0.0) * answered,
             area: window.mean_in_flight * window.seconds,
             in_flight_now,
@@ -114,23 +103,6 @@ impl Sample {
         };
         Some((sample, window.stalled))
     }
-
-    fn joined(self, later: Self) -> Self {
-        Self {
-            seconds: self.seconds + later.seconds,
-            arrived: self.arrived + later.arrived,
-            rejected: self.rejected + later.rejected,
-            ended: self.ended + later.ended,
-            answered: self.answered + later.answered,
-            late: self.late + later.late,
-            dropped: self.dropped + later.dropped,
-            good: self.good + later.good,
-            latency_sum: self.latency_sum + later.latency_sum,
-            area: self.area + later.area,
-            peak: self.peak.max(later.peak),
-            ..later
-        }
-    }
 }
 
 /// What came of a report.
@@ -138,55 +110,30 @@ impl Sample {
 pub(super) enum Observed {
     /// The report is known already.
     Nothing,
-    /// Not enough calls yet.
-    Pooling {
-        /// So far.
-        calls: u64,
-    },
     /// The process stood still: proves nothing.
     Stalled,
-    /// A sample is complete; the time since the last one may be longer than it is.
-    Complete(Sample, f64),
+    /// What happened since the last report.
+    Complete(Sample),
 }
 
-/// Pools reports into samples.
+/// Turns reports into samples.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     newest: Option<Arc<Totals>>,
-    pool: Option<Sample>,
-    /// Seconds that went by without being part of a sample.
-    skipped: f64,
 }
 
 impl Meter {
-    /// Takes a report; `expected` is how many calls are known to end per second, `latency` how long they take.
-    pub(super) fn observe(&mut self, totals: &Arc<Totals>, expected: f64, latency: f64) -> Observed {
+    /// Takes a report.
+    pub(super) fn observe(&mut self, totals: &Arc<Totals>) -> Observed {
         let Some(earlier) = self.newest.replace(Arc::clone(totals)) else { return Observed::Nothing };
         if earlier.at_nanos == totals.at_nanos {
             return Observed::Nothing;
         }
-        let Some((sample, stalled)) = Sample::between(&earlier, totals) else {
+        match Sample::between(&earlier, totals) {
             // The clock went back: another life, or a machine that was restored.
-            self.pool = None;
-            return Observed::Nothing;
-        };
-        if stalled {
-            self.skipped += sample.seconds + self.pool.take().map_or(0.0, |pool| pool.seconds);
-            return Observed::Stalled;
+            None => Observed::Nothing,
+            Some((_, true)) => Observed::Stalled,
+            Some((sample, false)) => Observed::Complete(sample),
         }
-        let pooled = match self.pool.take() {
-            Some(pool) if sample.limit.is_some() && pool.limit != sample.limit => {
-                self.skipped += pool.seconds;
-                sample
-            }
-            Some(pool) => pool.joined(sample),
-            None => sample,
-        };
-        let enough = (CALLS / expected.max(pooled.throughput()).max(1e-9)).min(latency.clamp(LONG, LONGEST));
-        if pooled.seconds < 0.999 * enough {
-            self.pool = Some(pooled);
-            return Observed::Pooling { calls: pooled.ended as u64 };
-        }
-        Observed::Complete(pooled, pooled.seconds + std::mem::take(&mut self.skipped))
     }
 }

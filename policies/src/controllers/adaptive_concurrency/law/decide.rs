@@ -1,0 +1,111 @@
+//! Which limit: the one at which most answers in time are to be expected.
+//!
+//! Expected over everything that may be true, each in proportion to its probability. So a limit that one hypothesis wants and
+//! another forbids is weighed by what it would gain and cost, and a limit that is too low for a likely enough hypothesis is
+//! raised, which then shows whether that was right: nothing can hold a wrong limit for long. Of limits that promise nearly the
+//! same the lowest is taken, for its latency.
+
+use super::Law;
+use crate::controllers::adaptive_concurrency::belief::Likely;
+use crate::controllers::adaptive_concurrency::sample::Sample;
+use crate::reason::ConcurrencyReason;
+
+/// Goodput that lower latency is worth.
+const WORTH: f64 = 0.01;
+/// Limits are compared from an eighth to four times of the present one, in these steps.
+const STEP: f64 = 1.15;
+const LOWEST: f64 = 8.0;
+const HIGHEST: f64 = 4.0;
+/// A limit that promises nearly the most is kept, unless one as much lower as this does too.
+const LOWER: f64 = 0.75;
+/// The limit grows at most by this factor ...
+const GROWTH: f64 = 2.0;
+/// ... and not again before calls have had the time to answer, at most so many seconds.
+const PATIENCE: f64 = 3.0;
+/// Probability with which a full limit must be answered in time without overload.
+const SAFE: f64 = 0.6;
+/// Limit that is always safe where no deadline is known.
+const FEW_WAIT: f64 = 8.0;
+/// What is left of the limit after one report, at least.
+const MOST_AT_ONCE: f64 = 0.6;
+
+/// What a limit promises.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Promise {
+    limit: f64,
+    /// Answers in time per second.
+    goodput: f64,
+}
+
+impl Law {
+    /// Sets the limit of an overload.
+    pub(super) fn decide(&mut self, sample: &Sample) {
+        let likely = self.belief.likely();
+        let offered = self.offered.unwrap_or(0.0).max(0.5 * sample.offered());
+        let promise = |limit: f64| Promise { limit, goodput: self.goodput(&likely, limit, offered) };
+        let mut limit = (self.limit / LOWEST).max(self.spec.min.max(1.0));
+        let highest = (self.limit * HIGHEST).max(16.0).min(self.spec.max).min(self.drops.ceiling() + 1.0);
+        let mut promises = Vec::new();
+        while limit < highest {
+            promises.push(promise(limit));
+            limit = (limit * STEP).max(limit + 1.0);
+        }
+        let most = promises.iter().map(|promise| promise.goodput).fold(0.0, f64::max);
+        let Some(best) = promises.iter().find(|promise| promise.goodput >= (1.0 - WORTH) * most) else { return };
+        let here = promise(self.limit).goodput >= (1.0 - 1.5 * WORTH) * most;
+        if !(here && best.limit > LOWER * self.limit) {
+            self.move_to(*best, sample);
+        }
+    }
+
+    fn move_to(&mut self, best: Promise, sample: &Sample) {
+        let mut limit = best.limit;
+        if limit > self.limit {
+            if self.now < self.raised_at + sample.little().min(PATIENCE) {
+                return;
+            }
+            limit = limit.min(GROWTH * self.limit + 1.0);
+            self.raised_at = self.now;
+        }
+        let reason = ConcurrencyReason::MostInTime {
+            per_second: best.goodput,
+            capacity: self.capacity(),
+            offered: self.offered.unwrap_or(0.0),
+        };
+        self.set(limit, reason);
+    }
+
+    /// Answers in time per second that a limit promises.
+    fn goodput(&self, likely: &[Likely], limit: f64, offered: f64) -> f64 {
+        let calls = limit * self.belief.fullness();
+        let expected = likely.iter().map(|one| {
+            let throughput = one.throughput(calls);
+            let in_time = self.patience.in_time(calls / throughput, one.floor(), self.asked_for());
+            one.probability * throughput.min(offered) * in_time
+        });
+        expected.sum()
+    }
+
+    /// Without overload the limit is generous, but what it lets in must be answered in time, most probably. So a sudden
+    /// loss of capacity finds a short queue. In one report it falls by a part only: one that is odd is no loss of capacity.
+    pub(super) fn safe(&self) -> f64 {
+        if self.belief.capacity().is_none() {
+            return f64::INFINITY;
+        }
+        let likely = self.belief.likely();
+        let all: f64 = likely.iter().map(|one| one.probability).sum();
+        let in_time = |limit: f64| -> f64 {
+            let shares = likely.iter().map(|one| {
+                let wait = limit / one.throughput(limit);
+                one.probability * self.patience.in_time(wait, one.floor(), self.asked_for())
+            });
+            shares.sum()
+        };
+        let mut limit = HIGHEST * self.limit;
+        while limit > MOST_AT_ONCE * self.limit && in_time(limit) < SAFE * all {
+            limit *= 0.85;
+        }
+        // Without a deadline nobody knows what is in time: a few calls may always wait.
+        limit.max(if self.patience.deadline().is_some() { 0.0 } else { FEW_WAIT })
+    }
+}
