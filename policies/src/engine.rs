@@ -16,6 +16,7 @@ use crate::knob::{Knob, KnobName};
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
 use crate::time::Timestamp;
+use crate::totals::{MOST_WATCHED, Watch};
 use crate::value::Value;
 
 mod bound;
@@ -35,6 +36,9 @@ const HELD_UP_FOR: Duration = Duration::from_secs(2);
 pub struct Step {
     /// One decision for each bound knob of each process, holds included: the complete desired state.
     pub decisions: Vec<Decision>,
+    /// What the processes are to count for the policies: the complete list, at most [`MOST_WATCHED`] latencies of a
+    /// resource; who asks for more finds that nobody counts it.
+    pub watched: Vec<(InstanceId, Watch)>,
 }
 
 /// Runs a policy set over snapshots.
@@ -87,11 +91,12 @@ impl Engine {
     pub fn step(&mut self, seen: &Snapshot) -> Step {
         self.step += 1;
         self.note_hold_up(seen.at);
-        let mut step = Step::default();
+        let (mut step, mut watched) = (Step::default(), Vec::new());
         for instance in &seen.instances {
             for knob in &instance.knobs {
-                step.decisions.extend(self.step_knob(seen, instance, knob));
+                step.decisions.extend(self.step_knob(seen, instance, knob, &mut watched));
             }
+            step.watched.extend(watched.drain(..).map(|watch| (instance.id.clone(), watch)));
         }
         // Processes and knobs that were not seen are gone.
         self.knobs.retain(|_, bound| bound.seen_in(self.step));
@@ -106,7 +111,13 @@ impl Engine {
         self.stepped_at = Some(now);
     }
 
-    fn step_knob(&mut self, seen: &Snapshot, instance: &Instance, knob: &Arc<Knob>) -> Option<Decision> {
+    fn step_knob(
+        &mut self,
+        seen: &Snapshot,
+        instance: &Instance,
+        knob: &Arc<Knob>,
+        watched: &mut Vec<Watch>,
+    ) -> Option<Decision> {
         if !knob.hot {
             return None;
         }
@@ -128,6 +139,7 @@ impl Engine {
             knob,
             Circumstances { learning, held_up: seen.at < self.held_up_until },
         );
+        watch(watched, knob, bound.watches());
         if bound.note(&decision.to) {
             self.decisions_made += 1;
             bound.decided_as(self.decisions_made);
@@ -140,6 +152,17 @@ impl Engine {
     /// When some policy wants to be stepped again, if sooner than the next tick.
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.knobs.values().filter_map(Bound::wake_at).min()
+    }
+}
+
+/// Adds what the policies of a knob watch to what is watched of its process.
+fn watch(watched: &mut Vec<Watch>, knob: &Knob, wishes: impl Iterator<Item = Duration>) {
+    let Some(resource) = knob.name.resource() else { return };
+    for after in wishes {
+        let same = watched.iter().filter(|watch| &*watch.resource == resource);
+        if same.clone().count() < MOST_WATCHED && same.clone().all(|watch| watch.after != after) {
+            watched.push(Watch { resource: resource.into(), after });
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! between any two of them (see [`crate::window`]). All times are nanoseconds on the SDK's own monotonic clock, so no
 //! clock has to be shared.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::reflex::Cause;
@@ -76,6 +77,15 @@ pub struct SlowCalls {
     pub after: Duration,
     /// Calls that ended (completed, dropped or failed) later than that, since it is watched. Wraps.
     pub calls: u64,
+}
+
+/// A latency that some policy watches: calls that take longer are to be counted, as [`SlowCalls`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watch {
+    /// Of the limiters of this resource, such as `db` of `limit.db`.
+    pub resource: Arc<str>,
+    /// The latency.
+    pub after: Duration,
 }
 
 /// Most latencies that are watched of one limiter.

@@ -273,6 +273,11 @@ impl Bound {
         self.decision_id
     }
 
+    /// The latencies that its policies watch.
+    pub(super) fn watches(&self) -> impl Iterator<Item = Duration> {
+        self.policies.iter().filter_map(|running| running.policy.watches())
+    }
+
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.policies.iter().filter_map(|running| running.policy.wake_at()).min()
     }

@@ -283,3 +283,17 @@ fn memory_that_comes_and_goes_does_not_ratchet_the_limit_down() {
     }
     assert!(lowest >= 0.46 * 64.0, "{lowest}: the cap for that pressure is 46 % of 64");
 }
+
+#[test]
+fn what_is_watched_of_a_resource_is_listed_once_and_within_bounds() {
+    let mut watched = Vec::new();
+    let [limit, breaker, odd] =
+        [("limit.x", Kind::ConcurrencyLimit), ("breaker.x", Kind::Breaker), ("odd", Kind::Numeric)]
+            .map(|(knob, kind)| Knob::try_new(name(knob), kind, 0.0, 4.0, 0.0).expect("valid"));
+    let seconds = |seconds: &[u64]| seconds.iter().copied().map(Duration::from_secs).collect::<Vec<_>>();
+    watch(&mut watched, &limit, seconds(&[1, 2]).into_iter());
+    watch(&mut watched, &breaker, seconds(&[2, 3, 4, 5]).into_iter());
+    watch(&mut watched, &odd, seconds(&[9]).into_iter());
+    assert!(watched.iter().all(|watch| &*watch.resource == "x"), "{watched:?}");
+    assert_eq!(watched.iter().map(|watch| watch.after).collect::<Vec<_>>(), seconds(&[1, 2, 3, 4]));
+}

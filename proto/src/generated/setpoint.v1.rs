@@ -320,6 +320,9 @@ pub struct Frame {
     pub atomic: bool,
     #[prost(enumeration = "frame::Mode", tag = "7")]
     pub mode: i32,
+    /// SAFETY: every latency that some policy watches, in force whatever the mode; absent = none (R1). Others: ignored.
+    #[prost(message, repeated, tag = "8")]
+    pub watch: ::prost::alloc::vec::Vec<Watch>,
 }
 /// Nested message and enum types in `Frame`.
 pub mod frame {
@@ -405,6 +408,14 @@ pub mod frame {
             }
         }
     }
+}
+/// Calls of the limiters of a resource ("db" of limit.db) that take longer than `after` are to be counted, see SlowCalls.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Watch {
+    #[prost(string, tag = "1")]
+    pub resource: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<::prost_types::Duration>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Setpoint {

@@ -41,6 +41,8 @@ impl Actuator for Limiter {
             let steering = locked(&core.steering);
             (steering.cuts(), steering.cut())
         };
+        let slow = core.places.reader().slow();
+        let slow = core.sampling.thresholds().slow_calls(slow);
         let queue = core.queue.as_ref().map_or(Seen::default(), |queue| queue.seen(&core));
         Some(Totals {
             in_flight_peak: core.places.take_peak(),
@@ -52,8 +54,13 @@ impl Actuator for Limiter {
             queue_waits: queue.waits,
             queue_wait_sum: queue.wait_sum,
             waiting: queue.waiting,
+            slow,
             ..core.counted(at_nanos, stall_nanos)
         })
+    }
+
+    fn count_slower_than(&self, latencies: &[Duration]) {
+        self.0.sampling.thresholds().watch(latencies);
     }
 
     fn close_slice(&self, at_nanos: u64) -> bool {

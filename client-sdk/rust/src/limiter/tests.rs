@@ -417,3 +417,53 @@ proptest! {
         }
     }
 }
+
+/// The count of each watched latency, in milliseconds.
+fn slow(limiter: Limiter) -> Vec<(u128, u64)> {
+    totals(limiter, 0).slow.iter().map(|slow| (slow.after.as_millis(), slow.calls)).collect()
+}
+
+#[test]
+fn b2_calls_slower_than_a_watched_latency_are_counted_exactly() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 100);
+    let call = |millis, outcome| {
+        let permit = limiter.try_acquire(Priority::Normal).unwrap();
+        hand.advance(Duration::from_millis(millis));
+        permit.finish(outcome);
+    };
+    call(900, Outcome::Success);
+    assert_eq!(slow(limiter), [], "nothing is watched");
+    let millis = Duration::from_millis;
+    limiter.count_slower_than(&[millis(800), millis(100)]);
+    for outcome in [Outcome::Success, Outcome::Dropped, Outcome::Failure] {
+        for latency in [99, 100, 101, 800, 801] {
+            call(latency, outcome);
+        }
+    }
+    call(900, Outcome::Ignore);
+    assert_eq!(slow(limiter), [(800, 3), (100, 9)], "later than that, and not if ignored");
+    limiter.count_slower_than(&[millis(500), millis(800), millis(5), millis(6), millis(7)]);
+    call(600, Outcome::Success);
+    let mut counted = slow(limiter);
+    counted.sort_unstable();
+    assert_eq!(counted[2..], [(500, 10), (800, 3)], "800 kept its place, 500 took that of 100 and its count");
+    assert_eq!(counted.len(), 4, "no more than that");
+    assert_eq!(totals(limiter, 0).late, 0, "no deadline was declared");
+    limiter.count_slower_than(&[]);
+    assert_eq!(slow(limiter), []);
+}
+
+#[test]
+fn what_is_late_and_what_is_slow_is_counted_apart() {
+    let hand = Hand::default();
+    let inner = Inner::new("test".into(), hand.clock(), 7);
+    let limiter = LimiterBuilder::new(&inner, "db").deadline(Duration::from_millis(50)).register();
+    limiter.count_slower_than(&[Duration::from_millis(20)]);
+    for millis in [10, 30, 60] {
+        let permit = limiter.try_acquire(Priority::Normal).unwrap();
+        hand.advance(Duration::from_millis(millis));
+        permit.finish(Outcome::Success);
+    }
+    assert_eq!((slow(limiter), totals(limiter, 0).late), (vec![(20, 2)], 1));
+}

@@ -14,7 +14,7 @@ use setpoint_policies::knob::{Kind, Knob, KnobName, Restrictive};
 use setpoint_policies::lease::{Lease, OnExpiry};
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::signal::Signal;
-use setpoint_policies::totals::{SlowCalls, Totals};
+use setpoint_policies::totals::{SlowCalls, Totals, Watch};
 use setpoint_policies::value::{Breaker, Value};
 
 use crate::message::*;
@@ -258,13 +258,19 @@ prop_compose! {
         set in btree_map(name(), (value(), admission(), lease(), why(), any::<u64>()), 0..5),
         atomic in any::<bool>(),
         mode in select(vec![Mode::Apply, Mode::Shadow]),
+        watched in vec((name(), duration()), 0..3),
     ) -> Frame {
+        let watch = |(resource, after): (KnobName, _)| Watch { resource: resource.as_str().into(), after };
+        let watched = watched.into_iter().map(watch).collect();
         let set = set.into_iter().map(|(knob, (value, admission, lease, why, decision_id))| {
             let admission =
                 if matches!(value, Value::Concurrency(_)) { admission } else { Admission::default() };
             Setpoint { knob, value, admission, lease, why: Arc::new(why), decision_id }
         });
-        Frame { channel, nonce, version, config_revision, set: set.collect(), unsupported: Vec::new(), atomic, mode }
+        Frame {
+            channel, nonce, version, config_revision, set: set.collect(), unsupported: Vec::new(), atomic, mode,
+            watched,
+        }
     }
 }
 
