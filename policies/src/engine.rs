@@ -20,6 +20,7 @@ use crate::totals::{MOST_WATCHED, Watch};
 use crate::value::Value;
 
 mod bound;
+mod sets;
 
 use bound::{Bound, Circumstances};
 
@@ -100,6 +101,7 @@ impl Engine {
         }
         // Processes and knobs that were not seen are gone.
         self.knobs.retain(|_, bound| bound.seen_in(self.step));
+        sets::confer(&mut self.knobs);
         step
     }
 

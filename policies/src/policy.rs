@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::admission::Admission;
+use crate::controllers::breaker::Standing;
 use crate::decision::Action;
 use crate::knob::Knob;
 use crate::reason::Reason;
@@ -106,6 +107,14 @@ pub trait Policy: std::fmt::Debug + Send {
     fn watches(&self) -> Option<Duration> {
         None
     }
+
+    /// What it says to the other breakers of its set, if it is in one.
+    fn standing(&self) -> Option<Standing> {
+        None
+    }
+
+    /// Takes in what all of its set have said in this step, itself included.
+    fn confer(&mut self, _peers: &[Standing]) {}
 
     /// When it must be stepped again at the latest, if sooner than the next tick.
     fn wake_at(&self) -> Option<Timestamp> {

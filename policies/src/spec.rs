@@ -70,7 +70,7 @@ pub enum Controller {
     /// Holds a limit down while threads wait too long for a CPU.
     SchedulerCap(SchedulerCap),
     /// Opens a breaker on failures.
-    Breaker(BreakerSpec),
+    Breaker(Box<BreakerSpec>),
 }
 
 impl Controller {
@@ -118,7 +118,7 @@ pub enum InvalidConfig {
         other: &'static str,
     },
     /// A breaker without any rule that could trip it.
-    #[error("a breaker needs failure_rate or consecutive")]
+    #[error("a breaker needs consecutive, failure_rate or slow_call_rate")]
     NoTripRule,
 }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::probes::Probed;
 use crate::reflex::Cause;
 
 /// Number of priority classes, highest first: critical, high, normal, low, background.
@@ -68,6 +69,10 @@ pub struct Totals {
     pub waiting: u64,
     /// Calls that took longer than each latency that a policy watches.
     pub slow: Vec<SlowCalls>,
+    /// The probes of the round that the breaker of the same name is in, if it was pushed.
+    pub probed: Option<Probed>,
+    /// How much longer the callee has asked to be left alone (Retry-After).
+    pub retry_after: Option<Duration>,
 }
 
 /// Calls that took longer than a watched latency: an exact count, where a histogram would know it to a bucket.

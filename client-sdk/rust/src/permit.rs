@@ -45,6 +45,14 @@ impl Permit {
         ManuallyDrop::new(self).end(outcome);
     }
 
+    /// The callee has asked to be left alone for so long (Retry-After, grpc-retry-pushback-ms): see
+    /// [`crate::Breaker::retry_after`]. Before [`Permit::finish`].
+    pub fn retry_after(&self, for_so_long: std::time::Duration) {
+        if let Some(breaker) = self.breaker {
+            breaker.asked(for_so_long);
+        }
+    }
+
     #[inline]
     fn end(&self, outcome: Outcome) {
         let Some(breaker) = self.breaker else { return };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::admission::Admission;
 use crate::arbiter::{self, Verdict};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
-use crate::controllers::breaker::BreakerPolicy;
+use crate::controllers::breaker::{BreakerPolicy, BreakerSpec, Standing};
 use crate::controllers::memory_cap::MemoryCapPolicy;
 use crate::controllers::scheduler_cap::SchedulerCapPolicy;
 use crate::decision::{Action, Decision, Overruled};
@@ -36,7 +36,7 @@ impl Running {
             Controller::AdaptiveConcurrency(c) => Box::new(AdaptiveConcurrencyPolicy::new(c.clone())),
             Controller::MemoryCap(c) => Box::new(MemoryCapPolicy::new(c.clone())),
             Controller::SchedulerCap(c) => Box::new(SchedulerCapPolicy::new(c.clone())),
-            Controller::Breaker(c) => Box::new(BreakerPolicy::new(c.clone())),
+            Controller::Breaker(c) => Box::new(BreakerPolicy::new(BreakerSpec::clone(c))),
         };
         Self {
             spec: spec.clone(),
@@ -276,6 +276,20 @@ impl Bound {
     /// The latencies that its policies watch.
     pub(super) fn watches(&self) -> impl Iterator<Item = Duration> {
         self.policies.iter().filter_map(|running| running.policy.watches())
+    }
+
+    /// What its policies say to the others of their sets.
+    pub(super) fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.policies.iter().filter_map(|running| running.policy.standing())
+    }
+
+    /// Shows its policies what all of their set have said.
+    pub(super) fn confer(&mut self, said: impl Fn(&Standing) -> Vec<Standing>) {
+        for running in &mut self.policies {
+            if let Some(standing) = running.policy.standing() {
+                running.policy.confer(&said(&standing));
+            }
+        }
     }
 
     pub(super) fn wake_at(&self) -> Option<Timestamp> {

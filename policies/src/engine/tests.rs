@@ -1,6 +1,6 @@
 use super::*;
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
-use crate::controllers::breaker::{BreakerSpec, Probe};
+use crate::controllers::breaker::{Acts, BreakerSpec, Trip};
 use crate::controllers::memory_cap::MemoryCap;
 use crate::knob::Kind;
 use crate::reason::{PressureReason, Reason};
@@ -30,8 +30,9 @@ fn memory() -> PolicySpec {
 }
 
 fn breaker() -> PolicySpec {
-    let spec = BreakerSpec::try_new(name("breaker.x"), None, Some(5), Probe::default(), 3).expect("valid");
-    policy("breaker", Controller::Breaker(spec))
+    let trip = Trip { consecutive: Some(5), ..Trip::default() };
+    let spec = BreakerSpec::try_new(name("breaker.x"), Acts::Enforce, trip).expect("valid");
+    policy("breaker", Controller::Breaker(spec.into()))
 }
 
 fn set(policies: Vec<PolicySpec>) -> Arc<PolicySet> {
