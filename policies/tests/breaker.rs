@@ -212,7 +212,7 @@ fn every_rate_trips_at_the_evaluation_that_its_definition_names() {
         let looks = if rule.slower_than.is_some() { rule.window / 10 } else { 0 };
         match late {
             Some(late) => {
-                assert!(late.is_some_and(|late| late <= looks), "{what}: {engine:?}, not {definition:?}")
+                assert!(late.is_some_and(|late| late <= looks), "{what}: {engine:?}, not {definition:?}");
             }
             None => assert_eq!(engine, definition, "{what}"),
         }
