@@ -105,7 +105,7 @@ impl Steering {
     /// The breaker allows this share of the limit (`None`: all of it).
     pub fn follow(&mut self, share: Option<f64>) {
         // In steps: each new limit takes its cache line away from every core.
-        self.recovery = share.map(|share| (share * RECOVERY_STEPS).floor() / RECOVERY_STEPS);
+        self.recovery = share.map(|share| (share * RECOVERY_STEPS).round() / RECOVERY_STEPS);
     }
 
     /// What holds the limit below what was asked for.

@@ -467,3 +467,47 @@ fn what_is_late_and_what_is_slow_is_counted_apart() {
     }
     assert_eq!((slow(limiter), totals(limiter, 0).late), (vec![(20, 2)], 1));
 }
+
+#[test]
+fn b1_a_recovering_breaker_lets_traffic_back_through_the_limit() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 100);
+    let breaker = limiter.breaker();
+    let slice = |advance| {
+        hand.advance(Duration::from_secs(advance));
+        let at = limiter.0.clock.now();
+        breaker.close_slice(at);
+        limiter.close_slice(at);
+        (limiter.limit().round(), totals(limiter, at).reflex)
+    };
+    assert_eq!(slice(1), (100.0, None));
+    breaker.pin(setpoint_policies::value::Breaker::Recovering { ramp: Duration::from_secs(10) });
+    let calls = (0..100).filter(|_| limiter.try_acquire(Priority::Critical).is_ok()).count();
+    assert!((5..=15).contains(&calls), "{calls}: until the limiter has taken note, of the calls themselves");
+    assert_eq!(slice(0), (10.0, Some(ReflexCause::Recovery)));
+    let held: Vec<_> = (0..100).filter_map(|_| limiter.try_acquire(Priority::Critical).ok()).collect();
+    assert_eq!(held.len(), 10, "a share of the limit, not of the calls");
+    assert_eq!(limiter.reflex().holds, None, "the reflex itself has nothing to do with it");
+    drop(held);
+    assert_eq!(slice(5), (55.0, Some(ReflexCause::Recovery)));
+    assert_eq!(slice(5), (100.0, None));
+    assert_eq!(breaker.state(), crate::BreakerState::Closed);
+}
+
+#[test]
+fn what_a_callee_asks_for_is_reported_while_it_lasts() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 100);
+    let seconds = Duration::from_secs;
+    let asked = || totals(limiter, 0).retry_after;
+    assert_eq!(asked(), None);
+    let permit = limiter.try_acquire(Priority::Normal).unwrap();
+    permit.retry_after(seconds(7));
+    permit.finish(Outcome::Dropped);
+    limiter.breaker().retry_after(seconds(3));
+    assert_eq!(asked(), Some(seconds(7)), "the longer one");
+    hand.advance(seconds(5));
+    assert_eq!(asked(), Some(seconds(2)));
+    hand.advance(seconds(2));
+    assert_eq!(asked(), None);
+}

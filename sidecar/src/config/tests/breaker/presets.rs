@@ -108,6 +108,16 @@ impl Process {
     }
 }
 
+#[test]
+fn the_page_shows_the_presets_word_for_word() {
+    const PAGE: &str = include_str!("../../../../../docs/policies/breaker.md");
+    for preset in [ERROR_RATE, LATENCY] {
+        let lines = preset.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let shown = lines.collect::<Vec<_>>().join("\n");
+        assert!(PAGE.contains(&format!("```yaml\n{shown}\n```")), "{shown}");
+    }
+}
+
 fn is_about(millis: u64, seconds: f64) -> bool {
     // A tick more, for the report that the decision waits for.
     (0.8 * seconds..=1.2 * seconds + 0.1).contains(&(millis as f64 / 1000.0))
