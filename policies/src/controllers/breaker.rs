@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decision::Action;
-use crate::policy::{Policy, Proposal, Seen, Want};
+use crate::policy::{Policy, Proposal, Seen, Standing, Want};
 use crate::reason::BreakerReason;
 use crate::spec::Controller;
 use crate::time::Timestamp;
@@ -43,7 +43,6 @@ mod wait;
 mod windows;
 
 pub use rate::Rate;
-pub use seat::Standing;
 pub use spec::{Acts, BreakerSpec, Set, Trip};
 pub use wait::Wait;
 pub use windows::{Length, Windows};
@@ -109,8 +108,8 @@ impl BreakerPolicy {
 
     /// What is in force will tell how to go on.
     fn forget(&mut self) {
-        let waits = std::mem::replace(&mut self.waits, Waits::new("", 0));
-        *self = Self { waits, ..Self::of_life(self.spec.clone(), self.incarnation) };
+        (self.state, self.before, self.trips, self.seat) = (None, None, None, None);
+        self.rates = self.spec.trip.rates().map(RateRule::new).collect();
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bound::Bound;
-use crate::controllers::breaker::Standing;
 use crate::knob::KnobName;
+use crate::policy::Standing;
 use crate::snapshot::InstanceId;
 
 /// Shows every member of every set what all of them said. Costs next to nothing where there is no set.

@@ -87,7 +87,7 @@ pub(crate) struct Machine {
     tally: Tally,
     /// As many failures in a row trip it; 0: it never trips by itself.
     failures: AtomicU64,
-    /// Times that it would have tripped, or rejected a call, in shadow.
+    /// Times that its rule would have tripped it, in shadow.
     would_have: AtomicU64,
     budget: Budget,
     wait: Wait,
@@ -178,6 +178,7 @@ impl Machine {
                 State::Closed | State::PushedClosed | State::Disabled | State::Shadow => {
                     return Ok(Pass::free(word.generation));
                 }
+                State::Recovering if now_ms >= word.until_ms => self.close(word, now_ms),
                 State::Recovering => {
                     let share = || self.ramp.share(word.until_ms, now_ms);
                     let passes = self.ramp.passes(word.generation, share);

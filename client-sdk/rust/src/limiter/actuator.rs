@@ -85,6 +85,8 @@ impl Actuator for Limiter {
     }
 
     fn close(&self) {
+        // Nobody will look after a recovery any more.
+        self.0.steer(|steering| steering.follow(None));
         if let Some(queue) = &self.0.queue {
             queue.close(&self.0);
         }

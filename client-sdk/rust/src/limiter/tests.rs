@@ -490,6 +490,9 @@ fn b1_a_recovering_breaker_lets_traffic_back_through_the_limit() {
     assert_eq!(limiter.reflex().holds, None, "the reflex itself has nothing to do with it");
     drop(held);
     assert_eq!(slice(5), (55.0, Some(ReflexCause::Recovery)));
+    limiter.close();
+    assert_eq!(limiter.limit(), 100.0, "the session's thread ends and leaves nothing behind");
+    assert_eq!(slice(0).0, 55.0);
     assert_eq!(slice(5), (100.0, None));
     assert_eq!(breaker.state(), crate::BreakerState::Closed);
 }

@@ -8,23 +8,9 @@
 //! The breakers of a set know of each other through the engine: after each step it shows every member what all of them
 //! said. All rank the same list in the same way, so they agree without a leader. A trip in a set takes one step longer.
 
-use std::sync::Arc;
-
 use super::spec::Set;
 use crate::knob::KnobName;
-
-/// What one breaker of a set says to the others.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// The set.
-    pub set: Arc<str>,
-    /// Which breaker.
-    pub knob: KnobName,
-    /// It holds calls back.
-    pub open: bool,
-    /// It would trip: the share of calls that are bad, 0 to 1.
-    pub trips: Option<f64>,
-}
+use crate::policy::Standing;
 
 /// The answer to who would trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

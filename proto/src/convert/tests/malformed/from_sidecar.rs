@@ -175,7 +175,11 @@ fn values_are_refused_by_field() {
         v1::Breaker::default,
         |breaker| convert(v1::setpoint::Value::Breaker(breaker)),
         &[
-            (|b| b.probe_deadline = NEGATIVE, "frame.set[0].breaker.probe_deadline", Problem::NegativeDuration),
+            (
+                |b| b.probe_deadline = NEGATIVE,
+                "frame.set[0].breaker.probe_deadline",
+                Problem::NegativeDuration,
+            ),
             (|b| b.ramp = LONG, "frame.set[0].breaker.ramp", DAY),
             (|b| b.retry_after = NEGATIVE, "frame.set[0].breaker.retry_after", Problem::NegativeDuration),
         ],
