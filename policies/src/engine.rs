@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::arbiter::tighter;
 use crate::decision::{Action, Decision};
 use crate::knob::{Knob, KnobName};
+use crate::policy::Policy;
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
 use crate::time::Timestamp;
@@ -141,7 +142,7 @@ impl Engine {
             knob,
             Circumstances { learning, held_up: seen.at < self.held_up_until },
         );
-        watch(watched, knob, bound.watches());
+        watch(watched, knob, bound.policies().filter_map(Policy::watches));
         if bound.note(&decision.to) {
             self.decisions_made += 1;
             bound.decided_as(self.decisions_made);

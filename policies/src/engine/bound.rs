@@ -12,7 +12,7 @@ use crate::controllers::scheduler_cap::SchedulerCapPolicy;
 use crate::decision::{Action, Decision, Overruled};
 use crate::guard::Guard;
 use crate::knob::{Knob, KnobName};
-use crate::policy::{Policy, Proposal, Seen, Standing, Want};
+use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
 use crate::snapshot::{Instance, Snapshot};
 use crate::spec::{Controller, PolicySet, PolicySpec};
@@ -273,27 +273,16 @@ impl Bound {
         self.decision_id
     }
 
-    /// The latencies that its policies watch.
-    pub(super) fn watches(&self) -> impl Iterator<Item = Duration> {
-        self.policies.iter().filter_map(|running| running.policy.watches())
+    pub(super) fn policies(&self) -> impl Iterator<Item = &dyn Policy> {
+        self.policies.iter().map(|running| &*running.policy)
     }
 
-    /// What its policies say to the others of their sets.
-    pub(super) fn standings(&self) -> impl Iterator<Item = Standing> {
-        self.policies.iter().filter_map(|running| running.policy.standing())
-    }
-
-    /// Shows its policies what all of their set have said.
-    pub(super) fn confer(&mut self, said: impl Fn(&Standing) -> Vec<Standing>) {
-        for running in &mut self.policies {
-            if let Some(standing) = running.policy.standing() {
-                running.policy.confer(&said(&standing));
-            }
-        }
+    pub(super) fn policies_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Policy>> {
+        self.policies.iter_mut().map(|running| &mut running.policy)
     }
 
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        self.policies.iter().filter_map(|running| running.policy.wake_at()).min()
+        self.policies().filter_map(Policy::wake_at).min()
     }
 }
 

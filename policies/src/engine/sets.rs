@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::bound::Bound;
 use crate::knob::KnobName;
-use crate::policy::Standing;
+use crate::policy::{Policy, Standing};
 use crate::snapshot::InstanceId;
 
 /// Shows every member of every set what all of them said. Costs next to nothing where there is no set.
 pub(super) fn confer(knobs: &mut BTreeMap<(InstanceId, KnobName), Bound>) {
     let mut said = BTreeMap::<(InstanceId, Arc<str>), Vec<Standing>>::new();
     for ((instance, _), bound) in &*knobs {
-        for standing in bound.standings() {
+        for standing in bound.policies().filter_map(Policy::standing) {
             said.entry((instance.clone(), Arc::clone(&standing.set))).or_default().push(standing);
         }
     }
@@ -22,7 +22,11 @@ pub(super) fn confer(knobs: &mut BTreeMap<(InstanceId, KnobName), Bound>) {
         return;
     }
     for ((instance, _), bound) in knobs {
-        let of_set = |own: &Standing| said.get(&(instance.clone(), Arc::clone(&own.set))).cloned();
-        bound.confer(|own| of_set(own).unwrap_or_default());
+        for policy in bound.policies_mut() {
+            let set = policy.standing().map(|own| (instance.clone(), own.set));
+            if let Some(peers) = set.and_then(|set| said.get(&set)) {
+                policy.confer(peers);
+            }
+        }
     }
 }
