@@ -9,8 +9,8 @@
 //!
 //! | state | pushed | until | then |
 //! |---|---|---|---|
-//! | closed | `local` | `consecutive` failures, or enough windows of `failure_rate` or `slow_call_rate`: [`rate`] | open |
-//! | open | `open` | the wait is over: [`wait`] | half_open, a new round |
+//! | closed | `local` | `consecutive` failures, or enough windows of `failure_rate` or `slow_call_rate` (`rate`) | open |
+//! | open | `open` | the wait is over (`wait`) | half_open, a new round |
 //! | half_open | `half_open` | the probes of the round failed: [`crate::probes`] | open, wait doubled |
 //! | half_open | | they succeeded, or say nothing | recovering |
 //! | half_open | | the process does not count probes | closed: its own breaker has to do |
@@ -18,7 +18,7 @@
 //! | recovering | | the ramp is over | closed |
 //! | any | `forced_open`, `disabled`, `shadow` | the operator says otherwise (`mode`) | |
 //!
-//! Parameters, presets and how a breaker explains itself: docs/policies/breaker.md.
+//! Parameters: `spec`. Presets, and how a breaker explains itself: docs/policies/breaker.md.
 //!
 //! Failure modes: without counters it holds ten seconds, then gives the breaker back to the SDK's own rule. A process
 //! that restarts starts closed. Overload answers (429, 503, time-outs) count as failures in rates and for probes.

@@ -1,4 +1,22 @@
 //! The parameters of a breaker, checked.
+//!
+//! | parameter | default | range | raising it | lowering it |
+//! |---|---|---|---|---|
+//! | `consecutive` | off | 1 to 10,000 | trips later | trips earlier |
+//! | `failure_rate.above`, `slow_call_rate.above` | - | 1 % to 100 % | trips later | trips earlier |
+//! | `slow_call_rate.slower_than` | - | 1 ms to 10 min | trips later | trips earlier |
+//! | `*.window` or `*.calls` | 10 s | 1 s to 10 min; 10 to 1,000,000 | slower, surer | faster, noisier |
+//! | `*.hits` of `*.of`; `*.in_a_row` | 1 of 1 | 1 to 10 | surer | faster |
+//! | `*.minimum_calls` | 20 | 1 to 1,000,000 | ignores low traffic | judges low traffic |
+//! | `*.confidence` | 70 % | 0 % to 100 % | few calls have to be worse | believes few calls |
+//! | `probe.*.base`, `cap`, `wait` | 1 s, 30 s | 100 ms to 1 h | fewer probes | faster recovery |
+//! | `probe.*.jitter` | 20 % | 0 % to 50 % | probes less in step | waits more alike |
+//! | `half_open.concurrent` | 2 | 1 to 8 | faster decision | less load on a sick callee |
+//! | `half_open.probes`, `successes` | 10, 8 | 1 to 100 | surer recovery | faster recovery |
+//! | `half_open.deadline` | 3 s | 10 ms to 10 min | tolerates slow answers | gives lost probes up earlier |
+//! | `half_open.patience` | 10 s | 100 ms to 1 h | more calls to judge by | decides earlier |
+//! | `ramp` | 10 s | 0 to 10 min | gentler to a cold callee | traffic is back earlier |
+//! | `set.max_open` | - | 1 % to 100 % | more endpoints open at once | fewer |
 
 use std::sync::Arc;
 use std::time::Duration;
