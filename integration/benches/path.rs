@@ -1,4 +1,5 @@
-//! What the request path costs, beside two bare readings of the clock and beside other projects' limiters, in one run.
+//! What the request path costs, beside two bare readings of the clock and beside other projects' limiters and breakers, in one
+//! run.
 //!
 //! `cargo bench -p setpoint-integration --bench path [-- --rounds 61 --json FILE]`. Two readings of the clock are the floor
 //! of whatever measures a latency, so each case is also given as a multiple of them. The ends of a round are timed, not the
@@ -56,9 +57,9 @@ impl Table<'_> {
         self.median(name) / self.median("two-clock-reads")
     }
 
-    /// How many times faster that case is than the fastest of those who adapt as well.
-    fn lead(&self, name: &str) -> f64 {
-        let fastest = peers::ADAPTIVE.iter().map(|name| self.median(name)).fold(f64::INFINITY, f64::min);
+    /// How many times faster that case is than the fastest of those who do it as well.
+    fn lead(&self, name: &str, peers: &[&str]) -> f64 {
+        let fastest = peers.iter().map(|name| self.median(name)).fold(f64::INFINITY, f64::min);
         fastest / self.median(name)
     }
 
@@ -84,10 +85,28 @@ impl Table<'_> {
     }
 }
 
-/// What was promised, and what came out.
-fn goals(one: &Table<'_>, two: &Table<'_>) -> Vec<(&'static str, f64, f64, bool)> {
-    let at_most = |what, is: f64, goal: f64| (what, is, goal, is <= goal);
-    let at_least = |what, is: f64, goal: f64| (what, is, goal, is >= goal);
+/// What was promised, what came out, and whether that will do.
+type Goal = (&'static str, f64, f64, bool);
+
+const fn at_most(what: &'static str, is: f64, goal: f64) -> Goal {
+    (what, is, goal, is <= goal)
+}
+
+const fn at_least(what: &'static str, is: f64, goal: f64) -> Goal {
+    (what, is, goal, is >= goal)
+}
+
+fn of_breakers(one: &Table<'_>, two: &Table<'_>) -> Vec<Goal> {
+    let lead = |table: &Table<'_>| table.lead("breaker-closed", &peers::BREAKERS);
+    vec![
+        at_most("every call slow, 1 thread, x floor, at most", one.ratio("permit-exact-slow"), 3.0),
+        at_most("a closed breaker, 1 thread, ns, at most", one.median("breaker-closed"), 10.0),
+        at_least("fastest peer's breaker / a closed breaker, 1 thread, at least", lead(one), 3.0),
+        at_least("fastest peer's breaker / a closed breaker, 2 threads, at least", lead(two), 5.0),
+    ]
+}
+
+fn of_limiters(one: &Table<'_>, two: &Table<'_>) -> Vec<Goal> {
     vec![
         at_most("exact, 1 thread, x floor, at most", one.ratio("permit-exact"), 2.5),
         at_most("exact, 2 threads, x floor, at most", two.ratio("permit-exact"), 7.0),
@@ -101,10 +120,26 @@ fn goals(one: &Table<'_>, two: &Table<'_>) -> Vec<(&'static str, f64, f64, bool)
             one.median("permit-refused-by-breaker"),
             5.0,
         ),
-        at_least("fastest adaptive peer / exact, 1 thread, at least", one.lead("permit-exact"), 3.0),
-        at_least("fastest adaptive peer / exact, 2 threads, at least", two.lead("permit-exact"), 5.0),
-        at_least("the same at its limit of 1000, 1 thread, at least", one.lead("permit-large-limit"), 3.0),
-        at_least("the same at its limit of 1000, 2 threads, at least", two.lead("permit-large-limit"), 5.0),
+        at_least(
+            "fastest adaptive peer / exact, 1 thread, at least",
+            one.lead("permit-exact", &peers::ADAPTIVE),
+            3.0,
+        ),
+        at_least(
+            "fastest adaptive peer / exact, 2 threads, at least",
+            two.lead("permit-exact", &peers::ADAPTIVE),
+            5.0,
+        ),
+        at_least(
+            "the same at its limit of 1000, 1 thread, at least",
+            one.lead("permit-large-limit", &peers::ADAPTIVE),
+            3.0,
+        ),
+        at_least(
+            "the same at its limit of 1000, 2 threads, at least",
+            two.lead("permit-large-limit", &peers::ADAPTIVE),
+            5.0,
+        ),
     ]
 }
 
@@ -131,7 +166,7 @@ fn main() -> anyhow::Result<()> {
     });
     tables.iter().for_each(Table::print);
     let [one, two] = &tables;
-    for (what, is, goal, reached) in goals(one, two) {
+    for (what, is, goal, reached) in of_limiters(one, two).into_iter().chain(of_breakers(one, two)) {
         println!("{} {what} {goal}: {is:.2}", if reached { "ok    " } else { "MISSED" });
     }
     args.common.write(tables.iter().flat_map(Table::rows).collect())

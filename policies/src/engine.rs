@@ -15,11 +15,14 @@ use crate::arbiter::tighter;
 use crate::claim::Claims;
 use crate::decision::{Action, Decision};
 use crate::knob::{Kind, Knob, KnobName};
+use crate::policy::Policy;
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
 use crate::time::Timestamp;
+use crate::totals::{MOST_WATCHED, Watch};
 
 mod bound;
+mod sets;
 
 use bound::{Bound, Circumstances};
 
@@ -38,6 +41,9 @@ pub struct Step {
     pub decisions: Vec<Decision>,
     /// Everything that fires now. What fired before and is not here has ended.
     pub alerts: Vec<Firing>,
+    /// What the processes are to count for the policies: the complete list, at most [`MOST_WATCHED`] latencies of a
+    /// resource; who asks for more finds that nobody counts it.
+    pub watched: Vec<(InstanceId, Watch)>,
 }
 
 /// Runs a policy set over snapshots.
@@ -91,16 +97,18 @@ impl Engine {
         self.step += 1;
         self.note_hold_up(seen.at);
         self.exchange_claims();
-        let mut step = Step::default();
+        let (mut step, mut watched) = (Step::default(), Vec::new());
         let process = self.policies.policies.iter().any(|policy| policy.controller.knob().is_process());
         let process = process.then(self::process);
         for instance in &seen.instances {
             for knob in instance.knobs.iter().chain(&process) {
-                self.step_knob(seen, instance, knob, &mut step);
+                self.step_knob(seen, instance, knob, &mut step, &mut watched);
             }
+            step.watched.extend(watched.drain(..).map(|watch| (instance.id.clone(), watch)));
         }
         // Processes and knobs that were not seen are gone.
         self.knobs.retain(|_, bound| bound.seen_in(self.step));
+        sets::confer(&mut self.knobs);
         step
     }
 
@@ -125,7 +133,14 @@ impl Engine {
         self.stepped_at = Some(now);
     }
 
-    fn step_knob(&mut self, seen: &Snapshot, instance: &Instance, knob: &Arc<Knob>, step: &mut Step) {
+    fn step_knob(
+        &mut self,
+        seen: &Snapshot,
+        instance: &Instance,
+        knob: &Arc<Knob>,
+        step: &mut Step,
+        watched: &mut Vec<Watch>,
+    ) {
         if !knob.hot {
             return;
         }
@@ -144,6 +159,7 @@ impl Engine {
         let circumstances = Circumstances { learning, held_up: seen.at < self.held_up_until };
         let decision = bound.step(seen, instance, knob, circumstances);
         step.alerts.extend(bound.alerts(instance, knob));
+        watch(watched, knob, bound.policies().filter_map(Policy::watches));
         let Some(mut decision) = decision else { return };
         if bound.note(&decision.to) {
             self.decisions_made += 1;
@@ -164,6 +180,17 @@ impl Engine {
 fn process() -> Arc<Knob> {
     let knob = Knob::try_new(KnobName::process(), Kind::Switch, 0.0, 1.0, 1.0);
     Arc::new(knob.expect("the bounds are in order"))
+}
+
+/// Adds what the policies of a knob watch to what is watched of its process.
+fn watch(watched: &mut Vec<Watch>, knob: &Knob, wishes: impl Iterator<Item = Duration>) {
+    let Some(resource) = knob.name.resource() else { return };
+    for after in wishes {
+        let same = watched.iter().filter(|watch| &*watch.resource == resource);
+        if same.clone().count() < MOST_WATCHED && same.clone().all(|watch| watch.after != after) {
+            watched.push(Watch { resource: resource.into(), after });
+        }
+    }
 }
 
 /// What a decision does to the knob, whatever the winner meant to do.

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod knob;
 pub mod lease;
 pub mod policy;
+pub mod probes;
 pub mod reason;
 pub mod reflex;
 pub mod signal;

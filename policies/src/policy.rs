@@ -4,13 +4,14 @@
 //! concerns that knob, and answers with a [`Proposal`]: what it wants, what that would do, and why. It never fails and never
 //! moves the knob itself; that is the business of the arbiter and the guard.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Admission;
 use crate::alert::Alert;
 use crate::claim::{Claim, Others};
 use crate::decision::Action;
-use crate::knob::Knob;
+use crate::knob::{Knob, KnobName};
 use crate::reason::Reason;
 use crate::signal::{Reading, Signal, Signals};
 use crate::snapshot::Received;
@@ -85,6 +86,19 @@ impl Proposal {
     }
 }
 
+/// What one breaker of a set says to the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The set.
+    pub set: Arc<str>,
+    /// Which breaker.
+    pub knob: KnobName,
+    /// It holds calls back.
+    pub open: bool,
+    /// It would trip: the share of calls that are bad, 0 to 1.
+    pub trips: Option<f64>,
+}
+
 /// A policy for one knob of one process.
 pub trait Policy: std::fmt::Debug + Send {
     /// One evaluation. Called every tick, so that windows stay truthful.
@@ -123,6 +137,14 @@ pub trait Policy: std::fmt::Debug + Send {
     /// Told before each step: what the others under the same limit claimed in the last one.
     fn hear(&mut self, _others: Others) {}
 
+    /// What it says to the other breakers of its set, if it is in one.
+    fn standing(&self) -> Option<Standing> {
+        None
+    }
+
+    /// Takes in what all of its set have said in this step, itself included.
+    fn confer(&mut self, _peers: &[Standing]) {}
+
     /// When it must be stepped again at the latest, if sooner than the next tick.
     fn wake_at(&self) -> Option<Timestamp> {
         None
@@ -154,7 +176,7 @@ impl Seen<'_> {
     ///
     /// # Errors
     /// The proposal to make instead, as for [`Seen::fresh`].
-    pub fn fresh_totals(&self, stale_after: Duration) -> Result<&std::sync::Arc<Totals>, Proposal> {
+    pub fn fresh_totals(&self, stale_after: Duration) -> Result<&Arc<Totals>, Proposal> {
         let Some(received) = self.totals else {
             return Err(self.unknown(self.now.since(self.since), Reason::ReportStale { age: None }));
         };

@@ -67,17 +67,20 @@ pub enum Cause {
     OldCalls,
     /// Calls end in overload.
     Drops,
+    /// The breaker of the same name recovers. Not the reflex itself, but held down all the same.
+    Recovery,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 2] = [Self::OldCalls, Self::Drops];
+    pub const ALL: [Self; 3] = [Self::OldCalls, Self::Drops, Self::Recovery];
 
     /// The name in metrics and logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OldCalls => "old_calls",
             Self::Drops => "drops",
+            Self::Recovery => "recovery",
         }
     }
 }

@@ -79,7 +79,7 @@ pub enum Controller {
     /// Holds a limit down while threads wait too long for a CPU.
     SchedulerCap(SchedulerCap),
     /// Opens a breaker on failures.
-    Breaker(BreakerSpec),
+    Breaker(Box<BreakerSpec>),
     /// Opens a breaker when tasks pile up.
     TaskLeak(TaskLeak),
     /// Warns when tasks grow towards a limit.
@@ -168,7 +168,7 @@ pub enum InvalidConfig {
         other: &'static str,
     },
     /// A breaker without any rule that could trip it.
-    #[error("a breaker needs failure_rate or consecutive")]
+    #[error("a breaker needs consecutive, failure_rate or slow_call_rate")]
     NoTripRule,
 }
 

@@ -4,8 +4,10 @@
 //! between any two of them (see [`crate::window`]). All times are nanoseconds on the SDK's own monotonic clock, so no
 //! clock has to be shared.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::probes::Probed;
 use crate::reflex::Cause;
 
 /// Number of priority classes, highest first: critical, high, normal, low, background.
@@ -67,6 +69,10 @@ pub struct Totals {
     pub waiting: u64,
     /// Calls that took longer than each latency that a policy watches.
     pub slow: Vec<SlowCalls>,
+    /// The probes of the round that the breaker of the same name is in, if it was pushed.
+    pub probed: Option<Probed>,
+    /// How much longer the callee has asked to be left alone (Retry-After).
+    pub retry_after: Option<Duration>,
 }
 
 /// Calls that took longer than a watched latency: an exact count, where a histogram would know it to a bucket.
@@ -76,6 +82,15 @@ pub struct SlowCalls {
     pub after: Duration,
     /// Calls that ended (completed, dropped or failed) later than that, since it is watched. Wraps.
     pub calls: u64,
+}
+
+/// A latency that some policy watches: calls that take longer are to be counted, as [`SlowCalls`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watch {
+    /// Of the limiters of this resource, such as `db` of `limit.db`.
+    pub resource: Arc<str>,
+    /// The latency.
+    pub after: Duration,
 }
 
 /// Most latencies that are watched of one limiter.

@@ -42,10 +42,14 @@ pub enum Breaker {
     Closed,
     /// A few calls are let through to see whether the callee is well again.
     HalfOpen {
-        /// Share of calls let through, 0 to 1.
-        probe_ratio: f64,
-        /// And at most this many at once.
+        /// Tells one stay in this state from another: a new one has probes of its own.
+        round: u32,
+        /// At most this many at once.
         probe_max: u32,
+        /// And this many in the round.
+        probe_total: u32,
+        /// A probe that is out for longer has failed.
+        deadline: Duration,
     },
     /// Calls are rejected.
     Open {
@@ -57,17 +61,47 @@ pub enum Breaker {
         /// Handed to callers.
         retry_after: Duration,
     },
+    /// More and more calls pass; then the SDK's own breaker decides, and does so already if it trips meanwhile.
+    Recovering {
+        /// Until all calls pass.
+        ramp: Duration,
+    },
+    /// Traffic flows and nobody judges, on an operator's word.
+    Disabled,
+    /// Traffic flows; what would have happened is only told.
+    Shadow {
+        /// Calls would be rejected now.
+        would_reject: bool,
+    },
 }
 
 impl Breaker {
-    /// How much it holds back, for the arbiter: higher is more restrictive.
+    /// How much it holds back, for the arbiter: higher is more restrictive. What can trip by itself holds back more than
+    /// what cannot.
     pub const fn severity(&self) -> u8 {
+        match self {
+            Self::Disabled => 0,
+            Self::Shadow { .. } => 1,
+            Self::Closed => 2,
+            Self::Local => 3,
+            Self::Recovering { .. } => 4,
+            Self::HalfOpen { .. } => 5,
+            Self::Open { .. } => 6,
+            Self::ForcedOpen { .. } => 7,
+        }
+    }
+
+    /// The number that stands for the state on the wire, in acks and in metrics.
+    pub const fn number(&self) -> u8 {
         match self {
             Self::Local => 0,
             Self::Closed => 1,
             Self::HalfOpen { .. } => 2,
             Self::Open { .. } => 3,
             Self::ForcedOpen { .. } => 4,
+            Self::Recovering { .. } => 5,
+            Self::Disabled => 6,
+            Self::Shadow { .. } => 7,
         }
     }
 
@@ -79,18 +113,21 @@ impl Breaker {
             Self::HalfOpen { .. } => "half_open",
             Self::Open { .. } => "open",
             Self::ForcedOpen { .. } => "forced_open",
+            Self::Recovering { .. } => "recovering",
+            Self::Disabled => "disabled",
+            Self::Shadow { .. } => "shadow",
         }
     }
 }
 
 impl Value {
     /// One number that stands for the value in acks, metrics and plots: the limit, the rate, the number, 0 or 1, the
-    /// breaker's severity, or the percentage of a garbage-collection target (0: unknown).
+    /// breaker's number, or the percentage of a garbage-collection target (0: unknown).
     pub fn scalar(&self) -> f64 {
         match *self {
             Self::Concurrency(v) | Self::Number(v) | Self::Rate { per_second: v, .. } => v,
             Self::Switch(on) => f64::from(u8::from(on)),
-            Self::Breaker(b) => f64::from(b.severity()),
+            Self::Breaker(b) => f64::from(b.number()),
             Self::Gc(target) => target.percent.map_or(0.0, f64::from),
             Self::Parallelism { threads, .. } => f64::from(threads),
         }

@@ -15,6 +15,8 @@ pub const LABELS: usize = 16;
 pub const CAPABILITIES: usize = 64;
 /// Limiters of one report.
 pub const RESOURCES: usize = 256;
+/// Watched latencies of one process.
+pub const WATCHED: usize = 1024;
 /// The service's own numbers in one report.
 pub const CUSTOM: usize = 64;
 /// Numbers behind one reason.

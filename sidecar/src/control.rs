@@ -131,11 +131,12 @@ impl Control {
         self.take_policies(now);
         let node = (self.sense)(now.since(Timestamp::ZERO));
         let seen = Snapshot { at: now, node, instances: self.shared.registry.instances() };
-        let Step { decisions, alerts } = self.engine.step(&seen);
+        let step = self.engine.step(&seen);
+        self.shared.metrics.decided(&step.decisions);
+        self.shared.journal.record(&seen, &step.decisions);
+        self.shared.registry.publish(&step, self.engine.policies(), node);
+        let Step { decisions, alerts, .. } = step;
         self.shared.alerts.note(&seen, alerts);
-        self.shared.metrics.decided(&decisions);
-        self.shared.journal.record(&seen, &decisions);
-        self.shared.registry.publish(&decisions, self.engine.policies(), node);
         self.shared.board.put(Latest { decisions, node, config: self.source.state().into() });
         if let Some(recorder) = &self.recorder {
             recorder.offer(self.started, seen);

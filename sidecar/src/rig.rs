@@ -5,6 +5,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use setpoint_policies::admission::Admission;
 use setpoint_policies::decision::{Action, Decision};
+use setpoint_policies::engine::Step;
 use setpoint_policies::knob::{Kind, Knob, KnobName};
 use setpoint_policies::reason::Reason;
 use setpoint_policies::signal::Signals;
@@ -104,7 +105,8 @@ impl Rig {
     /// Publishes decisions under an enforcing policy set, as a tick does.
     pub fn publish(&self, decisions: &[Decision]) {
         let set = PolicySet { mode: Mode::Enforce, ..PolicySet::observe_only() };
-        self.shared.registry.publish(decisions, &Arc::new(set), Signals::default());
+        let step = Step { decisions: decisions.to_vec(), watched: Vec::new() };
+        self.shared.registry.publish(&step, &Arc::new(set), Signals::default());
     }
 
     pub fn metrics(&self) -> String {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use setpoint_policies::decision::Decision;
+use setpoint_policies::engine::Step;
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::signal::Signals;
 use setpoint_policies::snapshot::{Instance, InstanceId};
@@ -127,20 +128,22 @@ impl Registry {
     }
 
     /// Hands the decisions of a tick to the sessions that they are for. A session whose values did not change is not woken.
-    pub fn publish(&self, decisions: &[Decision], policies: &Arc<PolicySet>, node: Signals) {
+    pub fn publish(&self, step: &Step, policies: &Arc<PolicySet>, node: Signals) {
         {
             let mut table = self.table();
             table.policies = Arc::clone(policies);
             table.node = node;
         }
         let mut of_instance = BTreeMap::<&InstanceId, Vec<&Decision>>::new();
-        for decision in decisions {
+        for decision in &step.decisions {
             of_instance.entry(&decision.instance).or_default().push(decision);
         }
         for session in self.sessions() {
             let mut own = of_instance.remove(&session.id).unwrap_or_default();
             own.retain(|decision| session.is_hot(&decision.knob));
-            session.orders.send_if_modified(|orders| orders.desired.update(&own, policies));
+            let watched = step.watched.iter().filter(|(id, _)| *id == session.id).map(|(_, watch)| watch);
+            let watched = watched.collect::<Vec<_>>();
+            session.orders.send_if_modified(|orders| orders.desired.update(&own, &watched, policies));
         }
     }
 

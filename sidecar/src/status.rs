@@ -115,7 +115,8 @@ impl SessionState {
     }
 }
 
-/// One knob of one process. Values are numbers in the knob's unit; a breaker's is its severity, 0 (local) to 4 (forced open).
+/// One knob of one process. Values are numbers in the knob's unit; a breaker's is that of its state: 0 local, 1 closed,
+/// 2 half open, 3 open, 4 forced open, 5 recovering, 6 disabled, 7 shadow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Knob {
     /// Its name.

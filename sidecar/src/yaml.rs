@@ -19,7 +19,10 @@ pub use problem::{Position, Problem, Problems};
 
 pub(crate) use findings::Findings;
 pub(crate) use reader::Fields;
-pub(crate) use scalar::{COUNT, DURATION, FLAG, KNOB, Kind, MODE, NAME, NUMBER, RATIO, TEXT, describe};
+pub(crate) use scalar::{
+    COUNT, DURATION, FLAG, KNOB, Kind, LONGEST, MODE, NAME, NUMBER, RATIO, TEXT, describe,
+};
+pub(crate) use suggest::closest;
 #[cfg(test)]
 pub(crate) use text::lines;
 pub(crate) use text::quoted;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::{Knob, KnobName};
@@ -74,6 +75,9 @@ pub(crate) trait Actuator: Send + Sync {
     fn totals(&self, _at_nanos: u64, _stall_nanos: u64) -> Option<Totals> {
         None
     }
+
+    /// From now on calls slower than each of these are to be counted (limiters do), and than no others.
+    fn count_slower_than(&self, _latencies: &[Duration]) {}
 
     /// Called every 50 ms by the session thread: ends a slice of time. True: more can
     /// happen than can wait for the next slice.

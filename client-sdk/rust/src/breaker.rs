@@ -1,12 +1,15 @@
 //! Circuit breakers: stop calling what is down, find out gently when it is up again.
 //!
 //! A limiter has a breaker of the same name and asks it itself; use a breaker on its own for calls that have no limiter.
-//! The local rules are few on purpose, they are what still works without a sidecar: several hard failures in a row trip,
-//! a few successful probes close. Failure rates, latencies and confidence are judged in the sidecar, which pushes a state.
+//! The local rules are few on purpose, they are what still works without a sidecar: several hard failures in a row trip, a
+//! few probes find out, traffic comes back by and by. Failure rates, latencies and confidence are judged in the sidecar,
+//! which pushes a state.
 
 mod machine;
 mod probes;
 mod pushed;
+mod ramp;
+mod tally;
 mod wait;
 mod word;
 
@@ -14,6 +17,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use setpoint_policies::knob::Knob;
+use setpoint_policies::probes::Probed;
 use setpoint_policies::value::{Breaker as BreakerSetpoint, Value};
 
 use crate::actuator::{Actuator, Entry, Inner};
@@ -34,12 +38,18 @@ use word::State;
 pub enum BreakerState {
     /// Calls pass.
     Closed,
+    /// More and more calls pass.
+    Recovering,
     /// A few calls pass, to see whether the callee is well again.
     HalfOpen,
     /// Calls are rejected.
     Open,
     /// Calls are rejected on an operator's word.
     ForcedOpen,
+    /// Calls pass on an operator's word, and nothing trips it.
+    Disabled,
+    /// Calls pass; what would have happened is only told.
+    Shadow,
 }
 
 /// A circuit breaker, knob `breaker.NAME`. Copies are the same breaker, which lives as long as the process.
@@ -72,10 +82,24 @@ impl Breaker {
     pub fn state(&self) -> BreakerState {
         match self.0.machine.state() {
             State::Closed | State::PushedClosed => BreakerState::Closed,
+            State::Recovering => BreakerState::Recovering,
             State::HalfOpen | State::PushedHalfOpen => BreakerState::HalfOpen,
             State::Open | State::PushedOpen => BreakerState::Open,
             State::ForcedOpen => BreakerState::ForcedOpen,
+            State::Disabled => BreakerState::Disabled,
+            State::Shadow => BreakerState::Shadow,
         }
+    }
+
+    /// How often it would have opened by its own rule while it was in [`BreakerState::Shadow`].
+    pub fn would_have_opened(&self) -> u64 {
+        self.0.machine.would_have_opened()
+    }
+
+    /// The callee has asked to be left alone for so long (Retry-After; an hour at most). If the breaker opens before that is
+    /// over, it stays open for as long, within its longest wait.
+    pub fn retry_after(&self, for_so_long: Duration) {
+        self.0.asked(for_so_long);
     }
 
     /// Holds the breaker in a state, whatever is pushed, until [`Breaker::unpin`].
@@ -147,11 +171,41 @@ impl Core {
         self.machine.failures_in_a_row()
     }
 
+    /// The probes of the round that was pushed, while it lasts.
+    pub fn probed(&self) -> Option<Probed> {
+        self.machine.probed()
+    }
+
+    /// The callee has asked to be left alone for so long.
+    pub fn asked(&self, for_so_long: Duration) {
+        self.machine.asked(for_so_long, self.clock.now());
+    }
+
+    /// How much longer the callee wants to be left alone.
+    pub fn left_alone_for(&self) -> Option<Duration> {
+        self.machine.retry_after(self.clock.now())
+    }
+
+    /// A limiter asks this breaker.
+    pub fn limited(&self) {
+        self.machine.limited();
+    }
+
+    /// In a recovery: its generation, and the share of its limit that the limiter may use.
+    pub fn recovery(&self, at_nanos: u64) -> Option<(u64, f64)> {
+        self.machine.recovery(at_nanos)
+    }
+
+    /// The limiter goes by the share of the recovery of this generation.
+    pub fn led(&self, generation: u64) {
+        self.machine.led(generation);
+    }
+
     fn put(&self, value: Option<Value>) {
         let state = match value {
             Some(Value::Breaker(state)) => state,
             // The kill switch: let everything through.
-            _ => BreakerSetpoint::Closed,
+            _ => BreakerSetpoint::Disabled,
         };
         self.machine.push(&state, self.clock.now());
     }
@@ -166,11 +220,14 @@ impl Actuator for Breaker {
         self.0.put(value);
     }
 
-    fn close_slice(&self, _at_nanos: u64) -> bool {
-        let state = self.0.machine.state();
+    fn close_slice(&self, at_nanos: u64) -> bool {
+        let machine = &self.0.machine;
+        machine.tick(at_nanos);
+        let state = machine.state();
         let logged = std::mem::replace(&mut *locked(&self.0.logged), state);
         if logged != state {
-            tracing::info!(knob = %self.0.slot.knob().name, from = ?logged, to = ?state, "breaker moved");
+            let (knob, would_reject) = (&self.0.slot.knob().name, machine.would_reject());
+            tracing::info!(%knob, from = ?logged, to = ?state, would_reject, "breaker moved");
         }
         false
     }
@@ -186,9 +243,7 @@ pub struct BreakerBuilder<'a> {
 
 impl<'a> BreakerBuilder<'a> {
     pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
-        let rules =
-            Rules { failures: 7, wait: Duration::from_secs(1), longest_wait: Duration::from_secs(30) };
-        Self { inner, name: name.to_owned(), rules }
+        Self { inner, name: name.to_owned(), rules: Rules::default() }
     }
 
     /// Trips after so many hard failures in a row. Default 7; 0: never by itself.
@@ -200,6 +255,12 @@ impl<'a> BreakerBuilder<'a> {
     /// The first wait in open and the longest, to which it doubles. Default 1 s and 30 s.
     pub fn wait_in_open(mut self, shortest: Duration, longest: Duration) -> Self {
         (self.rules.wait, self.rules.longest_wait) = (shortest, longest.max(shortest));
+        self
+    }
+
+    /// How long it takes until all calls pass again, once probes have succeeded. Default 10 s; 0: at once.
+    pub fn ramp(mut self, ramp: Duration) -> Self {
+        self.rules.ramp = ramp;
         self
     }
 

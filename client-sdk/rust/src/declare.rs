@@ -50,9 +50,9 @@ impl Declaration {
         }
     }
 
-    /// The knob of a breaker, whose number is the severity of its state.
+    /// The knob of a breaker, whose number is that of its state.
     pub fn breaker(name: &str) -> Self {
-        Self::new("breaker", name, Kind::Breaker, (0.0, 4.0), 0.0)
+        Self::new("breaker", name, Kind::Breaker, (0.0, 7.0), 0.0)
     }
 
     /// Its name, corrected if need be.

@@ -21,6 +21,7 @@ mod queue;
 mod seat;
 mod shard;
 mod steering;
+mod thresholds;
 mod turnover;
 
 use std::sync::Mutex;
@@ -173,7 +174,7 @@ impl Limiter {
             queue: (asked.queue > 0).then(|| Queue::new(asked.queue)),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
-            sampling: Sampling::new(asked.clock_every, knob.deadline.map_or(u64::MAX, nanos)),
+            sampling: Sampling::new(asked.clock_every, knob.deadline),
             steering: Mutex::new(Steering::new(knob.baseline, asked.shares)),
             slot: Slot::new(knob),
             turnover: Mutex::default(),

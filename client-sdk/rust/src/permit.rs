@@ -1,6 +1,7 @@
 //! The right to one call.
 
 use std::mem::ManuallyDrop;
+use std::time::Duration;
 
 use crate::breaker::{self, Pass};
 use crate::limiter::{self, Place};
@@ -43,6 +44,14 @@ impl Permit {
     pub fn finish(self, outcome: Outcome) {
         // Not to be dropped, not even by a panic further down: it has ended.
         ManuallyDrop::new(self).end(outcome);
+    }
+
+    /// The callee has asked to be left alone for so long (Retry-After, grpc-retry-pushback-ms): see
+    /// [`crate::Breaker::retry_after`]. Before [`Permit::finish`].
+    pub fn retry_after(&self, for_so_long: Duration) {
+        if let Some(breaker) = self.breaker {
+            breaker.asked(for_so_long);
+        }
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use setpoint_sdk::{BreakerSetpoint, Limiter, Outcome, Priority, Setpoint};
+use setpoint_sdk::{Breaker, BreakerSetpoint, Limiter, Outcome, Priority, Setpoint};
 
 use super::interleaved::Case;
 
@@ -13,6 +13,13 @@ const SMALL: u32 = 64;
 
 fn call(limiter: Limiter) {
     if let Ok(permit) = limiter.try_acquire(Priority::Normal) {
+        permit.finish(Outcome::Success);
+    }
+}
+
+/// A breaker that no limiter asks: it looks at no clock while it is closed.
+fn through(breaker: Breaker) {
+    if let Ok(permit) = breaker.try_acquire() {
         permit.finish(Outcome::Success);
     }
 }
@@ -33,6 +40,7 @@ pub fn cases(setpoint: &Setpoint) -> Vec<Case> {
     std::mem::forget(full.try_acquire(Priority::Normal));
     let shut = limiter("shut", SMALL).register();
     shut.breaker().pin(BreakerSetpoint::ForcedOpen { retry_after: Duration::from_secs(1) });
+    let alone = setpoint.breaker("alone").register();
     vec![
         Case::new("two-clock-reads", || {
             let clock = quanta::Clock::new();
@@ -42,6 +50,9 @@ pub fn cases(setpoint: &Setpoint) -> Vec<Case> {
         calls("permit-large-limit", limiter("large", LARGE).register()),
         calls("permit-sampled-clock", limiter("sampled", LARGE).sample_clocks(8).register()),
         calls("permit-exact-sampled-clock", limiter("exact-sampled", SMALL).sample_clocks(8).register()),
+        // No call is that fast: each is looked at again, as one is that exceeds a latency which a policy watches.
+        calls("permit-exact-slow", limiter("slow", SMALL).deadline(Duration::from_nanos(1)).register()),
+        Case::new("breaker-closed", move || move || through(alone)),
         refused("permit-refused", full),
         refused("permit-refused-by-breaker", shut),
     ]

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, service_fn};
 use tower_resilience_adaptive::{AdaptiveLimiterLayer, Aimd as ResilienceAimd, Gradient2};
+use tower_resilience_circuitbreaker::CircuitBreakerLayer;
 
 use super::interleaved::Case;
 
@@ -105,6 +106,15 @@ fn sentinel() -> anyhow::Result<Case> {
     }))
 }
 
+/// A closed breaker that counts failures in a row.
+fn failsafe() -> Case {
+    let breaker = failsafe::Config::new().build();
+    Case::new("failsafe-breaker", move || {
+        let breaker = breaker.clone();
+        move || _ = failsafe::CircuitBreaker::call(&breaker, || Ok::<_, ()>(()))
+    })
+}
+
 /// All of them. What adapts its limit is in [`ADAPTIVE`].
 pub fn cases() -> anyhow::Result<Vec<Case>> {
     let aimd = ResilienceAimd::builder()
@@ -123,8 +133,13 @@ pub fn cases() -> anyhow::Result<Vec<Case>> {
         service("tower-resilience-adaptive", AdaptiveLimiterLayer::new(aimd).layer(work())),
         service("tower-resilience-adaptive-gradient2", AdaptiveLimiterLayer::new(gradient).layer(work())),
         sentinel()?,
+        failsafe(),
+        service("tower-resilience-breaker", CircuitBreakerLayer::builder().build()?.layer(work())),
     ])
 }
+
+/// The breakers.
+pub const BREAKERS: [&str; 2] = ["failsafe-breaker", "tower-resilience-breaker"];
 
 /// The cases that adapt their limit.
 pub const ADAPTIVE: [&str; 5] = [

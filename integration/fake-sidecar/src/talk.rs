@@ -132,6 +132,7 @@ impl Talk {
             unsupported: Vec::new(),
             atomic: false,
             mode: Mode::Apply,
+            watched: Vec::new(),
         }
     }
 

@@ -60,6 +60,8 @@ use probing::{Calls, Probing};
 const STALE_AFTER: Duration = Duration::from_secs(2);
 /// Successful calls that close.
 const PROBES: u64 = 3;
+/// Probes in a round: the samples decide, not their number.
+const PROBES_MOST: u32 = 1000;
 /// Probes in flight at once.
 const PROBE_MAX: u32 = 2;
 
@@ -84,6 +86,8 @@ pub struct TaskLeakPolicy {
     hits: u32,
     /// Why it is not closed.
     trouble: Option<GuardReason>,
+    /// Counts rounds of probes.
+    round: u32,
 }
 
 impl TaskLeakPolicy {
@@ -97,6 +101,7 @@ impl TaskLeakPolicy {
             tasks: 0.0,
             hits: 0,
             trouble: None,
+            round: 0,
         }
     }
 
@@ -158,12 +163,18 @@ impl TaskLeakPolicy {
         if let Some(trouble) = self.trouble.filter(|_| now < until) {
             return Proposal::hold(trouble);
         }
+        self.round = self.round.wrapping_add(1);
         self.half_open(Probing::new(now, Arc::clone(totals), self.tasks), 0)
     }
 
     fn half_open(&mut self, probing: Probing, successes: u64) -> Proposal {
         self.state = Some(State::HalfOpen(probing));
-        let value = Value::Breaker(Breaker::HalfOpen { probe_ratio: 1.0, probe_max: PROBE_MAX });
+        let value = Value::Breaker(Breaker::HalfOpen {
+            round: self.round,
+            probe_max: PROBE_MAX,
+            probe_total: PROBES_MOST,
+            deadline: self.spec.hold,
+        });
         let reason = GuardReason::TasksProbed { tasks: self.tasks, successes, needed: PROBES };
         self.trouble = Some(reason);
         Proposal::new(Want::Set(value), Action::Probe, reason)

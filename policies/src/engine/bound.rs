@@ -8,7 +8,7 @@ use crate::alert::Alert;
 use crate::arbiter::{self, Verdict};
 use crate::claim::{Claim, Others};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
-use crate::controllers::breaker::BreakerPolicy;
+use crate::controllers::breaker::{BreakerPolicy, BreakerSpec};
 use crate::controllers::gc_target::GcTargetPolicy;
 use crate::controllers::gc_target::cap::HeapCapPolicy;
 use crate::controllers::gc_target::drain::HeapDrainPolicy;
@@ -51,7 +51,7 @@ impl Running {
             Controller::AdaptiveConcurrency(c) => Box::new(AdaptiveConcurrencyPolicy::new(c.clone())),
             Controller::MemoryCap(c) => Box::new(MemoryCapPolicy::new(c.clone())),
             Controller::SchedulerCap(c) => Box::new(SchedulerCapPolicy::new(c.clone())),
-            Controller::Breaker(c) => Box::new(BreakerPolicy::new(c.clone())),
+            Controller::Breaker(c) => Box::new(BreakerPolicy::new(BreakerSpec::clone(c))),
             Controller::TaskLeak(c) => Box::new(TaskLeakPolicy::new(c.clone())),
             Controller::TaskTrend(c) => Box::new(TaskTrendPolicy::new(c.clone())),
             Controller::RuntimeHealth(c) => Box::new(RuntimeHealthPolicy::new(c.clone())),
@@ -312,8 +312,16 @@ impl Bound {
         }
     }
 
+    pub(super) fn policies(&self) -> impl Iterator<Item = &dyn Policy> {
+        self.policies.iter().map(|running| &*running.policy)
+    }
+
+    pub(super) fn policies_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Policy>> {
+        self.policies.iter_mut().map(|running| &mut running.policy)
+    }
+
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        self.policies.iter().filter_map(|running| running.policy.wake_at()).min()
+        self.policies().filter_map(Policy::wake_at).min()
     }
 }
 

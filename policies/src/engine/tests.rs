@@ -1,6 +1,6 @@
 use super::*;
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
-use crate::controllers::breaker::{BreakerSpec, Probe};
+use crate::controllers::breaker::{Acts, BreakerSpec, Trip};
 use crate::controllers::memory_cap::MemoryCap;
 use crate::knob::Kind;
 use crate::reason::{PressureReason, Reason};
@@ -30,8 +30,9 @@ fn memory() -> PolicySpec {
 }
 
 fn breaker() -> PolicySpec {
-    let spec = BreakerSpec::try_new(name("breaker.x"), None, Some(5), Probe::default(), 3).expect("valid");
-    policy("breaker", Controller::Breaker(spec))
+    let trip = Trip { consecutive: Some(5), ..Trip::default() };
+    let spec = BreakerSpec::try_new(name("breaker.x"), Acts::Enforce, trip).expect("valid");
+    policy("breaker", Controller::Breaker(spec.into()))
 }
 
 fn set(policies: Vec<PolicySpec>) -> Arc<PolicySet> {
@@ -282,4 +283,18 @@ fn memory_that_comes_and_goes_does_not_ratchet_the_limit_down() {
         lowest = lowest.min(limit);
     }
     assert!(lowest >= 0.46 * 64.0, "{lowest}: the cap for that pressure is 46 % of 64");
+}
+
+#[test]
+fn what_is_watched_of_a_resource_is_listed_once_and_within_bounds() {
+    let mut watched = Vec::new();
+    let [limit, breaker, odd] =
+        [("limit.x", Kind::ConcurrencyLimit), ("breaker.x", Kind::Breaker), ("odd", Kind::Numeric)]
+            .map(|(knob, kind)| Knob::try_new(name(knob), kind, 0.0, 4.0, 0.0).expect("valid"));
+    let seconds = |seconds: &[u64]| seconds.iter().copied().map(Duration::from_secs).collect::<Vec<_>>();
+    watch(&mut watched, &limit, seconds(&[1, 2]).into_iter());
+    watch(&mut watched, &breaker, seconds(&[2, 3, 4, 5]).into_iter());
+    watch(&mut watched, &odd, seconds(&[9]).into_iter());
+    assert!(watched.iter().all(|watch| &*watch.resource == "x"), "{watched:?}");
+    assert_eq!(watched.iter().map(|watch| watch.after).collect::<Vec<_>>(), seconds(&[1, 2, 3, 4]));
 }

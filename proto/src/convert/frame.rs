@@ -1,5 +1,7 @@
 //! Frames and their acks.
 
+use setpoint_policies::totals::Watch;
+
 use super::field::{self, At};
 use super::{BadField, Problem, admission, setpoint};
 use crate::bounds;
@@ -17,6 +19,7 @@ pub(super) fn frame(wire: &v1::Frame) -> Result<Frame, BadField> {
         unsupported,
         atomic: wire.atomic,
         mode: mode(wire.mode).at("mode")?,
+        watched: watched(&wire.watch)?,
     })
 }
 
@@ -52,6 +55,16 @@ pub(super) fn channel(wire: i32) -> Result<Channel, Problem> {
         Ok(Wire::Custom) => Ok(Channel::Custom),
         Err(_) => Err(Problem::UnknownValue(wire)),
     }
+}
+
+fn watched(wire: &[v1::Watch]) -> Result<Vec<Watch>, BadField> {
+    field::count(wire.len(), bounds::WATCHED).at("watch")?;
+    let watch = |wire: &v1::Watch| {
+        let resource = field::present(&wire.resource).at("resource")?.into();
+        let after = field::duration(wire.after.as_ref()).and_then(|after| after.ok_or(Problem::Missing));
+        Ok::<_, BadField>(Watch { resource, after: after.at("after")? })
+    };
+    wire.iter().enumerate().map(|(i, entry)| watch(entry).at_index("watch", i)).collect()
 }
 
 fn mode(wire: i32) -> Result<Mode, Problem> {
@@ -123,7 +136,12 @@ pub(super) fn encode(frame: &Frame) -> v1::Frame {
         set: frame.set.iter().map(setpoint::encode).collect(),
         atomic: frame.atomic,
         mode: mode.into(),
+        watch: frame.watched.iter().take(bounds::WATCHED).map(encode_watch).collect(),
     }
+}
+
+fn encode_watch(watch: &Watch) -> v1::Watch {
+    v1::Watch { resource: field::short(&watch.resource), after: field::encode_duration(watch.after) }
 }
 
 pub(super) fn encode_channel(channel: Channel) -> v1::frame::Channel {

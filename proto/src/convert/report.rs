@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use setpoint_policies::knob::KnobName;
+use setpoint_policies::probes::Probed;
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::totals::{MOST_WATCHED, PRIORITIES, SlowCalls, Totals};
 
@@ -75,6 +76,8 @@ fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
         queue_wait_sum: wire.queue_wait_sum,
         waiting: wire.waiting,
         slow: slow.collect::<Result<_, _>>()?,
+        probed: wire.probes.as_ref().map(probed),
+        retry_after: field::duration(wire.retry_after_seen.as_ref()).at("retry_after_seen")?,
     })
 }
 
@@ -84,6 +87,7 @@ fn reflex(wire: i32) -> Option<Cause> {
     match Wire::try_from(wire) {
         Ok(Wire::OldCalls) => Some(Cause::OldCalls),
         Ok(Wire::Drops) => Some(Cause::Drops),
+        Ok(Wire::Recovery) => Some(Cause::Recovery),
         Ok(Wire::None) | Err(_) => None,
     }
 }
@@ -94,12 +98,23 @@ fn encode_reflex(cause: Option<Cause>) -> v1::resource_stats::Reflex {
         None => Wire::None,
         Some(Cause::OldCalls) => Wire::OldCalls,
         Some(Cause::Drops) => Wire::Drops,
+        Some(Cause::Recovery) => Wire::Recovery,
     }
 }
 
 fn slow_calls(wire: &v1::SlowCalls) -> Result<SlowCalls, BadField> {
     let after = field::duration(wire.after.as_ref()).and_then(|after| after.ok_or(Problem::Missing));
     Ok(SlowCalls { after: after.at("after")?, calls: wire.calls })
+}
+
+fn probed(wire: &v1::Probes) -> Probed {
+    let &v1::Probes { round, let_out, succeeded, failed, ignored } = wire;
+    Probed { round, let_out, succeeded, failed, ignored }
+}
+
+const fn encode_probed(probed: Probed) -> v1::Probes {
+    let Probed { round, let_out, succeeded, failed, ignored } = probed;
+    v1::Probes { round, let_out, succeeded, failed, ignored }
 }
 
 pub(super) fn encode(report: &Report) -> v1::Report {
@@ -147,6 +162,8 @@ fn encode_totals(name: &KnobName, totals: &Totals) -> v1::ResourceStats {
         in_flight_age_sum: u64::try_from(age).unwrap_or(u64::MAX),
         success_latency_sq_sum: totals.success_latency_sq_sum,
         consecutive_failures: totals.consecutive_failures,
+        probes: totals.probed.map(encode_probed),
+        retry_after_seen: totals.retry_after.and_then(field::encode_duration),
         ..Default::default()
     }
 }

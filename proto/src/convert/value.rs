@@ -13,6 +13,11 @@ use crate::v1::{self, setpoint::Value as Wire};
 
 /// Handed to callers where the sidecar names no other.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The probes of a round where the sidecar names no other number, and the time that each has.
+const PROBE_TOTAL: u32 = 10;
+const PROBE_DEADLINE: Duration = Duration::from_secs(3);
+/// Until all calls pass again.
+const RAMP: Duration = Duration::from_secs(10);
 
 pub(super) fn value(wire: Option<&Wire>) -> Result<Value, Trouble> {
     match wire {
@@ -57,14 +62,23 @@ fn limit(wire: &v1::Limit) -> Result<Value, Trouble> {
 
 fn breaker(wire: &v1::Breaker) -> Result<Breaker, Trouble> {
     use v1::breaker::State;
-    let probe_ratio = field::ratio(wire.probe_ratio).at("probe_ratio")?;
     let retry_after = field::duration_or(wire.retry_after.as_ref(), RETRY_AFTER).at("retry_after")?;
+    let deadline = field::duration_or(wire.probe_deadline.as_ref(), PROBE_DEADLINE).at("probe_deadline")?;
+    let ramp = field::duration_or(wire.ramp.as_ref(), RAMP).at("ramp")?;
     match State::try_from(wire.state) {
         Ok(State::Local) => Ok(Breaker::Local),
         Ok(State::Closed) => Ok(Breaker::Closed),
-        Ok(State::HalfOpen) => Ok(Breaker::HalfOpen { probe_ratio, probe_max: wire.probe_max }),
+        Ok(State::HalfOpen) => Ok(Breaker::HalfOpen {
+            round: wire.round,
+            probe_max: wire.probe_max,
+            probe_total: wire.probe_total.unwrap_or(PROBE_TOTAL),
+            deadline,
+        }),
         Ok(State::Open) => Ok(Breaker::Open { retry_after }),
         Ok(State::ForcedOpen) => Ok(Breaker::ForcedOpen { retry_after }),
+        Ok(State::Recovering) => Ok(Breaker::Recovering { ramp }),
+        Ok(State::Disabled) => Ok(Breaker::Disabled),
+        Ok(State::Shadow) => Ok(Breaker::Shadow { would_reject: wire.would_reject }),
         Err(_) => {
             Err(Trouble::Unsupported(format!("breaker state {} is not known to this build", wire.state)))
         }
@@ -97,10 +111,19 @@ fn encode_breaker(breaker: Breaker) -> v1::Breaker {
     match breaker {
         Breaker::Local => plain(State::Local),
         Breaker::Closed => plain(State::Closed),
-        Breaker::HalfOpen { probe_ratio, probe_max } => {
-            v1::Breaker { probe_ratio, probe_max, ..plain(State::HalfOpen) }
-        }
+        Breaker::HalfOpen { round, probe_max, probe_total, deadline } => v1::Breaker {
+            round,
+            probe_max,
+            probe_total: Some(probe_total),
+            probe_deadline: field::encode_duration(deadline),
+            ..plain(State::HalfOpen)
+        },
         Breaker::Open { retry_after } => rejecting(State::Open, retry_after),
         Breaker::ForcedOpen { retry_after } => rejecting(State::ForcedOpen, retry_after),
+        Breaker::Recovering { ramp } => {
+            v1::Breaker { ramp: field::encode_duration(ramp), ..plain(State::Recovering) }
+        }
+        Breaker::Disabled => plain(State::Disabled),
+        Breaker::Shadow { would_reject } => v1::Breaker { would_reject, ..plain(State::Shadow) },
     }
 }

@@ -320,6 +320,9 @@ pub struct Frame {
     pub atomic: bool,
     #[prost(enumeration = "frame::Mode", tag = "7")]
     pub mode: i32,
+    /// SAFETY: every latency that some policy watches, in force whatever the mode; absent = none (R1). Others: ignored.
+    #[prost(message, repeated, tag = "8")]
+    pub watch: ::prost::alloc::vec::Vec<Watch>,
 }
 /// Nested message and enum types in `Frame`.
 pub mod frame {
@@ -405,6 +408,14 @@ pub mod frame {
             }
         }
     }
+}
+/// Calls of the limiters of a resource ("db" of limit.db) that take longer than `after` are to be counted, see SlowCalls.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Watch {
+    #[prost(string, tag = "1")]
+    pub resource: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<::prost_types::Duration>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Setpoint {
@@ -530,22 +541,36 @@ pub struct Limit {
     #[prost(message, optional, tag = "10")]
     pub baseline_latency: ::core::option::Option<::prost_types::Duration>,
 }
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Breaker {
     #[prost(enumeration = "breaker::State", tag = "1")]
     pub state: i32,
-    /// HALF_OPEN: share of calls let through
-    #[prost(double, tag = "2")]
-    pub probe_ratio: f64,
-    /// and at most this many in flight
+    /// HALF_OPEN: at most this many probes in flight; 8 at most
     #[prost(uint32, tag = "3")]
     pub probe_max: u32,
-    /// handed to callers; default 1s
+    /// OPEN, FORCED_OPEN: handed to callers; default 1s
     #[prost(message, optional, tag = "4")]
     pub retry_after: ::core::option::Option<::prost_types::Duration>,
+    /// HALF_OPEN: and this many in the round; default 10
+    #[prost(uint32, optional, tag = "5")]
+    pub probe_total: ::core::option::Option<u32>,
+    /// HALF_OPEN: a probe out for longer has failed; default 3s
+    #[prost(message, optional, tag = "6")]
+    pub probe_deadline: ::core::option::Option<::prost_types::Duration>,
+    /// HALF_OPEN: another round has probes of its own, see Probes
+    #[prost(uint32, tag = "7")]
+    pub round: u32,
+    /// RECOVERING: until all calls pass; default 10s
+    #[prost(message, optional, tag = "8")]
+    pub ramp: ::core::option::Option<::prost_types::Duration>,
+    /// SHADOW: what an enforced breaker would do now
+    #[prost(bool, tag = "9")]
+    pub would_reject: bool,
 }
 /// Nested message and enum types in `Breaker`.
 pub mod breaker {
+    /// RECOVERING: as if the local breaker had just seen its probes succeed; it goes on by itself. DISABLED: calls pass, nobody
+    /// judges. SHADOW: calls pass, the local breaker only tells.
     #[derive(
         Clone,
         Copy,
@@ -564,6 +589,9 @@ pub mod breaker {
         HalfOpen = 2,
         Open = 3,
         ForcedOpen = 4,
+        Recovering = 5,
+        Disabled = 6,
+        Shadow = 7,
     }
     impl State {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -577,6 +605,9 @@ pub mod breaker {
                 Self::HalfOpen => "HALF_OPEN",
                 Self::Open => "OPEN",
                 Self::ForcedOpen => "FORCED_OPEN",
+                Self::Recovering => "RECOVERING",
+                Self::Disabled => "DISABLED",
+                Self::Shadow => "SHADOW",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -587,6 +618,9 @@ pub mod breaker {
                 "HALF_OPEN" => Some(Self::HalfOpen),
                 "OPEN" => Some(Self::Open),
                 "FORCED_OPEN" => Some(Self::ForcedOpen),
+                "RECOVERING" => Some(Self::Recovering),
+                "DISABLED" => Some(Self::Disabled),
+                "SHADOW" => Some(Self::Shadow),
                 _ => None,
             }
         }
@@ -933,6 +967,7 @@ pub struct ResourceStats {
     /// ns, completed calls
     #[prost(message, optional, tag = "18")]
     pub latency: ::core::option::Option<Histogram>,
+    /// how much longer the callee has asked to be left alone
     #[prost(message, optional, tag = "21")]
     pub retry_after_seen: ::core::option::Option<::prost_types::Duration>,
     #[prost(uint64, tag = "22")]
@@ -969,6 +1004,9 @@ pub struct ResourceStats {
     /// of each watched latency, since it is watched
     #[prost(message, repeated, tag = "34")]
     pub slow: ::prost::alloc::vec::Vec<SlowCalls>,
+    /// of the breaker of the same name, in its newest round
+    #[prost(message, optional, tag = "35")]
+    pub probes: ::core::option::Option<Probes>,
 }
 /// Nested message and enum types in `ResourceStats`.
 pub mod resource_stats {
@@ -988,6 +1026,7 @@ pub mod resource_stats {
         None = 0,
         OldCalls = 1,
         Drops = 2,
+        Recovery = 3,
     }
     impl Reflex {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -999,6 +1038,7 @@ pub mod resource_stats {
                 Self::None => "NONE",
                 Self::OldCalls => "OLD_CALLS",
                 Self::Drops => "DROPS",
+                Self::Recovery => "RECOVERY",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1007,10 +1047,25 @@ pub mod resource_stats {
                 "NONE" => Some(Self::None),
                 "OLD_CALLS" => Some(Self::OldCalls),
                 "DROPS" => Some(Self::Drops),
+                "RECOVERY" => Some(Self::Recovery),
                 _ => None,
             }
         }
     }
+}
+/// Probes that came back when a later round had begun are in none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Probes {
+    #[prost(uint32, tag = "1")]
+    pub round: u32,
+    #[prost(uint32, tag = "2")]
+    pub let_out: u32,
+    #[prost(uint32, tag = "3")]
+    pub succeeded: u32,
+    #[prost(uint32, tag = "4")]
+    pub failed: u32,
+    #[prost(uint32, tag = "5")]
+    pub ignored: u32,
 }
 /// Calls that took longer than a watched latency; at most 4 latencies for a limiter.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

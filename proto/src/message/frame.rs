@@ -6,6 +6,7 @@ use std::time::Duration;
 use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::lease::Lease;
+use setpoint_policies::totals::Watch;
 use setpoint_policies::value::Value;
 
 use super::{Channel, Version};
@@ -39,6 +40,8 @@ pub struct Frame {
     pub atomic: bool,
     /// Whether to put it in force.
     pub mode: Mode,
+    /// Latencies that policies watch, in force whatever the mode; with [`Channel::Safety`] only.
+    pub watched: Vec<Watch>,
 }
 
 /// The value that a knob should have now.

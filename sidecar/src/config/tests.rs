@@ -4,6 +4,7 @@ use super::*;
 use crate::yaml::{Position, lines};
 
 mod as_text;
+mod breaker;
 mod golden;
 mod guards;
 mod hostile;

@@ -31,7 +31,7 @@ const HELP: [(&str, &str); 13] = [
     (CONFIG_STATE, "1 for the state that the policy file is in."),
     (
         IN_FORCE,
-        "Value in force, in the unit of the knob, the mean over the processes of a service; a breaker's is its severity, 0 to 4.",
+        "Value in force, in the unit of the knob, the mean over the processes of a service; a breaker's is the number of its state, 0 to 7.",
     ),
     (WANTED, "Value wanted, as setpoint_knob_in_force."),
     (SIGNAL_AGE, "Age of a reading, the oldest over the processes of a service."),

@@ -6,7 +6,7 @@ version: setpoint/v1
 name: demo
 policies:
   - name: db
-    breaker: {knob: breaker.db, consecutive: 3, probe: {fixed: {wait: 1s}}}
+    breaker: {knob: breaker.db, consecutive: 3, probe: {fixed: {wait: 1s, jitter: 0%}}}
 ";
 
 /// A process whose calls fail this often in a row.

@@ -10,6 +10,7 @@ use setpoint_policies::knob::{KnobName, READINESS};
 use setpoint_policies::lease::{Lease, OnExpiry};
 use setpoint_policies::reason::{GcReason, Reason};
 use setpoint_policies::spec::{Mode as PolicyMode, PolicySet};
+use setpoint_policies::totals::Watch;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::{Channel, Evidence, Mode, Setpoint, Why};
 
@@ -22,6 +23,8 @@ pub struct Wanted {
     pub revision: String,
     /// Every setpoint, by name of the knob.
     pub set: Vec<Setpoint>,
+    /// What the process is to count for policies, whatever the mode; on [`Channel::Safety`] only.
+    pub watched: Vec<Watch>,
 }
 
 /// The wanted state of each channel, in the order of [`Channel::ALL`]. `None`: nothing was ever wanted, so nothing is
@@ -35,14 +38,15 @@ impl Desired {
         self.0[channel as usize].as_ref()
     }
 
-    /// Takes over the decisions for this session; true when a value changed.
-    pub fn update(&mut self, decisions: &[&Decision], set: &PolicySet) -> bool {
+    /// Takes over the decisions for this session and what policies watch of it; true when anything changed.
+    pub fn update(&mut self, decisions: &[&Decision], watched: &[&Watch], set: &PolicySet) -> bool {
         let mut changed = false;
         for channel in Channel::ALL {
             let mut wanted =
                 decisions.iter().copied().filter(|d| self.channel_of(d) == channel).collect::<Vec<_>>();
             wanted.sort_by(|a, b| a.knob.cmp(&b.knob));
-            changed |= update_channel(&mut self.0[channel as usize], &wanted, set);
+            let watched = if channel == Channel::Safety { watched } else { &[] };
+            changed |= update_channel(&mut self.0[channel as usize], &wanted, watched, set);
         }
         changed
     }
@@ -73,6 +77,7 @@ impl Wanted {
             a.knob == b.knob && a.value == b.value && a.admission == b.admission && a.lease == b.lease
         };
         self.mode == other.mode
+            && self.watched == other.watched
             && self.set.len() == other.set.len()
             && self.set.iter().zip(&other.set).all(alike)
     }
@@ -83,7 +88,12 @@ impl Wanted {
     }
 }
 
-fn update_channel(slot: &mut Option<Arc<Wanted>>, decisions: &[&Decision], set: &PolicySet) -> bool {
+fn update_channel(
+    slot: &mut Option<Arc<Wanted>>,
+    decisions: &[&Decision],
+    watched: &[&Watch],
+    set: &PolicySet,
+) -> bool {
     let (decisions, mode) = match set.mode {
         PolicyMode::Enforce => (decisions, Mode::Apply),
         PolicyMode::Shadow => (decisions, Mode::Shadow),
@@ -91,12 +101,20 @@ fn update_channel(slot: &mut Option<Arc<Wanted>>, decisions: &[&Decision], set: 
         PolicyMode::Observe => (&[][..], Mode::Apply),
     };
     let same = match slot {
-        None => decisions.is_empty(),
-        Some(wanted) => wanted.mode == mode && says(&wanted.set, decisions, &set.lease),
+        None => decisions.is_empty() && watched.is_empty(),
+        Some(wanted) => {
+            wanted.mode == mode
+                && wanted.watched.iter().eq(watched.iter().copied())
+                && says(&wanted.set, decisions, &set.lease)
+        }
     };
     if !same {
-        let set_points = decisions.iter().map(|decision| setpoint(decision, &set.lease)).collect();
-        *slot = Some(Arc::new(Wanted { mode, revision: set.revision.clone(), set: set_points }));
+        *slot = Some(Arc::new(Wanted {
+            mode,
+            revision: set.revision.clone(),
+            set: decisions.iter().map(|decision| setpoint(decision, &set.lease)).collect(),
+            watched: watched.iter().copied().cloned().collect(),
+        }));
     }
     !same
 }

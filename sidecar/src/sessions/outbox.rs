@@ -88,6 +88,7 @@ impl Outbox {
             unsupported: Vec::new(),
             atomic: false,
             mode: sent.wanted.mode,
+            watched: sent.wanted.watched.clone(),
         };
         lane.last = Some(sent);
         lane.waiting_since = Some(now);

@@ -32,17 +32,20 @@ fn gc_target(knob: &Knob, asked: Option<Value>, effective: f64) -> Value {
     }
 }
 
-/// The breaker state of that severity, with details that hold back least.
-fn breaker(severity: f64) -> Option<Breaker> {
+/// The breaker state of that number, with details that hold back least.
+fn breaker(number: f64) -> Option<Breaker> {
     let retry_after = Duration::ZERO;
     let states = [
         Breaker::Local,
         Breaker::Closed,
-        Breaker::HalfOpen { probe_ratio: 1.0, probe_max: 1 },
+        Breaker::HalfOpen { round: 0, probe_max: 1, probe_total: 1, deadline: Duration::ZERO },
         Breaker::Open { retry_after },
         Breaker::ForcedOpen { retry_after },
+        Breaker::Recovering { ramp: Duration::ZERO },
+        Breaker::Disabled,
+        Breaker::Shadow { would_reject: false },
     ];
-    states.into_iter().find(|state| f64::from(state.severity()) == severity)
+    states.into_iter().find(|state| f64::from(state.number()) == number)
 }
 
 #[cfg(test)]
@@ -69,6 +72,7 @@ mod tests {
             (Kind::Breaker, Some(open), 3.0, Some(open)),
             (Kind::Breaker, Some(open), 0.0, Some(Value::Breaker(Breaker::Local))),
             (Kind::Breaker, None, 1.0, Some(Value::Breaker(Breaker::Closed))),
+            (Kind::Breaker, None, 6.0, Some(Value::Breaker(Breaker::Disabled))),
             (Kind::Breaker, None, 9.0, None),
             (Kind::Switch, None, 1.0, Some(Value::Switch(true))),
             (Kind::Switch, Some(Value::Switch(true)), 0.0, Some(Value::Switch(false))),

@@ -1,42 +1,56 @@
 //! The breaker's states and transitions, on a handful of atomic words.
 //!
-//! One word holds state, generation and the end of the wait, so that every transition is one compare-and-swap. Each
-//! transition begins a new generation, and a call carries the generation that it was let in under: what a straggler of an
-//! earlier generation has to say is counted, but never moves the state. Without that, calls that were already hanging when
+//! One word holds state, generation and the end of what the state waits for, so that every transition is one
+//! compare-and-swap. Each transition begins a new generation, and a call carries the generation that it was let in under: what
+//! a straggler of an earlier generation has to say never moves the state. Without that, calls that were already hanging when
 //! the breaker opened decide the fate of the probes.
 //!
 //! | state | calls | leaves when |
 //! |---|---|---|
 //! | closed | pass | `failures` hard failures in a row: open |
 //! | open | rejected | the wait is over and a call comes: half open |
-//! | half open | at most 2 probes at once | 3 probes succeed: closed. One fails, is dropped or is out for 3 s: open, longer |
-//! | pushed closed, half open, open, forced open | as the sidecar says | it says something else |
+//! | half open | a few probes: [`Budget`] | they failed, or did not come back: open, longer. They succeeded: recovering |
+//! | recovering | more and more: [`super::ramp`] | `failures` in a row: open, longer. The ramp is over: closed |
+//! | pushed closed, half open, open, forced open, disabled | as the sidecar or the owner says | it says something else |
+//! | shadow | pass; what the rule would do is only told | it says something else |
 //!
-//! Time is an argument: nanoseconds of a clock that the caller owns.
+//! A stay in half open ends also when its probes say nothing or never come back; see [`Budget::judge`]. What time alone brings
+//! about, the next call does or the session's thread, whichever comes first ([`Machine::tick`]).
+//!
+//! Time is an argument: nanoseconds of a clock that the caller owns. One that jumps back makes waits longer, never shorter
+//! than they were meant to be.
+
+mod settle;
+mod upkeep;
 
 use std::time::Duration;
 
+use setpoint_policies::probes::Budget;
 use setpoint_policies::value::Breaker;
 
 use super::probes::{ALL_OUT, Probes, Wished};
 use super::pushed::Pushed;
-use super::wait::Wait;
-use super::word::{Probe, State, Tally, Word};
-use crate::outcome::Outcome;
+use super::ramp::Ramp;
+use super::tally::{Ended, MovedOn, Tally};
+use super::wait::{Wait, millis};
+use super::word::{Probe, State, Word};
 use crate::sync::{AtomicU64, Ordering};
 
-/// When the local breaker trips and how long it stays open.
+/// When the local breaker trips, how long it stays open, and how long all calls take to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub failures: u32,
     pub wait: Duration,
     pub longest_wait: Duration,
+    pub ramp: Duration,
 }
 
-/// Probes at once when the local breaker is half open.
-const LOCAL_PROBES: usize = 2;
-/// Probes that must succeed.
-const PROBES_TO_CLOSE: u64 = 3;
+impl Default for Rules {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { failures: 7, wait: seconds(1), longest_wait: seconds(30), ramp: seconds(10) }
+    }
+}
 
 /// The right to go through the breaker once: a packed [`Probe`], or one without a deadline for a call that is none. One
 /// word, because every call carries it.
@@ -58,7 +72,7 @@ impl Pass {
     }
 
     #[inline]
-    const fn probe(self) -> Option<Probe> {
+    pub(super) const fn probe(self) -> Option<Probe> {
         match Probe::unpack(self.0) {
             Some(probe) if probe.deadline_ms != 0 => Some(probe),
             _ => None,
@@ -70,36 +84,41 @@ impl Pass {
 #[derive(Debug)]
 pub(crate) struct Machine {
     word: AtomicU64,
-    /// Failures in a row (closed) or successful probes (half open) of one generation.
-    tally: AtomicU64,
-    /// Hard failures in a row of whatever generation: for the report, never for a decision.
-    in_a_row: AtomicU64,
-    /// As many in a row trip it; 0: it never trips by itself.
+    tally: Tally,
+    /// As many failures in a row trip it; 0: it never trips by itself.
     failures: AtomicU64,
+    /// Times that its rule would have tripped it, in shadow.
+    would_have: AtomicU64,
+    budget: Budget,
     wait: Wait,
     probes: Probes,
     pushed: Pushed,
+    ramp: Ramp,
 }
 
 impl Machine {
     /// A closed breaker that does not trip by itself until it is [`Machine::arm`]ed.
     pub fn new(seed: u64) -> Self {
-        let zero = || AtomicU64::new(0);
         Self {
-            word: zero(),
-            tally: zero(),
-            in_a_row: zero(),
-            failures: zero(),
+            word: AtomicU64::new(0),
+            tally: Tally::new(),
+            failures: AtomicU64::new(0),
+            would_have: AtomicU64::new(0),
+            budget: Budget::default(),
             wait: Wait::new(seed),
             probes: Probes::new(),
             pushed: Pushed::new(),
+            ramp: Ramp::new(Rules::default().ramp),
         }
     }
 
     /// Sets the rules of the local breaker.
     pub fn arm(&self, rules: Rules) {
         self.wait.set(rules.wait, rules.longest_wait);
+        self.ramp.set(rules.ramp);
         self.failures.store(u64::from(rules.failures), Ordering::Relaxed);
+        // What failed before there was a rule breaks none.
+        self.tally.clear(self.load().generation);
     }
 
     /// Lets a call through, or says when to come back. The clock is read only where the answer depends on it.
@@ -112,73 +131,36 @@ impl Machine {
         self.admit_unless_shut(packed, now_nanos)
     }
 
-    /// Takes the result of a call that was let through. The clock is read only where something depends on it.
-    #[inline]
-    pub fn settle(&self, pass: Pass, outcome: Outcome, now_nanos: impl FnOnce() -> u64) {
-        match outcome {
-            Outcome::Success if self.in_a_row.load(Ordering::Relaxed) != 0 => {
-                self.in_a_row.store(0, Ordering::Relaxed);
-            }
-            Outcome::Failure => _ = self.in_a_row.fetch_add(1, Ordering::Relaxed),
-            _ => {}
-        }
-        let packed = self.word.load(Ordering::Acquire);
-        if Word::generation_bits(packed) != Word::generation_bits(pass.0) {
-            return;
-        }
-        if Word::passes_all(packed) && outcome == Outcome::Success {
-            self.clear(packed);
-            return;
-        }
-        self.settle_exception(packed, pass, outcome, now_nanos);
-    }
-
-    #[cold]
-    fn settle_exception(&self, packed: u64, pass: Pass, outcome: Outcome, now_nanos: impl FnOnce() -> u64) {
-        let word = Word::unpack(packed);
-        match (word.state, pass.probe()) {
-            (State::Closed, _) if outcome == Outcome::Failure => {
-                self.failed_closed(word, now_nanos() / 1_000_000);
-            }
-            (State::HalfOpen | State::PushedHalfOpen, Some(probe)) => {
-                self.settle_probe(word, probe, outcome, now_nanos() / 1_000_000);
-            }
-            _ => {}
-        }
-    }
-
-    /// Gives a pass back unused.
-    pub fn give_back(&self, pass: Pass) {
-        if let Some(probe) = pass.probe() {
-            self.probes.give_back(probe);
-        }
-    }
-
-    /// Takes a state from outside; [`Breaker::Local`] hands the breaker back to its own rules, closed.
+    /// Takes a state from outside; [`Breaker::Local`] hands the breaker back to its own rules.
     pub fn push(&self, pushed: &Breaker, now_nanos: u64) {
-        let state = self.pushed.take_in(pushed);
+        let (asked, now_ms) = (self.pushed.take_in(pushed), now_nanos / 1_000_000);
         loop {
             let word = self.load();
-            if state == State::Closed && word.state.is_local() {
-                return; // A local breaker that is told to be local goes on as it was.
+            let (state, until_ms) = match (asked, pushed) {
+                // A local breaker that is told to be local goes on as it was.
+                (State::Closed, _) if word.state.is_local() => return,
+                // It was shut for a reason. Rules of its own can find out whether that still holds.
+                (State::Closed, _) if self.armed() && was_rejecting(word.state) => {
+                    (State::HalfOpen, now_ms + millis(self.budget.patience()))
+                }
+                (State::Recovering, Breaker::Recovering { ramp }) => {
+                    self.ramp.begin(millis(*ramp));
+                    (State::Recovering, now_ms + millis(*ramp))
+                }
+                (state, _) => (state, 0),
+            };
+            if state == State::Closed {
+                self.wait.closed(now_ms);
             }
-            if self.transition(word, state, 0) {
-                break;
+            if self.transition(word, state, until_ms) {
+                return;
             }
-        }
-        if state == State::Closed {
-            self.wait.closed(now_nanos / 1_000_000);
         }
     }
 
     /// The state now.
     pub fn state(&self) -> State {
         self.load().state
-    }
-
-    /// Hard failures in a row, for the report.
-    pub fn failures_in_a_row(&self) -> u64 {
-        self.in_a_row.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -193,28 +175,28 @@ impl Machine {
     fn admit_some(&self, mut word: Word, now_ms: u64) -> Result<Pass, Duration> {
         loop {
             match word.state {
-                State::Closed | State::PushedClosed => {
+                State::Closed | State::PushedClosed | State::Disabled | State::Shadow => {
                     return Ok(Pass::free(word.generation));
+                }
+                State::Recovering if now_ms >= word.until_ms => self.close(word, now_ms),
+                State::Recovering => {
+                    let share = || self.ramp.share(word.until_ms, now_ms);
+                    let passes = self.ramp.passes(word.generation, share);
+                    return if passes { Ok(Pass::free(word.generation)) } else { Err(ALL_OUT) };
                 }
                 State::Open if now_ms < word.until_ms => {
                     return Err(Duration::from_millis(word.until_ms - now_ms));
                 }
                 // Where a transition loses its race, the winner's word is looked at next.
-                State::Open => _ = self.transition(word, State::HalfOpen, 0),
-                State::HalfOpen => match self.probes.take(word.generation, LOCAL_PROBES, now_ms) {
-                    Wished::Expired(_) => self.reopen(word, now_ms),
-                    Wished::Moved => {}
-                    wished => return into_pass(&wished),
-                },
-                State::PushedHalfOpen if self.pushed.lot_falls() => {
-                    match self.probes.take(word.generation, self.pushed.probes(), now_ms) {
-                        // The sidecar judges here: a probe that hangs only gives its place up.
-                        Wished::Expired(probe) => _ = self.probes.give_back(probe),
-                        Wished::Moved => {}
-                        wished => return into_pass(&wished),
+                State::Open => {
+                    _ = self.transition(word, State::HalfOpen, now_ms + millis(self.budget.patience()));
+                }
+                State::HalfOpen | State::PushedHalfOpen => {
+                    self.look_after_probes(word, now_ms);
+                    if let Ok(answer) = self.probe(word, now_ms) {
+                        return answer;
                     }
                 }
-                State::PushedHalfOpen => return Err(ALL_OUT),
                 State::PushedOpen | State::ForcedOpen => {
                     return Err(self.pushed.retry_after());
                 }
@@ -223,45 +205,32 @@ impl Machine {
         }
     }
 
-    #[cold]
-    fn failed_closed(&self, word: Word, now_ms: u64) {
-        let failures = self.failures.load(Ordering::Relaxed);
-        if failures > 0 && self.count(word) >= failures {
-            self.open(word, self.wait.forgiven_doublings(now_ms), now_ms);
-        }
-    }
-
-    #[cold]
-    fn settle_probe(&self, word: Word, probe: Probe, outcome: Outcome, now_ms: u64) {
-        if !self.probes.give_back(probe) || word.state != State::HalfOpen {
-            return;
-        }
-        match outcome {
-            _ if probe.expired(now_ms) => self.reopen(word, now_ms),
-            Outcome::Dropped | Outcome::Failure => self.reopen(word, now_ms),
-            Outcome::Success if self.count(word) >= PROBES_TO_CLOSE => {
-                if self.transition(word, State::Closed, 0) {
-                    self.wait.closed(now_ms);
+    /// Lets a probe out, if the budget has one left.
+    fn probe(&self, word: Word, now_ms: u64) -> Result<Result<Pass, Duration>, MovedOn> {
+        let (most, total, deadline_ms) = match word.state {
+            State::PushedHalfOpen => self.pushed.probes(),
+            _ => (self.budget.concurrent(), self.budget.total(), millis(self.budget.deadline())),
+        };
+        match self.probes.take(word.generation, most, now_ms + deadline_ms) {
+            Wished::Moved => Err(MovedOn),
+            Wished::AllOut => Ok(Err(ALL_OUT)),
+            Wished::Got(probe) => {
+                let let_out = self.tally.let_out(word.generation, total, || self.load().generation);
+                if matches!(let_out, Ok(true)) {
+                    return Ok(Ok(Pass(probe.pack())));
                 }
+                self.probes.give_back(probe);
+                let_out.map(|_| Err(ALL_OUT))
             }
-            Outcome::Success | Outcome::Ignore => {}
         }
     }
 
-    fn reopen(&self, word: Word, now_ms: u64) {
-        self.open(word, self.wait.doublings(), now_ms);
-    }
-
-    /// Opens the breaker, unless it has moved on from `word`: then somebody else had the last word.
-    fn open(&self, word: Word, doublings: u64, now_ms: u64) {
-        let wait_ms = self.wait.length_ms(doublings, word.generation);
-        if self.transition(word, State::Open, now_ms + wait_ms) {
-            self.wait.opened(doublings, wait_ms);
-        }
+    fn armed(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) > 0
     }
 
     #[inline]
-    fn load(&self) -> Word {
+    pub(super) fn load(&self) -> Word {
         Word::unpack(self.word.load(Ordering::Acquire))
     }
 
@@ -270,43 +239,10 @@ impl Machine {
         let to = Word { state, generation: from.next_generation(), until_ms };
         self.word.compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
-
-    /// Adds one to the tally of the generation of `word` and returns it; 0 when that generation is over.
-    fn count(&self, word: Word) -> u64 {
-        // Acquire and release: whoever sees the tally of a later generation must see that generation as well.
-        let mut held = self.tally.load(Ordering::Acquire);
-        loop {
-            let tally = Tally::unpack(held);
-            if tally.generation != word.generation && self.load().generation != word.generation {
-                return 0;
-            }
-            let before = if tally.generation == word.generation { tally.count } else { 0 };
-            let next = Tally { generation: word.generation, count: before + 1 };
-            match self.tally.compare_exchange_weak(held, next.pack(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return next.count,
-                Err(found) => held = found,
-            }
-        }
-    }
-
-    /// Sets the tally back, if it is of that generation and not at zero already (the usual case, which writes nothing).
-    #[inline]
-    fn clear(&self, packed: u64) {
-        let held = self.tally.load(Ordering::Relaxed);
-        let tally = Tally::unpack(held);
-        if tally.count != 0 && tally.generation == Word::unpack(packed).generation {
-            let zero = Tally { count: 0, ..tally }.pack();
-            // Lost to another completion: either order of the two is as true as the other.
-            let _ = self.tally.compare_exchange(held, zero, Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }
 }
 
-fn into_pass(wished: &Wished) -> Result<Pass, Duration> {
-    match wished {
-        Wished::Got(probe) => Ok(Pass(probe.pack())),
-        _ => Err(ALL_OUT),
-    }
+const fn was_rejecting(state: State) -> bool {
+    matches!(state, State::PushedOpen | State::PushedHalfOpen)
 }
 
 #[cfg(all(test, setpoint_loom))]

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
+use setpoint_policies::probes::MOST_CONCURRENT;
+
 use super::word::Probe;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Most probes at once.
-pub(super) const MAX_PROBES: usize = 8;
-/// A probe that is out for longer has failed.
-const DEADLINE_MS: u64 = 3000;
+pub(super) const MAX_PROBES: usize = MOST_CONCURRENT as usize;
 /// What a caller is told while all probes are out.
 pub(super) const ALL_OUT: Duration = Duration::from_millis(500);
 
@@ -23,8 +23,6 @@ pub(super) struct Probes([AtomicU64; MAX_PROBES]);
 pub(super) enum Wished {
     Got(Probe),
     AllOut,
-    /// This one is held for too long; that comes before a free one.
-    Expired(Probe),
     /// The breaker has moved on to a later generation.
     Moved,
 }
@@ -34,19 +32,15 @@ impl Probes {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// Takes one of the first `most` slots for a probe of `generation`.
-    pub fn take(&self, generation: u64, most: usize, now_ms: u64) -> Wished {
-        for (index, slot) in self.0[..most].iter().enumerate() {
+    /// Takes one of the first `most` slots for a probe of `generation` until `deadline_ms`.
+    pub fn take(&self, generation: u64, most: u32, deadline_ms: u64) -> Wished {
+        for (index, slot) in self.0.iter().enumerate().take(most as usize) {
             let held = slot.load(Ordering::Acquire);
             match Probe::unpack(held) {
-                Some(probe) if probe.generation == generation => {
-                    if probe.expired(now_ms) {
-                        return Wished::Expired(probe);
-                    }
-                }
+                Some(probe) if probe.generation == generation => {}
                 Some(probe) if !probe.is_before(generation) => return Wished::Moved,
                 _ => {
-                    let probe = Probe { generation, deadline_ms: now_ms + DEADLINE_MS, index };
+                    let probe = Probe { generation, deadline_ms, index };
                     if slot.compare_exchange(held, probe.pack(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
                     {
                         return Wished::Got(probe);
@@ -55,6 +49,12 @@ impl Probes {
             }
         }
         Wished::AllOut
+    }
+
+    /// A probe of `generation` that is out for too long.
+    pub fn expired(&self, generation: u64, now_ms: u64) -> Option<Probe> {
+        let held = self.0.iter().filter_map(|slot| Probe::unpack(slot.load(Ordering::Acquire)));
+        held.into_iter().find(|probe| probe.generation == generation && probe.expired(now_ms))
     }
 
     /// Gives a slot back; false when it was taken away meanwhile.

@@ -5,22 +5,31 @@ use std::time::Duration;
 use setpoint_policies::value::Breaker;
 
 use super::probes::MAX_PROBES;
+use super::wait::millis;
 use super::word::State;
 use crate::sync::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Pushed {
     retry_after_nanos: AtomicU64,
-    probe_ratio_bits: AtomicU64,
+    round: AtomicU64,
     probe_max: AtomicU64,
-    /// Calls that asked while half open by push.
-    tickets: AtomicU64,
+    probe_total: AtomicU64,
+    deadline_ms: AtomicU64,
+    would_reject: AtomicU64,
 }
 
 impl Pushed {
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { retry_after_nanos: zero(), probe_ratio_bits: zero(), probe_max: zero(), tickets: zero() }
+        Self {
+            retry_after_nanos: zero(),
+            round: zero(),
+            probe_max: zero(),
+            probe_total: zero(),
+            deadline_ms: zero(),
+            would_reject: zero(),
+        }
     }
 
     /// Stores the details of a pushed state and names it.
@@ -28,13 +37,20 @@ impl Pushed {
         match *pushed {
             Breaker::Local => State::Closed,
             Breaker::Closed => State::PushedClosed,
-            Breaker::HalfOpen { probe_ratio, probe_max } => {
-                self.probe_ratio_bits.store(probe_ratio.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
-                self.probe_max.store(u64::from(probe_max), Ordering::Relaxed);
+            Breaker::HalfOpen { round, probe_max, probe_total, deadline } => {
+                let words = [&self.round, &self.probe_max, &self.probe_total, &self.deadline_ms];
+                let numbers = [round.into(), probe_max.into(), probe_total.into(), millis(deadline)];
+                words.iter().zip(numbers).for_each(|(word, number)| word.store(number, Ordering::Relaxed));
                 State::PushedHalfOpen
             }
             Breaker::Open { retry_after } => self.shut(State::PushedOpen, retry_after),
             Breaker::ForcedOpen { retry_after } => self.shut(State::ForcedOpen, retry_after),
+            Breaker::Recovering { .. } => State::Recovering,
+            Breaker::Disabled => State::Disabled,
+            Breaker::Shadow { would_reject } => {
+                self.would_reject.store(would_reject.into(), Ordering::Relaxed);
+                State::Shadow
+            }
         }
     }
 
@@ -44,17 +60,21 @@ impl Pushed {
         Duration::from_nanos(self.retry_after_nanos.load(Ordering::Relaxed))
     }
 
-    /// Whether the next call belongs to the share that is let through, evenly spread.
-    pub fn lot_falls(&self) -> bool {
-        let ratio = f64::from_bits(self.probe_ratio_bits.load(Ordering::Relaxed));
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed) as f64;
-        (ticket * ratio).floor() < ((ticket + 1.0) * ratio).floor()
+    /// The stay in half open that was pushed last.
+    pub fn round(&self) -> u32 {
+        self.round.load(Ordering::Relaxed) as u32
     }
 
-    /// Probes at once.
-    pub fn probes(&self) -> usize {
-        let most = self.probe_max.load(Ordering::Relaxed);
-        usize::try_from(most).map_or(MAX_PROBES, |most| most.min(MAX_PROBES))
+    /// Probes at once, in all, and the milliseconds that each has. Of those in all, a tally can hold 1000.
+    pub fn probes(&self) -> (u32, u32, u64) {
+        let [most, total, deadline] =
+            [&self.probe_max, &self.probe_total, &self.deadline_ms].map(|word| word.load(Ordering::Relaxed));
+        (most.min(MAX_PROBES as u64) as u32, total.min(1000) as u32, deadline)
+    }
+
+    /// Whether an enforced breaker would reject calls now; in shadow only.
+    pub fn would_reject(&self) -> bool {
+        self.would_reject.load(Ordering::Relaxed) != 0
     }
 
     fn shut(&self, state: State, retry_after: Duration) -> State {

@@ -2,7 +2,8 @@
 //!
 //! The wait doubles with each trip, from the shortest to the longest, and is spread by a fifth in both directions so that
 //! the instances of a service do not probe in step. It is halved, not forgotten, for each clean stretch of 10 s (or of
-//! the last wait, if longer): forgetting it makes a callee that fails only under full load flap for ever.
+//! the last wait, if longer): forgetting it makes a callee that fails only under full load flap for ever. A callee that said
+//! when to come back (Retry-After) is believed, up to the longest wait.
 
 use std::time::Duration;
 
@@ -11,6 +12,11 @@ use crate::sync::{AtomicU64, Ordering, jitter};
 
 /// The shortest clean stretch that halves the wait.
 const CLEAN_MS: u64 = 10_000;
+/// Where the breaker was not told otherwise.
+const SHORTEST_MS: u64 = 1_000;
+const LONGEST_MS: u64 = 30_000;
+/// Longer than this nobody asks to be left alone in earnest.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// Written by whoever wins a transition; a reader that is a moment late gets a wait that was right a moment ago.
 #[derive(Debug)]
@@ -21,17 +27,20 @@ pub(super) struct Wait {
     doublings: AtomicU64,
     closed_since_ms: AtomicU64,
     last_ms: AtomicU64,
+    /// The callee has asked to be left alone until then.
+    asked_until_ms: AtomicU64,
     seed: u64,
 }
 
 impl Wait {
     pub fn new(seed: u64) -> Self {
         Self {
-            shortest_ms: AtomicU64::new(1),
-            longest_ms: AtomicU64::new(1),
+            shortest_ms: AtomicU64::new(SHORTEST_MS),
+            longest_ms: AtomicU64::new(LONGEST_MS),
             doublings: AtomicU64::new(0),
             closed_since_ms: AtomicU64::new(0),
             last_ms: AtomicU64::new(0),
+            asked_until_ms: AtomicU64::new(0),
             seed,
         }
     }
@@ -52,6 +61,16 @@ impl Wait {
         self.last_ms.store(wait_ms, Ordering::Relaxed);
     }
 
+    /// Notes that the callee has asked to be left alone for so long.
+    pub fn asked(&self, for_so_long: Duration, now_ms: u64) {
+        self.asked_until_ms.fetch_max(now_ms + millis(for_so_long.min(LONGEST_ASKED)), Ordering::Relaxed);
+    }
+
+    /// How much longer the callee wants to be left alone.
+    pub fn asked_ms(&self, now_ms: u64) -> u64 {
+        self.asked_until_ms.load(Ordering::Relaxed).saturating_sub(now_ms)
+    }
+
     /// Doublings of the next wait when the breaker has not been well since the last.
     pub fn doublings(&self) -> u64 {
         self.doublings.load(Ordering::Relaxed)
@@ -64,14 +83,16 @@ impl Wait {
     }
 
     /// The next wait.
-    pub fn length_ms(&self, doublings: u64, generation: u64) -> u64 {
+    pub fn length_ms(&self, doublings: u64, generation: u64, now_ms: u64) -> u64 {
         let longest = self.longest_ms.load(Ordering::Relaxed);
         let doubled = self.shortest_ms.load(Ordering::Relaxed).saturating_mul(1 << doublings.min(20));
         let spread = 0.8 + 0.4 * jitter(self.seed ^ generation);
-        ((doubled.min(longest) as f64 * spread) as u64).clamp(1, longest)
+        let wait = (doubled.min(longest) as f64 * spread) as u64;
+        wait.max(self.asked_ms(now_ms)).clamp(1, longest)
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// Whole milliseconds, 1 to half of what a word can hold.
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).clamp(1, Word::LATEST_MS / 2)
 }

@@ -4,31 +4,40 @@
 
 const GENERATION_BITS: u32 = 21;
 const GENERATIONS: u64 = 1 << GENERATION_BITS;
-const TIME_BITS: u32 = 40;
+const TIME_BITS: u32 = 39;
 const TIMES: u64 = 1 << TIME_BITS;
+const STATE_SHIFT: u32 = GENERATION_BITS + TIME_BITS;
 
-/// What the breaker does with calls now.
+/// What the breaker does with calls now. The first few let every call through, so that one comparison tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Closed,
-    Open,
-    HalfOpen,
     PushedClosed,
+    Disabled,
+    Shadow,
+    Recovering,
+    HalfOpen,
+    Open,
     PushedHalfOpen,
     PushedOpen,
     ForcedOpen,
 }
 
 impl State {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Closed,
-        Self::Open,
-        Self::HalfOpen,
         Self::PushedClosed,
+        Self::Disabled,
+        Self::Shadow,
+        Self::Recovering,
+        Self::HalfOpen,
+        Self::Open,
         Self::PushedHalfOpen,
         Self::PushedOpen,
         Self::ForcedOpen,
     ];
+    /// The first one that does not let every call through.
+    const FIRST_PICKY: u64 = Self::Recovering as u64;
 
     /// Whether no call goes through.
     #[inline]
@@ -38,11 +47,11 @@ impl State {
 
     /// Whether the breaker's own rules decide.
     pub const fn is_local(self) -> bool {
-        matches!(self, Self::Closed | Self::Open | Self::HalfOpen)
+        matches!(self, Self::Closed | Self::Recovering | Self::HalfOpen | Self::Open)
     }
 }
 
-/// State, generation and the end of the wait: 3, 21 and 40 bits (milliseconds of the clock, 34 years).
+/// State, generation and the end of what the state waits for: 4, 21 and 39 bits (milliseconds of the clock, 17 years).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word {
     pub state: State,
@@ -57,8 +66,7 @@ impl Word {
     /// Whether every call goes through, without taking the word apart.
     #[inline]
     pub const fn passes_all(word: u64) -> bool {
-        let state = word >> (GENERATION_BITS + TIME_BITS);
-        state == State::Closed as u64 || state == State::PushedClosed as u64
+        word < State::FIRST_PICKY << STATE_SHIFT
     }
 
     /// The generation where it is; a [`Probe`] has it in the same place.
@@ -69,36 +77,18 @@ impl Word {
 
     #[inline]
     pub const fn unpack(word: u64) -> Self {
-        // Only `pack` writes the word, so the three bits are always one of the seven states.
-        let state = State::ALL[(word >> (GENERATION_BITS + TIME_BITS)) as usize % State::ALL.len()];
+        // Only `pack` writes the word, so the four bits are always one of the ten states.
+        let state = State::ALL[(word >> STATE_SHIFT) as usize % State::ALL.len()];
         Self { state, generation: (word >> TIME_BITS) % GENERATIONS, until_ms: word % TIMES }
     }
 
     pub const fn pack(self) -> u64 {
         let until_ms = if self.until_ms > Self::LATEST_MS { Self::LATEST_MS } else { self.until_ms };
-        ((self.state as u64) << (GENERATION_BITS + TIME_BITS)) | (self.generation << TIME_BITS) | until_ms
+        ((self.state as u64) << STATE_SHIFT) | (self.generation << TIME_BITS) | until_ms
     }
 
     pub const fn next_generation(self) -> u64 {
         (self.generation + 1) % GENERATIONS
-    }
-}
-
-/// A count that belongs to one generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub generation: u64,
-    pub count: u64,
-}
-
-impl Tally {
-    #[inline]
-    pub const fn unpack(word: u64) -> Self {
-        Self { generation: word % GENERATIONS, count: word >> GENERATION_BITS }
-    }
-
-    pub const fn pack(self) -> u64 {
-        (self.count << GENERATION_BITS) | self.generation
     }
 }
 
@@ -118,14 +108,14 @@ impl Probe {
         if word == 0 {
             return None;
         }
-        let index = (word >> (GENERATION_BITS + TIME_BITS)) as usize;
+        let index = (word >> STATE_SHIFT) as usize;
         Some(Self { index, generation: (word >> TIME_BITS) % GENERATIONS, deadline_ms: word % TIMES })
     }
 
     #[inline]
     pub const fn pack(self) -> u64 {
         let deadline_ms = if self.deadline_ms >= TIMES { TIMES - 1 } else { self.deadline_ms };
-        ((self.index as u64) << (GENERATION_BITS + TIME_BITS)) | (self.generation << TIME_BITS) | deadline_ms
+        ((self.index as u64) << STATE_SHIFT) | (self.generation << TIME_BITS) | deadline_ms
     }
 
     /// Whether it is out for too long.
@@ -152,13 +142,12 @@ mod tests {
         ) {
             let word = Word { state: State::ALL[state], generation, until_ms: at };
             prop_assert_eq!(Word::unpack(word.pack()), word);
-            let passes = matches!(word.state, State::Closed | State::PushedClosed);
+            let passes =
+                matches!(word.state, State::Closed | State::PushedClosed | State::Disabled | State::Shadow);
             prop_assert_eq!(Word::passes_all(word.pack()), passes);
             let probe = Probe { generation, deadline_ms: at, index };
             prop_assert_eq!(Probe::unpack(probe.pack()), Some(probe));
             prop_assert_eq!(Word::generation_bits(probe.pack()), Word::generation_bits(word.pack()));
-            let tally = Tally { generation, count: at };
-            prop_assert_eq!(Tally::unpack(tally.pack()), tally);
         }
     }
 

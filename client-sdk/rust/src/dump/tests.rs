@@ -40,6 +40,7 @@ fn frame(rule: &str, decision_id: u64, value: Breaker) -> Frame {
         decision_id,
     };
     Frame {
+        watched: Vec::new(),
         channel: Channel::Safety,
         nonce: 1,
         version: Version { epoch: 1, seq: 1 },
@@ -63,7 +64,8 @@ fn b3_a_task_leak_is_written_down_once_for_each_trip() {
     assert_eq!(next(&inner, &dumps).why, "601 tasks");
     hand.advance(MINUTE);
     Dumps::heard(&inner, &frame(TASK_LEAK, 7, OPEN));
-    let half_open = Breaker::HalfOpen { probe_ratio: 1.0, probe_max: 2 };
+    let half_open =
+        Breaker::HalfOpen { round: 1, probe_max: 2, probe_total: 10, deadline: Duration::from_secs(3) };
     Dumps::heard(&inner, &frame(TASK_LEAK, 8, half_open));
     Dumps::heard(&inner, &frame("failure_rate", 9, OPEN));
     Dumps::heard(&inner, &Frame { mode: Mode::Shadow, ..frame(TASK_LEAK, 10, OPEN) });

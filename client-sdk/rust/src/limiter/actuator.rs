@@ -37,10 +37,12 @@ impl Actuator for Limiter {
 
     fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
         let core = self.0;
-        let (cuts, cut) = {
+        let (cuts, held) = {
             let steering = locked(&core.steering);
-            (steering.cuts(), steering.cut())
+            (steering.cuts(), steering.held_by())
         };
+        let slow = core.places.reader().slow();
+        let slow = core.sampling.thresholds().slow_calls(slow);
         let queue = core.queue.as_ref().map_or(Seen::default(), |queue| queue.seen(&core));
         Some(Totals {
             in_flight_peak: core.places.take_peak(),
@@ -48,12 +50,19 @@ impl Actuator for Limiter {
             limit_in_force: core.places.limits().limit(),
             limited: core.places.gauge().take_limited(),
             reflexes: cuts,
-            reflex: cut.map(|cut| cut.cause),
+            reflex: held,
             queue_waits: queue.waits,
             queue_wait_sum: queue.wait_sum,
             waiting: queue.waiting,
+            slow,
+            probed: core.breaker.probed(),
+            retry_after: core.breaker.left_alone_for(),
             ..core.counted(at_nanos, stall_nanos)
         })
+    }
+
+    fn count_slower_than(&self, latencies: &[Duration]) {
+        self.0.sampling.thresholds().watch(latencies);
     }
 
     fn close_slice(&self, at_nanos: u64) -> bool {
@@ -65,6 +74,7 @@ impl Actuator for Limiter {
             core.advise_every(place_every);
         }
         locked(&core.steering).learn(&counted);
+        core.follow_breaker(at_nanos);
         core.reflex(&counted) | core.attend()
     }
 
@@ -75,6 +85,8 @@ impl Actuator for Limiter {
     }
 
     fn close(&self) {
+        // Nobody will look after a recovery any more.
+        self.0.steer(|steering| steering.follow(None));
         if let Some(queue) = &self.0.queue {
             queue.close(&self.0);
         }
@@ -103,6 +115,15 @@ impl Core {
             self.wake();
         }
         result
+    }
+
+    /// Holds the limit at the share that a recovering breaker lets through.
+    fn follow_breaker(&'static self, at_nanos: u64) {
+        let recovery = self.breaker.recovery(at_nanos);
+        self.steer(|steering| steering.follow(recovery.map(|(_, share)| share)));
+        if let Some((generation, _)) = recovery {
+            self.breaker.led(generation);
+        }
     }
 
     /// Ends waits whose time is over. True while anybody waits.

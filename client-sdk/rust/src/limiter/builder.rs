@@ -108,7 +108,10 @@ impl<'a> LimiterBuilder<'a> {
         let registered_as = knob.name().clone();
         let make = || Entry::Limiter(Limiter::leak(inner, knob.checked(), breaker, &asked));
         match inner.registry.register(&registered_as, make) {
-            Some(Entry::Limiter(limiter)) => limiter,
+            Some(Entry::Limiter(limiter)) => {
+                limiter.0.breaker.limited();
+                limiter
+            }
             _ => inner.open(&registered_as).limiter,
         }
     }

@@ -4,7 +4,7 @@
 //! before, so the difference, the calls in flight, is never negative. Calls that come and go between the two passes would
 //! make it too large; so it looks again at the releases, and does it over when there were any.
 
-use setpoint_policies::totals::PRIORITIES;
+use setpoint_policies::totals::{MOST_WATCHED, PRIORITIES};
 
 use super::histogram::BUCKETS;
 use super::places::Reader;
@@ -113,6 +113,11 @@ impl Reader<'_> {
     /// How many successes fell into each bucket of latency.
     pub fn histogram(&self) -> [u64; BUCKETS] {
         self.sum(|shard| shard.histogram.each_ref())
+    }
+
+    /// How many calls were slower than each watched latency.
+    pub fn slow(&self) -> [u64; MOST_WATCHED] {
+        self.sum(|shard| shard.slow.each_ref())
     }
 
     fn sum<const N: usize>(&self, counters: impl Fn(&Shard) -> [&AtomicU64; N]) -> [u64; N] {

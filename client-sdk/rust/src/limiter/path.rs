@@ -64,7 +64,7 @@ impl Core {
         // Another core's counter can be a little behind.
         let at = self.clock.now().max(place.at);
         let claim = self.places.claim(Seat::mine());
-        claim.0.release(outcome, place.at, at, self.sampling.deadline());
+        claim.0.release(outcome, place.at, at, self.sampling.thresholds());
         self.leave(claim, place);
         at
     }

@@ -21,7 +21,10 @@
 //! that comes back after a rest, is timed. The distance between readings is drawn by lot, since calls in step with it would
 //! be judged by always the same one of them.
 
+use std::time::Duration;
+
 use super::shard::{Claim, SQUARE_UNIT_MICROS, Shard, add, square_micros};
+use super::thresholds::Thresholds;
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, scatter};
 
@@ -69,14 +72,14 @@ pub(crate) struct Sampling {
     slice: AtomicU64,
     /// One call in so many.
     every: u64,
-    /// A success that takes longer is late, nanoseconds.
-    deadline: u64,
+    thresholds: Thresholds,
 }
 
 impl Sampling {
     /// 0 is the same as 1.
-    pub fn new(every: u32, deadline: u64) -> Self {
-        Self { slice: AtomicU64::new(0), every: u64::from(every.max(1)), deadline }
+    pub fn new(every: u32, deadline: Option<Duration>) -> Self {
+        let thresholds = Thresholds::new(deadline);
+        Self { slice: AtomicU64::new(0), every: u64::from(every.max(1)), thresholds }
     }
 
     /// Whether every call reads the clock.
@@ -86,8 +89,8 @@ impl Sampling {
     }
 
     #[inline]
-    pub const fn deadline(&self) -> u64 {
-        self.deadline
+    pub const fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     /// Begins the next slice.
@@ -127,10 +130,10 @@ impl Claim<'_> {
                 self.pulse.stand_in(latency);
             }
             add(&self.pulse.repeats, 1);
-            self.add_up(sampling.deadline);
+            self.add_up(&sampling.thresholds);
             self.pulse.stand_by(latency);
         }
-        self.end(outcome, admitted_at, at);
+        self.end(outcome, admitted_at, at, &sampling.thresholds);
     }
 
     /// Counts the release of a call whose admission was not read.
@@ -153,14 +156,14 @@ impl Claim<'_> {
             }
             add(&self.pulse.repeats, 1);
         }
-        self.end(outcome, admitted_at, at);
+        self.end(outcome, admitted_at, at, &sampling.thresholds);
     }
 
     /// Adds the successes up that count as the last timed one.
-    fn add_up(&self, deadline: u64) {
+    fn add_up(&self, thresholds: &Thresholds) {
         let repeats = self.pulse.repeats.load(Ordering::Relaxed);
         if repeats != 0 {
-            self.success(self.pulse.latency.load(Ordering::Relaxed), deadline, repeats);
+            self.success(self.pulse.latency.load(Ordering::Relaxed), thresholds, repeats);
             self.pulse.repeats.store(0, Ordering::Relaxed);
         }
     }
@@ -176,7 +179,7 @@ impl Claim<'_> {
         if slice != sampling.slice() {
             let busy = slice.wrapping_add(1) == sampling.slice() && pulse.is_busy(events);
             // The histogram and the late ones are at most a slice behind.
-            self.add_up(sampling.deadline);
+            self.add_up(&sampling.thresholds);
             pulse.was_busy.store(busy.into(), Ordering::Relaxed);
             pulse.events_before.store(events, Ordering::Relaxed);
             pulse.slice.store(sampling.slice(), Ordering::Relaxed);

@@ -8,10 +8,11 @@
 
 use std::ops::Deref;
 
-use setpoint_policies::totals::{PRIORITIES, SQUARE_UNIT_NANOS};
+use setpoint_policies::totals::{MOST_WATCHED, PRIORITIES, SQUARE_UNIT_NANOS};
 
 use super::histogram::{self, BUCKETS};
 use super::pulse::Pulse;
+use super::thresholds::Thresholds;
 use crate::barrier;
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -37,6 +38,8 @@ pub(crate) struct Shard {
     pub failed: AtomicU64,
     pub cancelled: AtomicU64,
     pub late: AtomicU64,
+    /// Calls slower than each watched latency.
+    pub slow: [AtomicU64; MOST_WATCHED],
     /// Alone of all these it stands for itself, so it is simply added to.
     pub rejected: [AtomicU64; PRIORITIES],
     pub histogram: [AtomicU64; BUCKETS],
@@ -71,6 +74,7 @@ impl Shard {
             failed: zero(),
             cancelled: zero(),
             late: zero(),
+            slow: std::array::from_fn(|_| zero()),
             rejected: std::array::from_fn(|_| zero()),
             histogram: std::array::from_fn(|_| zero()),
         }
@@ -141,18 +145,19 @@ impl Claim<'_> {
         add(&self.admit_time_sum, at);
     }
 
-    /// Counts a release. All times in nanoseconds; a success that takes longer than `deadline` is late.
+    /// Counts a release. All times in nanoseconds.
     #[inline]
-    pub fn release(&self, outcome: Outcome, admitted_at: u64, at: u64, deadline: u64) {
+    pub fn release(&self, outcome: Outcome, admitted_at: u64, at: u64, thresholds: &Thresholds) {
         if outcome == Outcome::Success {
-            self.success(at.wrapping_sub(admitted_at), deadline, 1);
+            self.success(at.wrapping_sub(admitted_at), thresholds, 1);
         }
-        self.end(outcome, admitted_at, at);
+        self.end(outcome, admitted_at, at, thresholds);
     }
 
     /// Counts what every release has.
     #[inline]
-    pub(super) fn end(&self, outcome: Outcome, admitted_at: u64, at: u64) {
+    pub(super) fn end(&self, outcome: Outcome, admitted_at: u64, at: u64, thresholds: &Thresholds) {
+        let latency = at.wrapping_sub(admitted_at);
         let ended = match outcome {
             Outcome::Success => &self.completed,
             Outcome::Dropped => &self.dropped,
@@ -161,12 +166,15 @@ impl Claim<'_> {
         };
         add(ended, 1);
         add(&self.release_time_sum, at);
-        add(&self.latency_sum, at.wrapping_sub(admitted_at));
+        add(&self.latency_sum, latency);
+        if matches!(outcome, Outcome::Dropped | Outcome::Failure) && thresholds.exceeded_by(latency) {
+            thresholds.count(self, latency, 1);
+        }
     }
 
     /// Counts so many successes of that latency, but for their number.
     #[inline]
-    pub(super) fn success(&self, latency: u64, deadline: u64, times: u64) {
+    pub(super) fn success(&self, latency: u64, thresholds: &Thresholds, times: u64) {
         add(&self.success_latency_sum, latency.wrapping_mul(times));
         // The rest is carried: a service that answers in 50 us has squares below one unit.
         let squares = square_micros(latency).saturating_mul(times);
@@ -174,8 +182,8 @@ impl Claim<'_> {
         self.square_rest.store(squares % SQUARE_UNIT_MICROS, Ordering::Relaxed);
         add(&self.success_latency_sq_sum, squares / SQUARE_UNIT_MICROS);
         add(&self.histogram[histogram::bucket(latency)], times);
-        if latency > deadline {
-            add(&self.late, times);
+        if thresholds.exceeded_by(latency) {
+            thresholds.count_successes(self, latency, times);
         }
     }
 }

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::Knob;
-use setpoint_policies::reflex::{Allowed, Cut, LocalBaseline, Reflex};
+use setpoint_policies::reflex::{Allowed, Cause, Cut, LocalBaseline, Reflex};
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::totals::{PRIORITIES, Totals};
 
 use super::places::Places;
+
+/// A recovery moves in so many steps, and allows so many calls at the least: as many as there were probes at once.
+const RECOVERY_STEPS: f64 = 20.0;
+const RECOVERY_LEAST: f64 = 2.0;
 
 /// Everything that decides about the limit.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(super) struct Steering {
     pushed: Option<Admission>,
     reflex: Reflex,
     local: LocalBaseline,
+    /// The share of the limit that the breaker of the same name allows, while it recovers.
+    recovery: Option<f64>,
     /// What the request path was given last.
     given: Given,
 }
@@ -42,6 +48,7 @@ impl Steering {
             pushed: None,
             reflex: Reflex::default(),
             local: LocalBaseline::default(),
+            recovery: None,
             given: Given { limit: Some(limit), shares: own_shares },
         }
     }
@@ -95,6 +102,17 @@ impl Steering {
         self.reflex.cut().filter(|_| self.asked.is_some())
     }
 
+    /// The breaker allows this share of the limit (`None`: all of it).
+    pub fn follow(&mut self, share: Option<f64>) {
+        // In steps: each new limit takes its cache line away from every core.
+        self.recovery = share.map(|share| (share * RECOVERY_STEPS).round() / RECOVERY_STEPS);
+    }
+
+    /// What holds the limit below what was asked for.
+    pub fn held_by(&self) -> Option<Cause> {
+        self.cut().map(|cut| cut.cause).or(self.recovery.map(|_| Cause::Recovery))
+    }
+
     /// How often the reflex has cut.
     pub const fn cuts(&self) -> u64 {
         self.reflex.cuts()
@@ -104,7 +122,11 @@ impl Steering {
     pub fn put_in_force(&mut self, places: &Places, baseline: f64) -> bool {
         let cap = self.cut().map_or(f64::INFINITY, |cut| cut.cap);
         let shares = self.pushed_shares().map_or(self.own_shares, |shares| *shares.as_array());
-        let given = Given { limit: self.asked.map(|limit| limit.min(cap)), shares };
+        let allowed = |limit: f64| match self.recovery {
+            Some(share) => (limit * share).max(RECOVERY_LEAST).min(limit).min(cap),
+            None => limit.min(cap),
+        };
+        let given = Given { limit: self.asked.map(allowed), shares };
         if self.given == given {
             return false;
         }

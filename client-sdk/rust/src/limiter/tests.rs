@@ -417,3 +417,100 @@ proptest! {
         }
     }
 }
+
+/// The count of each watched latency, in milliseconds.
+fn slow(limiter: Limiter) -> Vec<(u128, u64)> {
+    totals(limiter, 0).slow.iter().map(|slow| (slow.after.as_millis(), slow.calls)).collect()
+}
+
+#[test]
+fn b2_calls_slower_than_a_watched_latency_are_counted_exactly() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 100);
+    let call = |millis, outcome| {
+        let permit = limiter.try_acquire(Priority::Normal).unwrap();
+        hand.advance(Duration::from_millis(millis));
+        permit.finish(outcome);
+    };
+    call(900, Outcome::Success);
+    assert_eq!(slow(limiter), [], "nothing is watched");
+    let millis = Duration::from_millis;
+    limiter.count_slower_than(&[millis(800), millis(100)]);
+    for outcome in [Outcome::Success, Outcome::Dropped, Outcome::Failure] {
+        for latency in [99, 100, 101, 800, 801] {
+            call(latency, outcome);
+        }
+    }
+    call(900, Outcome::Ignore);
+    assert_eq!(slow(limiter), [(800, 3), (100, 9)], "later than that, and not if ignored");
+    limiter.count_slower_than(&[millis(500), millis(800), millis(5), millis(6), millis(7)]);
+    call(600, Outcome::Success);
+    let mut counted = slow(limiter);
+    counted.sort_unstable();
+    assert_eq!(counted[2..], [(500, 10), (800, 3)], "800 kept its place, 500 took that of 100 and its count");
+    assert_eq!(counted.len(), 4, "no more than that");
+    assert_eq!(totals(limiter, 0).late, 0, "no deadline was declared");
+    limiter.count_slower_than(&[]);
+    assert_eq!(slow(limiter), []);
+}
+
+#[test]
+fn what_is_late_and_what_is_slow_is_counted_apart() {
+    let hand = Hand::default();
+    let inner = Inner::new("test".into(), hand.clock(), 7);
+    let limiter = LimiterBuilder::new(&inner, "db").deadline(Duration::from_millis(50)).register();
+    limiter.count_slower_than(&[Duration::from_millis(20)]);
+    for millis in [10, 30, 60] {
+        let permit = limiter.try_acquire(Priority::Normal).unwrap();
+        hand.advance(Duration::from_millis(millis));
+        permit.finish(Outcome::Success);
+    }
+    assert_eq!((slow(limiter), totals(limiter, 0).late), (vec![(20, 2)], 1));
+}
+
+#[test]
+fn b1_a_recovering_breaker_lets_traffic_back_through_the_limit() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 100);
+    let breaker = limiter.breaker();
+    let slice = |advance| {
+        hand.advance(Duration::from_secs(advance));
+        let at = limiter.0.clock.now();
+        breaker.close_slice(at);
+        limiter.close_slice(at);
+        (limiter.limit().round(), totals(limiter, at).reflex)
+    };
+    assert_eq!(slice(1), (100.0, None));
+    breaker.pin(setpoint_policies::value::Breaker::Recovering { ramp: Duration::from_secs(10) });
+    let calls = (0..100).filter(|_| limiter.try_acquire(Priority::Critical).is_ok()).count();
+    assert!((5..=15).contains(&calls), "{calls}: until the limiter has taken note, of the calls themselves");
+    assert_eq!(slice(0), (10.0, Some(ReflexCause::Recovery)));
+    let held: Vec<_> = (0..100).filter_map(|_| limiter.try_acquire(Priority::Critical).ok()).collect();
+    assert_eq!(held.len(), 10, "a share of the limit, not of the calls");
+    assert_eq!(limiter.reflex().holds, None, "the reflex itself has nothing to do with it");
+    drop(held);
+    assert_eq!(slice(5), (55.0, Some(ReflexCause::Recovery)));
+    limiter.close();
+    assert_eq!(limiter.limit(), 100.0, "the session's thread ends and leaves nothing behind");
+    assert_eq!(slice(0).0, 55.0);
+    assert_eq!(slice(5), (100.0, None));
+    assert_eq!(breaker.state(), crate::BreakerState::Closed);
+}
+
+#[test]
+fn what_a_callee_asks_for_is_reported_while_it_lasts() {
+    let hand = Hand::default();
+    let limiter = limiter(&hand, 1, 100);
+    let seconds = Duration::from_secs;
+    let asked = || totals(limiter, 0).retry_after;
+    assert_eq!(asked(), None);
+    let permit = limiter.try_acquire(Priority::Normal).unwrap();
+    permit.retry_after(seconds(7));
+    permit.finish(Outcome::Dropped);
+    limiter.breaker().retry_after(seconds(3));
+    assert_eq!(asked(), Some(seconds(7)), "the longer one");
+    hand.advance(seconds(5));
+    assert_eq!(asked(), Some(seconds(2)));
+    hand.advance(seconds(2));
+    assert_eq!(asked(), None);
+}

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::lease::Phase;
 use setpoint_policies::time::Timestamp;
+use setpoint_policies::totals::Watch;
 use setpoint_proto::bounds;
 use setpoint_proto::message::{Ack, Applied, Channel, Frame, KnobUpdate, Mode, Setpoint, Version};
 
@@ -32,6 +33,8 @@ pub(super) struct Applier {
     tuned: BTreeMap<KnobName, Tuned>,
     epoch: Option<u64>,
     newest: BTreeMap<Channel, Newest>,
+    /// The latencies that the sidecar's policies watch.
+    watched: Vec<Watch>,
     disabled: bool,
 }
 
@@ -62,6 +65,7 @@ impl Applier {
                 continue;
             }
             add.push(Knob::clone(&actuator.knob()));
+            self.count_slow(&*actuator);
             self.tuned.insert(name, Tuned::new(actuator));
         }
         KnobUpdate { add, unsupported: Vec::new(), remove }
@@ -72,9 +76,12 @@ impl Applier {
         self.tuned.values()
     }
 
-    /// A new stream: what was pushed on the last one stays in force, but orders nothing.
+    /// A new stream: what was pushed on the last one stays in force, but orders nothing. What another sidecar watched is
+    /// of no use to this one.
     pub(super) fn start_stream(&mut self, epoch: u64) {
-        self.epoch = Some(epoch);
+        if self.epoch.replace(epoch) != Some(epoch) {
+            self.watch(&[]);
+        }
         self.newest.clear();
     }
 
@@ -95,6 +102,9 @@ impl Applier {
             let lines = lines(frame, |_| Some(Verdict::Rejected(why.to_owned())));
             return self.answer(frame.channel, frame.nonce, &lines);
         }
+        if frame.channel == Channel::Safety {
+            self.watch(&frame.watched);
+        }
         let (lines, waiting) = match frame.mode {
             Mode::Shadow => (self.shadow(frame), None),
             Mode::Apply if frame.atomic => self.put_together(frame, now),
@@ -113,6 +123,20 @@ impl Applier {
         }
         let newest = self.newest.get(&frame.channel)?;
         (frame.version.seq <= newest.version.seq).then_some("not newer than the frame before")
+    }
+
+    /// The sidecar's policies watch these latencies and no others.
+    fn watch(&mut self, watched: &[Watch]) {
+        if self.watched != watched {
+            self.watched = watched.to_vec();
+            self.tuned.values().for_each(|tuned| self.count_slow(tuned.actuator()));
+        }
+    }
+
+    fn count_slow(&self, actuator: &dyn Actuator) {
+        let knob = actuator.knob();
+        let own = self.watched.iter().filter(|watch| knob.name.resource() == Some(&watch.resource));
+        actuator.count_slower_than(&own.map(|watch| watch.after).collect::<Vec<_>>());
     }
 
     fn shadow(&self, frame: &Frame) -> Vec<Line> {

@@ -13,9 +13,10 @@ use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::envelope::{GcMode, GcTarget};
 use setpoint_policies::knob::{Kind, Knob, KnobName, Restrictive};
 use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::probes::Probed;
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::signal::Signal;
-use setpoint_policies::totals::{SlowCalls, Totals};
+use setpoint_policies::totals::{SlowCalls, Totals, Watch};
 use setpoint_policies::value::{Breaker, Value};
 
 use crate::message::*;
@@ -130,12 +131,17 @@ prop_compose! {
 prop_compose! {
     fn totals(at_nanos: u64, stall_nanos: u64)(
         counts in any::<[u64; 18]>(),
-        reflex in option::of(select(vec![Cause::OldCalls, Cause::Drops])),
+        reflex in option::of(select(Cause::ALL.to_vec())),
         rejected in any::<[u64; 5]>(),
         limit_in_force in quantity(),
         limited in any::<bool>(),
         slow in vec((0..86_400_000_000_000_u64, any::<u64>()), 0..=4),
+        probed in option::of(any::<[u32; 5]>()),
+        retry_after in option::of(duration()),
     ) -> Totals {
+        let probed = probed.map(|[round, let_out, succeeded, failed, ignored]| {
+            Probed { round, let_out, succeeded, failed, ignored }
+        });
         let slow_calls = |(after, calls)| SlowCalls { after: Duration::from_nanos(after), calls };
         Totals {
             at_nanos, stall_nanos, arrived: counts[0], admitted: counts[1], completed: counts[2],
@@ -144,7 +150,7 @@ prop_compose! {
             success_latency_sum: counts[10], success_latency_sq_sum: counts[11], in_flight_peak: counts[12],
             consecutive_failures: counts[13], limit_in_force, limited, reflexes: counts[14], reflex,
             queue_waits: counts[15], queue_wait_sum: counts[16], waiting: counts[17],
-            slow: slow.into_iter().map(slow_calls).collect(),
+            slow: slow.into_iter().map(slow_calls).collect(), probed, retry_after,
         }
     }
 }
@@ -259,10 +265,14 @@ fn value() -> impl Strategy<Value = Value> {
     let breaker = prop_oneof![
         Just(Breaker::Local),
         Just(Breaker::Closed),
-        (0.0..=1.0, any::<u32>())
-            .prop_map(|(probe_ratio, probe_max)| Breaker::HalfOpen { probe_ratio, probe_max }),
+        (any::<[u32; 3]>(), duration()).prop_map(|([round, probe_max, probe_total], deadline)| {
+            Breaker::HalfOpen { round, probe_max, probe_total, deadline }
+        }),
         duration().prop_map(|retry_after| Breaker::Open { retry_after }),
         duration().prop_map(|retry_after| Breaker::ForcedOpen { retry_after }),
+        duration().prop_map(|ramp| Breaker::Recovering { ramp }),
+        Just(Breaker::Disabled),
+        any::<bool>().prop_map(|would_reject| Breaker::Shadow { would_reject }),
     ];
     prop_oneof![
         quantity().prop_map(Value::Concurrency),
@@ -309,13 +319,19 @@ prop_compose! {
         set in btree_map(name(), (value(), admission(), lease(), why(), any::<u64>()), 0..5),
         atomic in any::<bool>(),
         mode in select(vec![Mode::Apply, Mode::Shadow]),
+        watched in vec((name(), duration()), 0..3),
     ) -> Frame {
+        let watch = |(resource, after): (KnobName, _)| Watch { resource: resource.as_str().into(), after };
+        let watched = watched.into_iter().map(watch).collect();
         let set = set.into_iter().map(|(knob, (value, admission, lease, why, decision_id))| {
             let admission =
                 if matches!(value, Value::Concurrency(_)) { admission } else { Admission::default() };
             Setpoint { knob, value, admission, lease, why: Arc::new(why), decision_id }
         });
-        Frame { channel, nonce, version, config_revision, set: set.collect(), unsupported: Vec::new(), atomic, mode }
+        Frame {
+            channel, nonce, version, config_revision, set: set.collect(), unsupported: Vec::new(), atomic, mode,
+            watched,
+        }
     }
 }
 

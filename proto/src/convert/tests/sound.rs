@@ -64,6 +64,7 @@ pub fn frame() -> v1::Frame {
         nonce: 1,
         version: Some(v1::Version { epoch: 1, seq: 1 }),
         set: vec![setpoint("a", value)],
+        watch: vec![v1::Watch { resource: "db".to_owned(), after: seconds(1) }],
         ..Default::default()
     }
 }

@@ -27,9 +27,9 @@ inbound            adaptive_concurrency  limit.inbound  min 4, max 2000, initial
 inbound-memory     memory_cap            limit.inbound  start 75%, full 92%, floor 30%
 inbound-scheduler  scheduler_cap         limit.inbound  runtime_delay 50ms, run_delay 5ms, cpu_some 25%, floor 30%
 db-breaker         breaker               breaker.db     failure_rate.above 65%, failure_rate.window 60s, \
-failure_rate.in_a_row 3, failure_rate.minimum_calls 20, probe.exponential.base 1s, probe.exponential.cap 30s, \
-consecutive 7, probes 3
-";
+failure_rate.in_a_row 3, failure_rate.minimum_calls 20, failure_rate.confidence 70%, probe.exponential.base 1s, \
+probe.exponential.cap 30s, probe.exponential.jitter 20%, half_open.concurrent 2, half_open.probes 10, \
+half_open.successes 8, half_open.deadline 3s, half_open.patience 10s, mode enforce, consecutive 7, ramp 10s\n";
     assert_eq!(table, expected);
     assert_eq!(checked(Some(PRESET), true), (0, "[]\n".to_owned()));
 }
@@ -38,7 +38,9 @@ consecutive 7, probes 3
 fn defaults_are_shown_as_well() {
     let file = "version: setpoint/v1\nname: a\npolicies:\n  - {name: a, breaker: {knob: breaker.b, consecutive: 3}}\n";
     let (_, said) = checked(Some(file), false);
-    let row = "a       breaker     breaker.b  probe.exponential.base 1s, probe.exponential.cap 30s, consecutive 3, probes 3\n";
+    let row = "a       breaker     breaker.b  probe.exponential.base 1s, probe.exponential.cap 30s, \
+               probe.exponential.jitter 20%, half_open.concurrent 2, half_open.probes 10, half_open.successes 8, \
+               half_open.deadline 3s, half_open.patience 10s, mode enforce, consecutive 3, ramp 10s\n";
     assert!(said.ends_with(row), "{said}");
 }
 

@@ -2,48 +2,77 @@
 
 use std::time::Duration;
 
-use setpoint_policies::controllers::breaker::{BreakerSpec, FailureRate, Probe};
+use setpoint_policies::controllers::breaker::{Acts, BreakerSpec, Set, Trip, Wait};
+use setpoint_policies::probes::Budget;
 use setpoint_policies::spec::{Controller, InvalidConfig};
 
-use crate::yaml::{COUNT, DURATION, Fields, RATIO};
+use crate::yaml::{COUNT, DURATION, Fields, Kind, LONGEST, NAME, RATIO, closest, quoted};
 
-/// The waits of `Probe::default()`, which does not show them; a test compares.
-const PROBE_BASE: Duration = Duration::from_secs(1);
-const PROBE_CAP: Duration = Duration::from_secs(30);
+mod rates;
+
+/// Whether the breaker acts.
+const ACTS: Kind<Acts> = Kind {
+    expected: "enforce, shadow, disabled or forced_open",
+    quotable: true,
+    longest: LONGEST,
+    parse: |text| {
+        Acts::ALL.into_iter().find(|acts| acts.name() == text).ok_or_else(|| {
+            match closest(text, Acts::ALL.map(Acts::name)) {
+                Some(name) => format!("unknown mode {}, did you mean `{name}`?", quoted(text)),
+                None => {
+                    format!(
+                        "unknown mode {}, expected enforce, shadow, disabled or forced_open",
+                        quoted(text)
+                    )
+                }
+            }
+        })
+    },
+    show: |acts| acts.name().to_owned(),
+};
 
 pub(super) fn breaker(mut fields: Fields<'_>) -> Option<Controller> {
-    let rate = fields.section("failure_rate", failure_rate);
-    let probe = if fields.entry("probe").is_some() {
+    let failure_rate = fields.section("failure_rate", rates::failure_rate);
+    let slow_call_rate = fields.section("slow_call_rate", rates::slow_call_rate);
+    let set = fields.section("set", set);
+    let wait = if fields.entry("probe").is_some() {
         fields.section("probe", probe).unwrap_or_default()
     } else {
-        fields.note("probe.exponential.base", &(DURATION.show)(&PROBE_BASE));
-        fields.note("probe.exponential.cap", &(DURATION.show)(&PROBE_CAP));
-        Probe::default()
+        fields.note("probe.exponential.base", &(DURATION.show)(&Wait::BASE));
+        fields.note("probe.exponential.cap", &(DURATION.show)(&Wait::CAP));
+        fields.note("probe.exponential.jitter", &(RATIO.show)(&Wait::JITTER));
+        Wait::default()
+    };
+    let budget = if fields.entry("half_open").is_some() {
+        fields.section("half_open", half_open).unwrap_or_default()
+    } else {
+        let budget = Budget::default();
+        fields.note("half_open.concurrent", &budget.concurrent().to_string());
+        fields.note("half_open.probes", &budget.total().to_string());
+        fields.note("half_open.successes", &budget.needed().to_string());
+        fields.note("half_open.deadline", &(DURATION.show)(&budget.deadline()));
+        fields.note("half_open.patience", &(DURATION.show)(&budget.patience()));
+        budget
     };
     let spec = fields.build(|fields| {
-        BreakerSpec::try_new(
-            fields.knob("breaker."),
-            rate,
-            fields.maybe("consecutive", &COUNT),
-            probe,
-            fields.optional("probes", &COUNT, BreakerSpec::PROBES),
-        )
+        let acts = fields.optional("mode", &ACTS, Acts::default());
+        let consecutive = fields.maybe("consecutive", &COUNT);
+        let trip = Trip { consecutive, failure_rate, slow_call_rate };
+        let ramp = fields.optional("ramp", &DURATION, BreakerSpec::RAMP);
+        let spec = BreakerSpec::try_new(fields.knob("breaker."), acts, trip)?;
+        Ok(spec.with_wait(wait).with_budget(budget).with_ramp(ramp)?.with_set(set.clone()))
     })?;
-    Some(Controller::Breaker(spec))
+    Some(Controller::Breaker(spec.into()))
 }
 
-fn failure_rate(fields: Fields<'_>) -> Option<FailureRate> {
+fn set(fields: Fields<'_>) -> Option<Set> {
     fields.build(|fields| {
-        let above = fields.required("above", &RATIO, 0.5);
-        let window = fields.optional("window", &DURATION, FailureRate::WINDOW);
-        let in_a_row = fields.optional("in_a_row", &COUNT, u64::from(FailureRate::IN_A_ROW));
-        let in_a_row = u32::try_from(in_a_row).unwrap_or(u32::MAX);
-        let minimum_calls = fields.optional("minimum_calls", &COUNT, FailureRate::MINIMUM_CALLS);
-        FailureRate::try_new(above, window, in_a_row, minimum_calls)
+        let name = fields.title("name", &NAME);
+        Set::try_new(&name, fields.required("max_open", &RATIO, 0.5))
     })
 }
 
-fn probe(mut fields: Fields<'_>) -> Option<Probe> {
+fn probe(mut fields: Fields<'_>) -> Option<Wait> {
     let mut probe = None;
     for (name, entry) in fields.choice(&["exponential", "fixed"]) {
         let wait = fields.inside(name, entry).and_then(if name == "fixed" { fixed } else { exponential });
@@ -52,31 +81,47 @@ fn probe(mut fields: Fields<'_>) -> Option<Probe> {
     if fields.finish() { probe } else { None }
 }
 
-fn exponential(fields: Fields<'_>) -> Option<Probe> {
+fn exponential(fields: Fields<'_>) -> Option<Wait> {
     fields.build(|fields| {
-        Probe::try_new(
-            fields.optional("base", &DURATION, PROBE_BASE),
-            fields.optional("cap", &DURATION, PROBE_CAP),
+        Wait::exponential(
+            fields.optional("base", &DURATION, Wait::BASE),
+            fields.optional("cap", &DURATION, Wait::CAP),
+            fields.optional("jitter", &RATIO, Wait::JITTER),
         )
     })
 }
 
-fn fixed(fields: Fields<'_>) -> Option<Probe> {
+fn fixed(fields: Fields<'_>) -> Option<Wait> {
     fields.build(|fields| {
         let wait = fields.required("wait", &DURATION, Duration::from_secs(1));
-        Probe::try_new(wait, wait).map_err(|error| match error {
-            InvalidConfig::OutOfRange { range, .. } => InvalidConfig::OutOfRange { field: "wait", range },
-            other => other,
-        })
+        Wait::fixed(wait, fields.optional("jitter", &RATIO, Wait::JITTER))
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn half_open(fields: Fields<'_>) -> Option<Budget> {
+    let default = Budget::default();
+    fields.build(|fields| {
+        Budget::try_new(
+            small(fields.optional("concurrent", &COUNT, default.concurrent().into())),
+            small(fields.optional("probes", &COUNT, default.total().into())),
+            small(fields.optional("successes", &COUNT, default.needed().into())),
+            fields.optional("deadline", &DURATION, default.deadline()),
+            fields.optional("patience", &DURATION, default.patience()),
+        )
+    })
+}
 
-    #[test]
-    fn the_default_probe_is_the_one_that_is_shown() {
-        assert_eq!(Probe::try_new(PROBE_BASE, PROBE_CAP), Ok(Probe::default()));
+/// What is far too large stays so.
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// A rule about `from` said in the words of the field that was written.
+fn of_field(error: InvalidConfig, from: &str, written: &'static str) -> InvalidConfig {
+    match error {
+        InvalidConfig::OutOfRange { field, range } if field == from => {
+            InvalidConfig::OutOfRange { field: written, range }
+        }
+        other => other,
     }
 }

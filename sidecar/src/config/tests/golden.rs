@@ -59,9 +59,9 @@ fn l4_a_wrong_value_is_named_with_its_place() {
         ),
         (
             "a count that is none",
-            with("breaker: {knob: breaker.a, consecutive: 2.5, probes: -1}"),
+            with("breaker: {knob: breaker.a, consecutive: 2.5, half_open: {probes: -1}}"),
             "5:45: `consecutive`: expected a whole number such as 3, found `2.5`\n\
-             5:58: `probes`: expected a whole number such as 3, found `-1`",
+             5:70: `probes`: expected a whole number such as 3, found `-1`",
         ),
         (
             "max below min",
@@ -136,7 +136,7 @@ fn l4_a_wrong_field_is_named_with_its_place() {
         (
             "nothing to trip it",
             with("breaker: {knob: breaker.a}"),
-            "5:5: a breaker needs failure_rate or consecutive",
+            "5:5: a breaker needs consecutive, failure_rate or slow_call_rate",
         ),
         (
             "no way to probe",

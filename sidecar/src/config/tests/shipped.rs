@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use setpoint_policies::controllers::adaptive_concurrency::AdaptiveConcurrency;
-use setpoint_policies::controllers::breaker::{BreakerSpec, FailureRate, Probe};
+use setpoint_policies::controllers::breaker::{Acts, BreakerSpec, Length, Rate, Trip, Windows};
 use setpoint_policies::controllers::memory_cap::MemoryCap;
 use setpoint_policies::controllers::scheduler_cap::SchedulerCap;
 use setpoint_policies::knob::KnobName;
@@ -52,12 +52,18 @@ fn the_preset_says_exactly_this() {
             Controller::Breaker(
                 BreakerSpec::try_new(
                     knob("breaker.db"),
-                    Some(FailureRate::try_new(0.65, seconds(60), 3, 20).unwrap()),
-                    Some(7),
-                    Probe::try_new(seconds(1), seconds(30)).unwrap(),
-                    3,
+                    Acts::Enforce,
+                    Trip {
+                        consecutive: Some(7),
+                        failure_rate: Some(
+                            Rate::failures(0.65, Windows::try_new(Length::Time(seconds(60)), 3, 3).unwrap())
+                                .unwrap(),
+                        ),
+                        slow_call_rate: None,
+                    },
                 )
-                .unwrap(),
+                .unwrap()
+                .into(),
             ),
         ),
     ];
@@ -112,6 +118,12 @@ fn the_reference_names_every_field() {
         ("", with("heap_drain: {knob: drain, zzzzzzzz: 1}")),
         ("", with("parallelism: {zzzzzzzz: 1}")),
         ("failure_rate.", with("breaker: {knob: breaker.a, failure_rate: {above: 1%, zzzzzzzz: 1}}")),
+        (
+            "slow_call_rate.",
+            with("breaker: {knob: breaker.a, slow_call_rate: {p95_above: 1s, of: 1, hits: 1, zzzzzzzz: 1}}"),
+        ),
+        ("half_open.", with("breaker: {knob: breaker.a, consecutive: 1, half_open: {zzzzzzzz: 1}}")),
+        ("set.", with("breaker: {knob: breaker.a, consecutive: 1, set: {zzzzzzzz: 1}}")),
         (
             "probe.exponential.",
             with("breaker: {knob: breaker.a, consecutive: 1, probe: {exponential: {zzzzzzzz: 1}}}"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
+use setpoint_policies::probes::Probed;
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::snapshot::Received;
 use setpoint_policies::time::Timestamp;
@@ -59,6 +60,24 @@ pub(super) struct Counters {
     waiting: u64,
     #[serde(default)]
     slow: Vec<SlowLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probed: Option<ProbedLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after_nanos: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct ProbedLine(#[serde(with = "AnyProbed")] Probed);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Probed", deny_unknown_fields)]
+struct AnyProbed {
+    round: u32,
+    let_out: u32,
+    succeeded: u32,
+    failed: u32,
+    ignored: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -107,6 +126,10 @@ impl Counters {
             queue_wait_sum: totals.queue_wait_sum,
             waiting: totals.waiting,
             slow: totals.slow.iter().map(slow).collect(),
+            probed: totals.probed.map(ProbedLine),
+            retry_after_nanos: totals
+                .retry_after
+                .map(|after| u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)),
         }
     }
 
@@ -139,6 +162,8 @@ impl Counters {
             queue_wait_sum: self.queue_wait_sum,
             waiting: self.waiting,
             slow: self.slow.into_iter().map(slow).collect(),
+            probed: self.probed.map(|line| line.0),
+            retry_after: self.retry_after_nanos.map(Duration::from_nanos),
         };
         Received { at: self.received_nanos.map_or(at, Timestamp::from_nanos), totals: Arc::new(totals) }
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use setpoint_policies::envelope::{GcMode, GcTarget};
 use setpoint_policies::knob::{Kind, Knob, Restrictive};
+use setpoint_policies::probes::Probed;
 use setpoint_policies::reflex::Cause;
 use setpoint_policies::totals::{SlowCalls, Totals};
 use setpoint_policies::value::{Breaker, Value};
@@ -58,16 +59,24 @@ fn instance(seed: u64, number: u64) -> Instance {
     let breakers = [
         Breaker::Local,
         Breaker::Closed,
-        Breaker::HalfOpen { probe_ratio: crooked(seed), probe_max: seed as u32 },
+        Breaker::HalfOpen {
+            round: seed as u32,
+            probe_max: (seed >> 7) as u32,
+            probe_total: (seed >> 9) as u32,
+            deadline: retry_after,
+        },
         Breaker::Open { retry_after },
         Breaker::ForcedOpen { retry_after },
+        Breaker::Recovering { ramp: retry_after },
+        Breaker::Disabled,
+        Breaker::Shadow { would_reject: seed.is_multiple_of(2) },
     ];
     let value = |knob: &Knob| match knob.baseline_value() {
         Value::Rate { .. } => Value::Rate {
             per_second: crooked(seed),
             burst: seed.is_multiple_of(2).then_some(crooked(seed + 1)),
         },
-        Value::Breaker(_) => Value::Breaker(breakers[(seed % 5) as usize]),
+        Value::Breaker(_) => Value::Breaker(breakers[(seed % 8) as usize]),
         Value::Switch(_) => Value::Switch(seed.is_multiple_of(2)),
         Value::Gc(_) => Value::Gc(gc_target(seed)),
         Value::Parallelism { .. } => Value::Parallelism {
@@ -146,13 +155,21 @@ fn totals(seed: u64) -> Totals {
         limit_in_force: crooked(seed),
         limited: seed.is_multiple_of(2),
         reflexes: n(21),
-        reflex: [None, Some(Cause::OldCalls), Some(Cause::Drops)][(seed % 3) as usize],
+        reflex: [None, Some(Cause::OldCalls), Some(Cause::Drops), Some(Cause::Recovery)][(seed % 4) as usize],
         queue_waits: n(22),
         queue_wait_sum: n(23),
         waiting: n(24),
         slow: (0..seed % 3)
             .map(|place| SlowCalls { after: Duration::from_nanos(n(place)), calls: seed })
             .collect(),
+        probed: seed.is_multiple_of(2).then_some(Probed {
+            round: seed as u32,
+            let_out: (seed >> 1) as u32,
+            succeeded: (seed >> 2) as u32,
+            failed: (seed >> 3) as u32,
+            ignored: (seed >> 4) as u32,
+        }),
+        retry_after: seed.is_multiple_of(3).then(|| Duration::from_nanos(seed)),
     }
 }
 

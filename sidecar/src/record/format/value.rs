@@ -36,8 +36,11 @@ enum AnyBreaker {
     Local,
     Closed,
     HalfOpen {
-        probe_ratio: f64,
+        round: u32,
         probe_max: u32,
+        probe_total: u32,
+        #[serde(rename = "deadline_nanos", with = "nanos")]
+        deadline: Duration,
     },
     Open {
         #[serde(rename = "retry_after_nanos", with = "nanos")]
@@ -46,6 +49,14 @@ enum AnyBreaker {
     ForcedOpen {
         #[serde(rename = "retry_after_nanos", with = "nanos")]
         retry_after: Duration,
+    },
+    Recovering {
+        #[serde(rename = "ramp_nanos", with = "nanos")]
+        ramp: Duration,
+    },
+    Disabled,
+    Shadow {
+        would_reject: bool,
     },
 }
 

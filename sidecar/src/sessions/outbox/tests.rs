@@ -6,6 +6,7 @@ use setpoint_policies::decision::{Action, Decision};
 use setpoint_policies::reason::Reason;
 use setpoint_policies::snapshot::InstanceId;
 use setpoint_policies::spec::{Mode, PolicySet};
+use setpoint_policies::totals::Watch;
 use setpoint_policies::value::Breaker;
 use setpoint_proto::message::{Applied, Mode as FrameMode};
 
@@ -42,7 +43,7 @@ fn open(seconds: u64) -> Decision {
 }
 
 fn want(desired: &mut Desired, decisions: &[Decision]) -> bool {
-    desired.update(&decisions.iter().collect::<Vec<_>>(), &enforce())
+    desired.update(&decisions.iter().collect::<Vec<_>>(), &[], &enforce())
 }
 
 /// An outbox with the counter that versions come from, and a fixed idea of what is in force.
@@ -237,20 +238,20 @@ fn observing_gives_everything_back_once_and_wants_nothing_more() {
     let (mut sender, mut desired) = (Sender::default(), Desired::default());
     let decided = limit("limit.a", 35.0);
     let observe = PolicySet::observe_only();
-    assert!(!desired.update(&[&decided], &observe), "nothing to give back");
+    assert!(!desired.update(&[&decided], &[], &observe), "nothing to give back");
     want(&mut desired, std::slice::from_ref(&decided));
     let frame = sender.send(&desired).expect("due");
     sender.ack(&frame, Status::Applied);
-    assert!(desired.update(&[&decided], &observe));
+    assert!(desired.update(&[&decided], &[], &observe));
     assert!(sender.send(&desired).expect("due").set.is_empty());
-    assert!(!desired.update(&[&decided], &observe), "once");
+    assert!(!desired.update(&[&decided], &[], &observe), "once");
 }
 
 #[test]
 fn a_shadowed_frame_says_so() {
     let (mut sender, mut desired) = (Sender::default(), Desired::default());
     let shadow = PolicySet { mode: Mode::Shadow, ..PolicySet::observe_only() };
-    desired.update(&[&limit("limit.a", 35.0)], &shadow);
+    desired.update(&[&limit("limit.a", 35.0)], &[], &shadow);
     let frame = sender.send(&desired).expect("due");
     assert_eq!(frame.mode, FrameMode::Shadow);
     sender.ack(&frame, Status::Shadowed);
@@ -314,4 +315,25 @@ proptest! {
             prop_assert!(last.wanted.same_as(desired.channel(channel).expect("wanted")));
         }
     }
+}
+
+#[test]
+fn what_policies_watch_is_sent_once_and_whatever_the_mode() {
+    let watch = Watch { resource: "db".into(), after: Duration::from_millis(800) };
+    let (mut outbox, mut desired) = (Outbox::default(), Desired::default());
+    let observe = PolicySet::observe_only();
+    assert!(desired.update(&[], &[&watch], &observe), "nothing is wanted of a knob");
+    let frame =
+        outbox.frame(&desired, Timestamp::ZERO, || Version { epoch: 7, seq: 1 }, |_| None).expect("due");
+    assert_eq!(
+        (frame.channel, &frame.set, &frame.watched),
+        (Channel::Safety, &Vec::new(), &vec![watch.clone()])
+    );
+    assert!(!desired.update(&[], &[&watch], &observe), "no news");
+    assert!(desired.update(&[], &[], &observe));
+    let ack = Ack { channel: Channel::Safety, nonce: frame.nonce, results: Vec::new() };
+    outbox.acknowledge(&ack).expect("sent").expect("the newest");
+    let frame =
+        outbox.frame(&desired, Timestamp::ZERO, || Version { epoch: 7, seq: 2 }, |_| None).expect("due");
+    assert!(frame.watched.is_empty(), "and no more");
 }

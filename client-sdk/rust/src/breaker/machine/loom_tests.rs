@@ -1,11 +1,18 @@
 use super::*;
+use crate::outcome::Outcome;
 use crate::sync::explore;
 use loom::sync::Arc;
 use loom::thread;
 
-fn half_open() -> Machine {
+fn machine(failures: u32) -> Machine {
     let machine = Machine::new(1);
-    machine.arm(Rules { failures: 1, wait: Duration::from_secs(1), longest_wait: Duration::from_secs(1) });
+    let second = Duration::from_secs(1);
+    machine.arm(Rules { failures, wait: second, longest_wait: second, ramp: second });
+    machine
+}
+
+fn open() -> Machine {
+    let machine = machine(1);
     let pass = machine.admit(|| 0).expect("closed");
     machine.settle(pass, Outcome::Failure, || 0);
     assert_eq!(machine.state(), State::Open);
@@ -17,7 +24,7 @@ const LATER: u64 = 10_000_000_000;
 #[test]
 fn loom_no_more_than_two_probes_are_out_at_once() {
     explore(|| {
-        let machine = Arc::new(half_open());
+        let machine = Arc::new(open());
         let ask = |machine: Arc<Machine>| move || machine.admit(|| LATER).ok();
         let others = [0; 2].map(|_| thread::spawn(ask(machine.clone())));
         let mut passes = vec![ask(machine.clone())()];
@@ -25,25 +32,53 @@ fn loom_no_more_than_two_probes_are_out_at_once() {
         let passes: Vec<_> = passes.into_iter().flatten().collect();
         assert_eq!(passes.len(), 2);
         assert_eq!(machine.state(), State::HalfOpen);
-        for pass in passes {
-            machine.settle(pass, Outcome::Success, || LATER);
-        }
-        let third = machine.admit(|| LATER).expect("both places are free again");
-        machine.settle(third, Outcome::Success, || LATER);
-        assert_eq!(machine.state(), State::Closed);
+        let probed = machine.tally.probed(machine.load().generation);
+        assert_eq!(probed.let_out, 2, "and no more were counted");
+    });
+}
+
+#[test]
+fn loom_a_round_never_has_more_probes_than_its_budget() {
+    explore(|| {
+        let machine = Arc::new(machine(1));
+        let half_open =
+            Breaker::HalfOpen { round: 1, probe_max: 8, probe_total: 1, deadline: Duration::from_secs(3) };
+        machine.push(&half_open, 0);
+        let ask = |machine: Arc<Machine>| {
+            move || {
+                let pass = machine.admit(|| 0).ok();
+                pass.inspect(|pass| machine.settle(*pass, Outcome::Success, || 0)).is_some()
+            }
+        };
+        let other = thread::spawn(ask(machine.clone()));
+        let let_out = [ask(machine.clone())(), other.join().expect("no panic")];
+        assert_eq!(let_out.iter().filter(|out| **out).count(), 1);
+        let probed = machine.probed().expect("half open by push");
+        assert_eq!((probed.let_out, probed.succeeded), (1, 1));
+    });
+}
+
+#[test]
+fn loom_a_lost_probe_is_given_up_once() {
+    explore(|| {
+        let machine = Arc::new(open());
+        let lost = machine.admit(|| LATER).expect("a probe");
+        let too_late = LATER + 4_000_000_000;
+        let other = {
+            let machine = machine.clone();
+            thread::spawn(move || machine.tick(too_late))
+        };
+        machine.settle(lost, Outcome::Success, || too_late);
+        other.join().expect("no panic");
+        let probed = machine.tally.probed(machine.load().generation);
+        assert_eq!((probed.let_out, probed.failed, probed.succeeded), (1, 1, 0));
     });
 }
 
 #[test]
 fn loom_a_straggler_never_moves_the_state() {
     explore(|| {
-        let machine = Machine::new(1);
-        machine.arm(Rules {
-            failures: 2,
-            wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(1),
-        });
-        let machine = Arc::new(machine);
+        let machine = Arc::new(machine(2));
         let [straggler, last] = [0; 2].map(|_| machine.admit(|| 0).expect("closed"));
         let late = {
             let machine = machine.clone();
@@ -65,13 +100,7 @@ fn loom_a_straggler_never_moves_the_state() {
 #[test]
 fn loom_two_completions_make_one_transition() {
     explore(|| {
-        let machine = Machine::new(1);
-        machine.arm(Rules {
-            failures: 2,
-            wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(1),
-        });
-        let machine = Arc::new(machine);
+        let machine = Arc::new(machine(2));
         let [first, second] = [0; 2].map(|_| machine.admit(|| 0).expect("closed"));
         let other = {
             let machine = machine.clone();

@@ -90,7 +90,7 @@ fn busy(places: &Places, seat: usize) {
     shard.admit(1000);
     drop(shard);
     let claim = places.claim(Seat(seat));
-    claim.0.release(Outcome::Success, 1000, 1500, u64::MAX);
+    claim.0.release(Outcome::Success, 1000, 1500, &Thresholds::new(None));
     places.leave(claim, taken);
 }
 

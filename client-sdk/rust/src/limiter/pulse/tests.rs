@@ -18,7 +18,7 @@ const SLICE: u64 = 50_000_000;
 /// An admission on that shard, and whether it read the clock.
 fn admit(shard: &Shard, slice: u64, now: u64) -> (u64, bool) {
     let claim = shard.begin();
-    let sampling = Sampling { slice: AtomicU64::new(slice), every: EVERY, deadline: u64::MAX };
+    let sampling = Sampling { slice: AtomicU64::new(slice), every: EVERY, thresholds: Thresholds::new(None) };
     let (at, timed) = claim.estimated_admission(&sampling, || now);
     claim.admit(at);
     (at, timed)

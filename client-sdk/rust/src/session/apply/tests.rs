@@ -32,6 +32,7 @@ struct Does {
     cap: Option<f64>,
     pinned: bool,
     admitted: Vec<Option<Admission>>,
+    watched: Vec<u64>,
 }
 
 impl Fake {
@@ -84,6 +85,10 @@ impl Actuator for Fake {
         self.does().admitted.push(admission);
     }
 
+    fn count_slower_than(&self, latencies: &[Duration]) {
+        self.does().watched = latencies.iter().map(|after| after.as_secs()).collect();
+    }
+
     fn pinned(&self) -> Option<Value> {
         let does = self.does();
         does.value.filter(|_| does.pinned)
@@ -129,6 +134,7 @@ fn limits(seq: u64, set: &[(&str, f64)]) -> Frame {
         unsupported: Vec::new(),
         atomic: false,
         mode: Mode::Apply,
+        watched: Vec::new(),
     }
 }
 

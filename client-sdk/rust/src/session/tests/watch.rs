@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use setpoint_policies::knob::KnobName;
+use setpoint_policies::probes::Probed;
+use setpoint_policies::totals::Watch;
+use setpoint_policies::value::{Breaker, Value};
+use setpoint_proto::message::ToSdk;
+
 use super::fake::{Service, Sidecar};
 use crate::clock::Hand;
 use crate::limiter::ReflexCause;
@@ -60,4 +66,38 @@ async fn l2_without_a_sidecar_the_reflex_acts_within_150_ms_and_lets_go_again() 
     assert!(limiter.limit() < 20.0 && service.limit() == 64.0, "{}", limiter.limit());
     pass(&hand, 3000).await;
     assert_eq!((limiter.limit(), limiter.reflex().holds), (64.0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_watched_latencies_and_the_probes_of_a_round_come_back_in_reports() {
+    let (hand, mut sidecar) = (Hand::default(), Sidecar::start());
+    let service = Service::on_clock(sidecar.door.clone(), &hand);
+    let limiter = service.sdk.limiter("db").register();
+    let mut talk = sidecar.session(7).await;
+    let half_open =
+        Breaker::HalfOpen { round: 9, probe_max: 2, probe_total: 3, deadline: Duration::from_secs(3) };
+    let mut frame = talk.frame(1, &[("breaker.db", Value::Breaker(half_open))]);
+    frame.watched = vec![Watch { resource: "db".into(), after: Duration::from_millis(800) }];
+    talk.say(&ToSdk::Frame(Box::new(frame))).await;
+    talk.ack().await;
+    let call = async |millis, outcome| {
+        let permit = limiter.try_acquire(Priority::Normal).expect("a probe");
+        pass(&hand, millis).await;
+        permit.finish(outcome);
+    };
+    call(900, Outcome::Success).await;
+    call(10, Outcome::Failure).await;
+    call(10, Outcome::Ignore).await;
+    assert!(limiter.try_acquire(Priority::Normal).is_err(), "three in this round");
+    let probed = Probed { round: 9, let_out: 3, succeeded: 1, failed: 1, ignored: 1 };
+    let name = KnobName::try_new("limit.db").expect("valid");
+    loop {
+        let report = talk.report().await;
+        let Some(totals) = report.totals.get(&name).filter(|totals| totals.probed == Some(probed)) else {
+            talk.beat(true).await;
+            continue;
+        };
+        assert_eq!(totals.slow_calls(Duration::from_millis(800)), Some(1));
+        break;
+    }
 }

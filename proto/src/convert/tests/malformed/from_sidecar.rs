@@ -71,6 +71,10 @@ fn frames_are_refused_by_field() {
             (|f| f.config_revision = string(257), "frame.config_revision", Problem::TooLong(256)),
             (|f| f.set = vec![f.set[0].clone(); 257], "frame.set", Problem::TooMany(256)),
             (|f| f.set.push(f.set[0].clone()), "frame.set[1]", Problem::Duplicate),
+            (|f| f.watch = vec![f.watch[0].clone(); 1025], "frame.watch", Problem::TooMany(1024)),
+            (|f| f.watch[0].resource.clear(), "frame.watch[0].resource", Problem::Missing),
+            (|f| f.watch[0].after = None, "frame.watch[0].after", Problem::Missing),
+            (|f| f.watch[0].after = LONG, "frame.watch[0].after", DAY),
             (|f| f.set[0].knob.clear(), "frame.set[0].knob", Problem::InvalidName),
             (|f| lease_of(f).ttl = seconds(0), "frame.set[0].lease.ttl", Problem::OutOfRange("above 0")),
             (|f| lease_of(f).ttl = NEGATIVE, "frame.set[0].lease.ttl", Problem::NegativeDuration),
@@ -172,8 +176,12 @@ fn values_are_refused_by_field() {
         v1::Breaker::default,
         |breaker| convert(v1::setpoint::Value::Breaker(breaker)),
         &[
-            (|b| b.probe_ratio = NAN, "frame.set[0].breaker.probe_ratio", Problem::NotFinite),
-            (|b| b.probe_ratio = 1.5, "frame.set[0].breaker.probe_ratio", TO_ONE),
+            (
+                |b| b.probe_deadline = NEGATIVE,
+                "frame.set[0].breaker.probe_deadline",
+                Problem::NegativeDuration,
+            ),
+            (|b| b.ramp = LONG, "frame.set[0].breaker.ramp", DAY),
             (|b| b.retry_after = NEGATIVE, "frame.set[0].breaker.retry_after", Problem::NegativeDuration),
         ],
     );

@@ -134,3 +134,26 @@ fn knobs_come_and_go_within_the_bound() {
     let update = applier.sync(all()[..250].to_vec());
     assert_eq!((update.add.len(), update.remove.len()), (44, 50));
 }
+
+#[test]
+fn what_policies_watch_is_known_to_every_limiter_of_the_resource_and_ends_with_its_sidecar() {
+    let (db, other, late) = (Fake::limit("limit.db"), Fake::limit("limit.other"), Fake::limit("queue.db"));
+    let mut applier = applier(&[&db, &other]);
+    let watching = |seq, seconds: &[u64]| {
+        let watch = |after: &u64| Watch { resource: "db".into(), after: Duration::from_secs(*after) };
+        let watched = seconds.iter().map(watch).collect();
+        Frame { channel: Channel::Safety, mode: Mode::Shadow, watched, ..limits(seq, &[]) }
+    };
+    applier.frame(&watching(2, &[3, 1]), Timestamp::ZERO);
+    assert_eq!((&db.does().watched, &other.does().watched), (&vec![3, 1], &vec![]), "in shadow as well");
+    applier.frame(&watching(1, &[9]), Timestamp::ZERO);
+    assert_eq!(db.does().watched, [3, 1], "an older frame says nothing");
+    applier.frame(&limits(3, &[]), Timestamp::ZERO);
+    assert_eq!(db.does().watched, [3, 1], "nor does another channel");
+    applier.sync([&db, &other, &late].map(|fake| fake.clone() as Arc<dyn Actuator>).into());
+    assert_eq!(late.does().watched, [3, 1], "who comes later is told");
+    applier.start_stream(EPOCH);
+    assert_eq!(db.does().watched, [3, 1], "the same sidecar");
+    applier.start_stream(EPOCH + 1);
+    assert_eq!((&db.does().watched, &late.does().watched), (&vec![], &vec![]), "another one");
+}
