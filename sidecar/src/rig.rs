@@ -105,7 +105,7 @@ impl Rig {
     /// Publishes decisions under an enforcing policy set, as a tick does.
     pub fn publish(&self, decisions: &[Decision]) {
         let set = PolicySet { mode: Mode::Enforce, ..PolicySet::observe_only() };
-        let step = Step { decisions: decisions.to_vec(), watched: Vec::new() };
+        let step = Step { decisions: decisions.to_vec(), ..Step::default() };
         self.shared.registry.publish(&step, &Arc::new(set), Signals::default());
     }
 

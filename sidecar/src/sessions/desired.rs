@@ -220,7 +220,7 @@ mod tests {
             (370, Reason::Calm),
         ] {
             let decision = decision(Value::Gc(GcTarget::budget(mib << 20)), reason);
-            assert!(desired.update(&[&decision], &enforced()));
+            assert!(desired.update(&[&decision], &[], &enforced()));
             let of = |channel| desired.channel(channel).and_then(|wanted| wanted.value("gc")).is_some();
             seen.push((of(Channel::Safety), of(Channel::Runtime)));
         }

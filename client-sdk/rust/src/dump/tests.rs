@@ -1,4 +1,5 @@
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::lease::Lease;
