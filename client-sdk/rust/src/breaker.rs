@@ -139,6 +139,12 @@ impl Core {
         self.machine.settle(pass, outcome, || at.unwrap_or_else(|| self.clock.now()));
     }
 
+    /// The callee said when it wants to be asked again.
+    #[cold]
+    pub fn ask_back(&self, retry_after: Duration) {
+        self.machine.ask_back(retry_after, self.clock.now());
+    }
+
     pub fn give_back(&self, pass: Pass) {
         self.machine.give_back(pass);
     }

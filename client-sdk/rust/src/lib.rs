@@ -88,6 +88,7 @@ mod actuator;
 mod barrier;
 mod breaker;
 mod builder;
+mod classify;
 mod clock;
 mod declare;
 mod health;
@@ -111,11 +112,12 @@ mod transport;
 pub use self::{
     breaker::{Breaker, BreakerBuilder, BreakerState},
     builder::Builder,
+    classify::Ending,
     health::Health,
     knob::{KnobBuilder, NumericKnob},
     layer::{
-        LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService, RequestHead,
-        ResponseHead,
+        LimitBody, LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService,
+        RequestHead, Until,
     },
     limiter::{Acquire, Limiter, LimiterBuilder, Reflex, ReflexCause},
     outcome::Outcome,

@@ -1,6 +1,7 @@
 //! The right to one call.
 
 use std::mem::ManuallyDrop;
+use std::time::Duration;
 
 use crate::breaker::{self, Pass};
 use crate::limiter::{self, Place};
@@ -43,6 +44,16 @@ impl Permit {
     pub fn finish(self, outcome: Outcome) {
         // Not to be dropped, not even by a panic further down: it has ended.
         ManuallyDrop::new(self).end(outcome);
+    }
+
+    /// The same with what the callee said of when to come back (`retry-after`, `grpc-retry-pushback-ms`): its breaker stays
+    /// open at least that long if this call opens it, within the breaker's own bounds.
+    #[inline]
+    pub fn finish_with(self, outcome: Outcome, retry_after: Option<Duration>) {
+        if let (Some(breaker), Some(retry_after)) = (self.breaker, retry_after) {
+            breaker.ask_back(retry_after);
+        }
+        self.finish(outcome);
     }
 
     #[inline]

@@ -147,6 +147,11 @@ impl Machine {
         }
     }
 
+    /// Takes what the callee said of when to come back.
+    pub fn ask_back(&self, retry_after: Duration, now_nanos: u64) {
+        self.wait.asked(retry_after, now_nanos / 1_000_000);
+    }
+
     /// Gives a pass back unused.
     pub fn give_back(&self, pass: Pass) {
         if let Some(probe) = pass.probe() {
@@ -254,7 +259,7 @@ impl Machine {
 
     /// Opens the breaker, unless it has moved on from `word`: then somebody else had the last word.
     fn open(&self, word: Word, doublings: u64, now_ms: u64) {
-        let wait_ms = self.wait.length_ms(doublings, word.generation);
+        let wait_ms = self.wait.length_ms(doublings, word.generation, now_ms);
         if self.transition(word, State::Open, now_ms + wait_ms) {
             self.wait.opened(doublings, wait_ms);
         }

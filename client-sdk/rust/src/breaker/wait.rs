@@ -3,6 +3,8 @@
 //! The wait doubles with each trip, from the shortest to the longest, and is spread by a fifth in both directions so that
 //! the instances of a service do not probe in step. It is halved, not forgotten, for each clean stretch of 10 s (or of
 //! the last wait, if longer): forgetting it makes a callee that fails only under full load flap for ever.
+//!
+//! A callee that says when to come back is believed up to the longest wait, from when it said so.
 
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub(super) struct Wait {
     doublings: AtomicU64,
     closed_since_ms: AtomicU64,
     last_ms: AtomicU64,
+    /// When the callee wants to be asked again.
+    asked_until_ms: AtomicU64,
     seed: u64,
 }
 
@@ -32,6 +36,7 @@ impl Wait {
             doublings: AtomicU64::new(0),
             closed_since_ms: AtomicU64::new(0),
             last_ms: AtomicU64::new(0),
+            asked_until_ms: AtomicU64::new(0),
             seed,
         }
     }
@@ -52,6 +57,12 @@ impl Wait {
         self.last_ms.store(wait_ms, Ordering::Relaxed);
     }
 
+    /// Notes what the callee said.
+    pub fn asked(&self, retry_after: Duration, now_ms: u64) {
+        let bounded = millis(retry_after).min(self.longest_ms.load(Ordering::Relaxed));
+        self.asked_until_ms.fetch_max(now_ms + bounded, Ordering::Relaxed);
+    }
+
     /// Doublings of the next wait when the breaker has not been well since the last.
     pub fn doublings(&self) -> u64 {
         self.doublings.load(Ordering::Relaxed)
@@ -63,8 +74,13 @@ impl Wait {
         self.doublings().saturating_sub(clean / CLEAN_MS.max(self.last_ms.load(Ordering::Relaxed)))
     }
 
-    /// The next wait.
-    pub fn length_ms(&self, doublings: u64, generation: u64) -> u64 {
+    /// The next wait, of its own and for the callee's sake.
+    pub fn length_ms(&self, doublings: u64, generation: u64, now_ms: u64) -> u64 {
+        let asked = self.asked_until_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
+        self.own_ms(doublings, generation).max(asked.min(self.longest_ms.load(Ordering::Relaxed)))
+    }
+
+    fn own_ms(&self, doublings: u64, generation: u64) -> u64 {
         let longest = self.longest_ms.load(Ordering::Relaxed);
         let doubled = self.shortest_ms.load(Ordering::Relaxed).saturating_mul(1 << doublings.min(20));
         let spread = 0.8 + 0.4 * jitter(self.seed ^ generation);
