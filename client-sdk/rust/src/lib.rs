@@ -98,6 +98,7 @@ mod limiter;
 mod outcome;
 mod own;
 mod permit;
+mod pool;
 mod priority;
 mod rate;
 mod rejected;

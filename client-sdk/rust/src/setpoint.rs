@@ -36,6 +36,10 @@ impl Setpoint {
         Self { inner }
     }
 
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// A concurrency limiter: knob `limit.NAME`. It comes with a breaker, knob `breaker.NAME`, that acts only when a
     /// state is pushed, or by itself as well once [`Setpoint::breaker`] was called with the same name.
     pub fn limiter(&self, name: &str) -> LimiterBuilder<'_> {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::bodies::{Scripted, Step, grpc_answer, http_answer};
 use super::*;
 
+type Limited = Result<Response<LimitBody<Scripted>>, &'static str>;
 type Answer = Result<Response<Scripted>, &'static str>;
 
 /// What the wrapped service does with a request.
@@ -82,7 +83,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A call that has begun and not ended.
 enum Live {
-    Future(Pin<Box<dyn Future<Output = Result<Response<LimitBody<Scripted>>, &'static str>>>>),
+    Future(Pin<Box<dyn Future<Output = Limited>>>),
     Body(Pin<Box<LimitBody<Scripted>>>),
 }
 
