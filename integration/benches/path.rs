@@ -7,6 +7,8 @@
 
 #[path = "harness/interleaved.rs"]
 mod interleaved;
+#[path = "path/layers.rs"]
+mod layers;
 #[path = "path/ours.rs"]
 mod ours;
 #[path = "path/peers.rs"]
@@ -62,6 +64,12 @@ impl Table<'_> {
         fastest / self.median(name)
     }
 
+    /// What our layer adds to a bare service, as a multiple of what tower's own two layers add.
+    fn layers_ratio(&self) -> f64 {
+        let added = |name| self.median(name) - self.median("http-service");
+        added("http-layer") / added("http-tower-limit-and-shed")
+    }
+
     fn rows(&self) -> Vec<serde_json::Value> {
         let row = |(case, times): (&Case, &Times)| {
             serde_json::json!({
@@ -105,6 +113,8 @@ fn goals(one: &Table<'_>, two: &Table<'_>) -> Vec<(&'static str, f64, f64, bool)
         at_least("fastest adaptive peer / exact, 2 threads, at least", two.lead("permit-exact"), 5.0),
         at_least("the same at its limit of 1000, 1 thread, at least", one.lead("permit-large-limit"), 3.0),
         at_least("the same at its limit of 1000, 2 threads, at least", two.lead("permit-large-limit"), 5.0),
+        at_most("layer / tower's limit and shed, 1 thread, at most", one.layers_ratio(), 1.0),
+        at_most("layer / tower's limit and shed, 2 threads, at most", two.layers_ratio(), 0.5),
     ]
 }
 
@@ -116,6 +126,7 @@ fn main() -> anyhow::Result<()> {
     let setpoint = Setpoint::builder("bench").socket("/nonexistent/setpoint.sock").start();
     let mut cases = ours::cases(&setpoint);
     cases.extend(peers::cases()?);
+    cases.extend(layers::cases(&setpoint)?);
     // A limiter of a large limit goes over to spare places after a slice in which it was used.
     interleaved::run(&cases, 2, 1, 1000);
     std::thread::park_timeout(Duration::from_millis(200));

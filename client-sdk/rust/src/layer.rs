@@ -157,8 +157,9 @@ impl LimitLayer {
     }
 
     /// Answers 500 or `INTERNAL` when the wrapped service panics, instead of letting the panic go on. A panic in the body of a
-    /// gRPC answer ends it with that status; one in another body goes on, because a cut body must not look whole. Exempt
-    /// requests are left alone. Default: off, and a panic goes on once it is counted.
+    /// gRPC answer ends it with that status; one in another body goes on, because a cut body must not look whole. A panic in
+    /// `classify` is treated the same; those of exempt requests, and in what looks at a request (`priority`, `until`), go on.
+    /// Default: off, and a panic goes on once it is counted.
     pub fn contain_panics(self) -> Self {
         self.with(|settings| settings.contain = true)
     }

@@ -19,13 +19,14 @@
 //! ```
 //! | to | use |
 //! |---|---|
-//! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic and hyper |
+//! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic, hyper and reqwest |
 //! | bound the calls of anything else | [`Setpoint::limiter`] |
 //! | wait a moment for a place instead of being rejected | [`LimiterBuilder::queue`], then [`Limiter::acquire`] or [`LimitLayer::queued`] |
 //! | bound how many calls are made again | [`Setpoint::retry_budget`] |
 //! | spare a callee that refuses most calls | [`Setpoint::throttle`] |
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
 //! | bound calls per second | [`Setpoint::rate`] |
+//! | size a pool of connections | [`Setpoint::pool`] |
 //! | tune any other number | [`Setpoint::knob`], with a callback after each change |
 //! | see whether a sidecar is there | [`Setpoint::health`] |
 //! | turn it all off | `SETPOINT_DISABLED=1`, [`Builder::disabled`], or a file `disable` beside the socket |
@@ -47,7 +48,7 @@
 //! - A permit is for one attempt. Acquire inside the retry loop; around it, three attempts look like one slow call.
 //! - [`Outcome`] decides what is learnt. A 404 that is reported as [`Outcome::Success`] makes the service look fast; a
 //!   time-out that is reported as [`Outcome::Ignore`] hides an overload.
-//! - The layer's call ends with the head of the response. For long streams take a permit by hand.
+//! - The layer's call ends with the head of the answer, a gRPC call with its trailers: see [`Until`] for streams and downloads.
 //! - The first registration of a name wins. `sp.layer("inbound")` registers `limit.inbound` with default bounds; for
 //!   others, call `sp.limiter("inbound")` before.
 //! - Names are for resources, not for users or keys: a sidecar hears of 256 knobs (a limiter has two, its own and its

@@ -141,3 +141,61 @@ async fn a_server_that_pushes_back_in_its_trailers_is_left_alone_for_as_long() {
     let refused = outgoing.limiter.try_acquire(Priority::Normal).unwrap_err();
     assert_eq!(refused.retry_after, Duration::from_secs(7));
 }
+
+/// The server under a name, as generated code has it.
+#[derive(Clone)]
+struct Named;
+
+impl tonic::server::NamedService for Named {
+    const NAME: &'static str = "shop.Checkout";
+}
+
+impl Service<Request<GrpcBody>> for Named {
+    type Response = Response<GrpcBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<GrpcBody>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<GrpcBody>) -> Self::Future {
+        Box::pin(serve(request))
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_on_the_wire_gives_its_places_back() {
+    let [outgoing, incoming] = rigs();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let server = tonic::transport::Server::builder().layer(incoming.layer()).add_service(Named);
+    let serving = tokio::spawn(server.serve_with_incoming(connections));
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).unwrap();
+    let channel = channel.connect().await.unwrap();
+    let mut client = Client::new(outgoing.layer().layer(channel));
+    for (asked, expected) in [("hang", [0, 0, 0, 1, 0]), ("13", [0, 0, 1, 1, 0]), ("ok", [1, 0, 1, 1, 0])] {
+        client.ready().await.unwrap();
+        let codec = ProstCodec::<String, String>::default();
+        let path = "/shop.Checkout/Watch".parse().unwrap();
+        let request = tonic::Request::new(asked.to_owned());
+        let mut stream = client.server_streaming(request, path, codec).await.unwrap().into_inner();
+        assert_eq!(stream.message().await.unwrap().as_deref(), Some(asked));
+        if asked == "hang" {
+            assert_eq!([outgoing.limiter.in_flight(), incoming.limiter.in_flight()], [1, 1]);
+        } else {
+            while let Ok(Some(_)) = stream.message().await {}
+        }
+        drop(stream);
+        // The other end hears of it.
+        let over = async {
+            while incoming.ends() != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), over).await.expect("the server has heard of it");
+        assert_eq!(outgoing.ends(), expected, "{asked}");
+    }
+    serving.abort();
+}
