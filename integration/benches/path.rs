@@ -64,10 +64,10 @@ impl Table<'_> {
         fastest / self.median(name)
     }
 
-    /// What our layer adds to a bare service, as a multiple of what tower's own two layers add.
+    /// What our layer adds to a bare service, as a multiple of what another adaptive one adds.
     fn layers_ratio(&self) -> f64 {
         let added = |name| self.median(name) - self.median("http-service");
-        added("http-layer") / added("http-tower-limit-and-shed")
+        added("http-layer") / added("http-tower-resilience-adaptive")
     }
 
     fn rows(&self) -> Vec<serde_json::Value> {
@@ -113,8 +113,8 @@ fn goals(one: &Table<'_>, two: &Table<'_>) -> Vec<(&'static str, f64, f64, bool)
         at_least("fastest adaptive peer / exact, 2 threads, at least", two.lead("permit-exact"), 5.0),
         at_least("the same at its limit of 1000, 1 thread, at least", one.lead("permit-large-limit"), 3.0),
         at_least("the same at its limit of 1000, 2 threads, at least", two.lead("permit-large-limit"), 5.0),
-        at_most("layer / tower's limit and shed, 1 thread, at most", one.layers_ratio(), 1.0),
-        at_most("layer / tower's limit and shed, 2 threads, at most", two.layers_ratio(), 0.5),
+        at_most("layer / the one of tower-resilience, 1 thread, at most", one.layers_ratio(), 1.0),
+        at_most("layer / the one of tower-resilience, 2 threads, at most", two.layers_ratio(), 0.5),
     ]
 }
 

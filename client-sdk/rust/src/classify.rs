@@ -16,12 +16,15 @@ mod fields;
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::outcome::Outcome;
 pub(crate) use fault::of_error;
 pub(crate) use fields::grpc_timeout;
 
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// gRPC's `UNKNOWN`.
 const UNKNOWN: u16 = 2;
 
@@ -41,6 +44,7 @@ pub struct Ending<'a> {
 
 impl<'a> Ending<'a> {
     /// A call that ends with its head.
+    #[inline]
     pub(crate) const fn head(status: StatusCode, headers: &'a HeaderMap) -> Self {
         Self { status, headers, in_trailers: false, grpc: false }
     }
@@ -52,14 +56,16 @@ impl<'a> Ending<'a> {
 
     /// The gRPC status, if there is one; `UNKNOWN` where it cannot be read or is missing from the end of a gRPC call, as gRPC
     /// itself has it.
+    #[inline]
     pub fn grpc_status(&self) -> Option<u16> {
-        match self.headers.get("grpc-status") {
+        match self.headers.get(GRPC_STATUS) {
             Some(code) => Some(fields::number(code).and_then(|code| code.try_into().ok()).unwrap_or(UNKNOWN)),
             None => self.grpc.then_some(UNKNOWN),
         }
     }
 
     /// What it means by default: the gRPC status if there is one, else the HTTP status.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         match self.grpc_status() {
             Some(code) => Outcome::from_grpc_status(code),
@@ -70,10 +76,10 @@ impl<'a> Ending<'a> {
     /// When the callee wants to be asked again: `grpc-retry-pushback-ms`, else `retry-after` in seconds; an hour at most. `None`:
     /// not said, or not as a number. (A date is not read: it would need two clocks that agree.)
     pub fn retry_after(&self) -> Option<Duration> {
-        let read = |name: &str| self.headers.get(name).and_then(fields::number);
-        let asked = match read("grpc-retry-pushback-ms") {
+        let read = |name: HeaderName| self.headers.get(name).and_then(fields::number);
+        let asked = match read(GRPC_PUSHBACK) {
             Some(millis) => Duration::from_millis(millis),
-            None => Duration::from_secs(read("retry-after")?),
+            None => Duration::from_secs(read(RETRY_AFTER)?),
         };
         Some(asked.min(fields::LONGEST_WAIT))
     }
@@ -91,8 +97,9 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
+    #[inline]
     pub fn of(headers: &HeaderMap) -> Self {
-        let kind = headers.get(http::header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+        let kind = headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
         let Some(rest) = kind.strip_prefix(b"application/grpc") else { return Self::Http };
         match rest.first() {
             None | Some(b'+' | b';') => Self::Grpc,

@@ -205,7 +205,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let head = RequestHead::of(&request);
         match admit(&self.settings, &head) {
-            Ok(Some(call)) => LimitFuture::admitted(call, || self.inner.call(request)),
+            Ok(Some(call)) => LimitFuture::admitted(call, &mut self.inner, request),
             Ok(None) => LimitFuture::exempt(self.inner.call(request)),
             Err(rejected) => LimitFuture::answered(self.settings.refuse(&head, &rejected)),
         }
@@ -213,9 +213,10 @@ where
 }
 
 /// `None`: the request is exempt.
+#[inline]
 fn admit(settings: &Arc<Settings>, head: &RequestHead<'_>) -> Result<Option<Call>, Rejected> {
     let Some((priority, attempt)) = settings.ask(head)? else { return Ok(None) };
-    let right = settings.admit(settings.limiter.try_acquire(priority)?, attempt)?;
+    let right = settings.admit(settings.try_acquire(priority)?, attempt)?;
     Ok(Some(Call::begin(right, head, settings)))
 }
 

@@ -19,9 +19,6 @@ use super::interleaved::Case;
 use super::peers::finish;
 
 const LIMIT: u32 = 1000;
-/// The cases that must not allocate.
-pub const FREE: [&str; 2] = ["http-layer", "http-layer-queued"];
-
 type Asked = Request<Empty<Bytes>>;
 
 fn plain() -> Asked {

@@ -14,14 +14,15 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::call::{Right, Verdict};
+use super::holds::Ticket;
 use super::refusal;
 use super::settings::{Meaning, Settings};
-use super::unwind::guarded;
+use super::unwind::{Watch, contained};
 use crate::classify::Ending;
 use crate::outcome::Outcome;
 
 /// What is known of a call when its body begins.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
     pub status: StatusCode,
     pub meaning: Option<Meaning>,
@@ -34,7 +35,7 @@ pub(super) struct Expected {
 pub(super) struct Hold {
     settings: Arc<Settings>,
     /// `None`: it has ended.
-    ticket: Option<u64>,
+    ticket: Option<Ticket>,
     expected: Expected,
 }
 
@@ -66,8 +67,8 @@ impl Hold {
     }
 
     /// Whether the end of the body can say that it panicked.
-    fn contains_panics(&self) -> Option<()> {
-        (self.expected.verdict.is_none() && self.settings.contain).then_some(())
+    fn contains_panics(&self) -> bool {
+        self.expected.verdict.is_none() && self.settings.contain
     }
 }
 
@@ -92,13 +93,14 @@ pin_project! {
     #[derive(Debug)]
     #[project = Projected]
     enum Content<B> {
-        Inner { #[pin] body: B, hold: Option<Hold> },
+        // Boxed: most bodies hold nothing, and every answer is moved a few times.
+        Inner { #[pin] body: B, hold: Option<Box<Hold>> },
         Own { word: Bytes },
     }
 }
 
 impl<B> LimitBody<B> {
-    pub(super) const fn new(body: B, hold: Option<Hold>) -> Self {
+    pub(super) const fn new(body: B, hold: Option<Box<Hold>>) -> Self {
         Self { content: Content::Inner { body, hold } }
     }
 
@@ -135,8 +137,13 @@ where
                 return Poll::Ready((!word.is_empty()).then(|| Ok(Frame::data(word.into()))));
             }
         };
-        let contained = hold.as_ref().and_then(Hold::contains_panics);
-        guarded(hold, contained, |hold| watch(body, hold, cx)).unwrap_or_else(|()| {
+        if !hold.as_ref().is_some_and(|hold| hold.contains_panics()) {
+            let mut guard = Watch::over(hold);
+            let polled = watch(body, guard.held(), cx);
+            guard.passed();
+            return polled;
+        }
+        contained(hold, |hold| watch(body, hold, cx)).unwrap_or_else(|| {
             content.set(Content::Own { word: Bytes::new() });
             Poll::Ready(Some(Ok(Frame::trailers(refusal::panicked_trailers()))))
         })
@@ -158,7 +165,7 @@ where
 }
 
 /// Polls a body and ends its call with it.
-fn watch<B>(mut body: Pin<&mut B>, hold: &mut Option<Hold>, cx: &mut Context<'_>) -> Polled<B>
+fn watch<B>(mut body: Pin<&mut B>, hold: &mut Option<Box<Hold>>, cx: &mut Context<'_>) -> Polled<B>
 where
     B: Body,
     B::Error: 'static,

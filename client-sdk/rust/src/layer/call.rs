@@ -7,7 +7,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Response, StatusCode, response};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 
 use super::RequestHead;
@@ -26,10 +26,12 @@ pub(super) struct Right {
 }
 
 impl Right {
+    #[inline]
     pub const fn new(permit: Permit, attempt: Option<Attempt>) -> Self {
         Self { permit, attempt }
     }
 
+    #[inline]
     pub fn finish(self, verdict: Verdict) {
         self.permit.finish_with(verdict.outcome, verdict.retry_after);
         if let Some(attempt) = self.attempt {
@@ -55,11 +57,13 @@ impl Verdict {
     }
 
     /// What an ending means unless told otherwise.
+    #[inline]
     pub fn by_default(ending: &Ending<'_>) -> Self {
         Self::of(ending.outcome(), ending)
     }
 
     /// An outcome with what else the ending says. Of a call that went well, and of a redirection, `retry-after` is no matter.
+    #[inline]
     pub fn of(outcome: Outcome, ending: &Ending<'_>) -> Self {
         let went_wrong = matches!(outcome, Outcome::Dropped | Outcome::Failure);
         Self { outcome, retry_after: if went_wrong { ending.retry_after() } else { None } }
@@ -79,6 +83,7 @@ pub(super) struct Call {
 }
 
 impl Call {
+    #[inline]
     pub fn begin(right: Right, request: &RequestHead<'_>, settings: &Arc<Settings>) -> Self {
         let protocol = Protocol::of(request.headers);
         let until = settings.until_of(request);
@@ -89,20 +94,21 @@ impl Call {
     }
 
     /// The protocol to answer in, if a panic is to be contained.
+    #[inline]
     pub fn contains_panics(&self) -> Option<Protocol> {
         self.settings.as_ref().filter(|settings| settings.contain).map(|_| self.protocol)
     }
 
     /// The answer has begun: the call ends now, or with its body.
+    #[inline]
     pub fn answered<B: Body>(self, response: Response<B>) -> Response<LimitBody<B>> {
-        let (parts, body) = response.into_parts();
-        let mut hold = self.ended_by_head(&parts);
-        if body.is_end_stream()
+        let mut hold = self.ended_by_head(response.status(), response.headers());
+        if response.body().is_end_stream()
             && let Some(hold) = hold.take()
         {
             hold.end(None);
         }
-        Response::from_parts(parts, LimitBody::new(body, hold))
+        response.map(|body| LimitBody::new(body, hold))
     }
 
     /// There is no answer.
@@ -115,30 +121,30 @@ impl Call {
     }
 
     /// Ends the call, unless its end is in its body.
-    fn ended_by_head(self, parts: &response::Parts) -> Option<Hold> {
-        let ending = Ending::head(parts.status, &parts.headers);
-        let lasts = self.until != Until::Head && parts.status != StatusCode::SWITCHING_PROTOCOLS;
-        let awaits_status = self.awaits_status(&ending);
-        match self.settings {
-            Some(settings) if lasts && (awaits_status || self.until == Until::Body) => {
-                let verdict = (!awaits_status).then(|| settings.read(self.meaning, &ending));
-                let expected = Expected { status: parts.status, meaning: self.meaning, verdict };
-                Some(Hold::new(settings, self.right, expected))
-            }
-            settings => {
-                let read = |settings: &Arc<Settings>| settings.read(self.meaning, &ending);
-                let verdict = settings.as_ref().map_or_else(|| Verdict::by_default(&ending), read);
-                self.right.finish(verdict);
+    #[inline]
+    fn ended_by_head(self, status: StatusCode, headers: &HeaderMap) -> Option<Box<Hold>> {
+        let ending = Ending::head(status, headers);
+        let Some(settings) = self.settings else {
+            self.right.finish(Verdict::by_default(&ending));
+            return None;
+        };
+        let Self { right, protocol, until, meaning, .. } = self;
+        let lasts = until != Until::Head && status != StatusCode::SWITCHING_PROTOCOLS;
+        let awaits_status = protocol == Protocol::Grpc && awaits_status(&ending);
+        let verdict = (!awaits_status || !lasts).then(|| settings.read(meaning, &ending));
+        match verdict {
+            Some(verdict) if !lasts || until != Until::Body => {
+                right.finish(verdict);
                 None
             }
+            verdict => Some(Box::new(Hold::new(settings, right, Expected { status, meaning, verdict }))),
         }
     }
+}
 
-    /// Whether the status of a gRPC call is still to come.
-    fn awaits_status(&self, head: &Ending<'_>) -> bool {
-        self.protocol == Protocol::Grpc
-            && head.status == StatusCode::OK
-            && head.grpc_status().is_none()
-            && Protocol::of(head.headers) == Protocol::Grpc
-    }
+/// Whether the status of a gRPC call is still to come.
+fn awaits_status(head: &Ending<'_>) -> bool {
+    head.status == StatusCode::OK
+        && head.grpc_status().is_none()
+        && Protocol::of(head.headers) == Protocol::Grpc
 }

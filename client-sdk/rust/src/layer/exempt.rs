@@ -46,6 +46,7 @@ impl Exempt {
         self.predicate = Some(Arc::new(is_exempt));
     }
 
+    #[inline]
     pub fn covers(&self, head: &RequestHead<'_>) -> bool {
         let path = head.uri.path();
         self.exact.iter().any(|exact| **exact == *path)

@@ -2,17 +2,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
 use super::LimitBody;
 use super::call::Call;
 use super::refusal;
-use super::unwind::guarded;
+use super::unwind::{Watch, contained};
 
 pin_project! {
     /// The response of a [`super::LimitService`]. Dropped before it is ready, its call counts as cancelled.
@@ -33,13 +34,23 @@ pin_project! {
 }
 
 impl<F, B> LimitFuture<F, B> {
-    /// Makes the call. A panic in `make` ends it as a failure.
-    pub(super) fn admitted(call: Call, make: impl FnOnce() -> F) -> Self {
-        let contained = call.contains_panics();
+    /// Asks the service. A panic in it ends the call as a failure.
+    #[inline]
+    pub(super) fn admitted<S, Q>(call: Call, service: &mut S, request: Q) -> Self
+    where
+        S: Service<Q, Future = F>,
+    {
+        let contains = call.contains_panics();
         let mut call = Some(call);
-        match guarded(&mut call, contained, |_| make()) {
-            Ok(inner) => Self { state: State::Admitted { inner, call } },
-            Err(protocol) => Self::answered(refusal::panicked(protocol)),
+        let Some(protocol) = contains else {
+            let watch = Watch::over(&mut call);
+            let inner = service.call(request);
+            watch.passed();
+            return Self { state: State::Admitted { inner, call } };
+        };
+        match contained(&mut call, |_| service.call(request)) {
+            Some(inner) => Self { state: State::Admitted { inner, call } },
+            None => Self::answered(refusal::panicked(protocol)),
         }
     }
 
@@ -71,8 +82,13 @@ where
                 return Poll::Ready(Ok(response.take().expect("a future is not polled after it was ready")));
             }
         };
-        let contained = call.as_ref().and_then(Call::contains_panics);
-        guarded(call, contained, |call| finish(ready!(inner.poll(cx)), call)).unwrap_or_else(|protocol| {
+        let Some(protocol) = call.as_ref().and_then(Call::contains_panics) else {
+            let mut watch = Watch::over(call);
+            let polled = inner.poll(cx).map(|result| finish(result, watch.held()));
+            watch.passed();
+            return polled;
+        };
+        contained(call, |call| inner.poll(cx).map(|result| finish(result, call))).unwrap_or_else(|| {
             // What panicked is dropped, never polled again.
             state.set(State::Answered { response: None });
             Poll::Ready(Ok(refusal::panicked(protocol).map(LimitBody::own)))
@@ -81,17 +97,17 @@ where
 }
 
 /// Tells the call how it ended.
+#[inline]
 fn finish<B: Body, E: 'static>(
     result: Result<Response<B>, E>,
     call: &mut Option<Call>,
-) -> Poll<Result<Response<LimitBody<B>>, E>> {
-    let call = call.take();
-    Poll::Ready(match (result, call) {
+) -> Result<Response<LimitBody<B>>, E> {
+    match (result, call.take()) {
         (Ok(response), Some(call)) => Ok(call.answered(response)),
         (Ok(response), None) => Ok(response.map(|body| LimitBody::new(body, None))),
         (Err(error), call) => {
             call.into_iter().for_each(|call| call.failed(&error));
             Err(error)
         }
-    })
+    }
 }

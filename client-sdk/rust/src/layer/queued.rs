@@ -95,7 +95,7 @@ where
                 return QueuedFuture::passing(LimitFuture::answered(settings.refuse(&head, &rejected)));
             }
         };
-        let acquire = settings.limiter.acquire(priority, (self.layer.deadline)(&head));
+        let acquire = settings.acquire(priority, (self.layer.deadline)(&head));
         // The clone takes the place of the service that was found ready.
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);
@@ -162,7 +162,7 @@ where
             let inner = match answer.and_then(|permit| settings.admit(permit, attempt)) {
                 Ok(right) => {
                     let call = Call::begin(right, &head, settings);
-                    LimitFuture::admitted(call, || service.call(request))
+                    LimitFuture::admitted(call, &mut service, request)
                 }
                 Err(rejected) => LimitFuture::answered(settings.refuse(&head, &rejected)),
             };

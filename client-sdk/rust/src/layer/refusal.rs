@@ -14,13 +14,11 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::RequestHead;
-use crate::classify::Protocol;
+use crate::classify::{GRPC_PUSHBACK, GRPC_STATUS, Protocol};
 use crate::rejected::{RejectReason, Rejected};
 
 const REJECTED: HeaderName = HeaderName::from_static("x-setpoint-rejected");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 const EXHAUSTED: &str = "8";
 const UNAVAILABLE: &str = "14";

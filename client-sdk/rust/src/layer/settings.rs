@@ -19,10 +19,10 @@ use http::Response;
 use super::RequestHead;
 use super::call::{Right, Verdict};
 use super::exempt::Exempt;
-use super::holds::Holds;
+use super::holds::{Holds, Ticket};
 use crate::classify::{Ending, of_error};
 use crate::clock::Clock;
-use crate::limiter::Limiter;
+use crate::limiter::{Acquire, Limiter};
 use crate::outcome::Outcome;
 use crate::permit::Permit;
 use crate::priority::Priority;
@@ -93,8 +93,9 @@ impl Settings {
     }
 
     /// What comes before the limiter: the request's priority and the throttle's word. `None`: it is exempt.
+    #[inline]
     pub fn ask(&self, head: &RequestHead<'_>) -> Result<Option<(Priority, Option<Attempt>)>, Rejected> {
-        self.holds.sweep();
+        self.holds.sweep_mine();
         if self.exempt.covers(head) {
             return Ok(None);
         }
@@ -106,7 +107,25 @@ impl Settings {
         Ok(Some((priority, attempt)))
     }
 
+    /// A place at once, if there is one or there ought to be.
+    #[inline]
+    pub fn try_acquire(&self, priority: Priority) -> Result<Permit, Rejected> {
+        self.limiter.try_acquire(priority).or_else(|rejected| self.acquire_overdue(priority, rejected))
+    }
+
+    #[cold]
+    fn acquire_overdue(&self, priority: Priority, rejected: Rejected) -> Result<Permit, Rejected> {
+        if self.holds.sweep_all() { self.limiter.try_acquire(priority) } else { Err(rejected) }
+    }
+
+    /// Waits for a place.
+    pub fn acquire(&self, priority: Priority, deadline: Option<Duration>) -> Acquire {
+        self.holds.sweep_all();
+        self.limiter.acquire(priority, deadline)
+    }
+
     /// What comes after it. A call that is refused here has ended already: as cancelled.
+    #[inline]
     pub fn admit(&self, permit: Permit, attempt: Option<Attempt>) -> Result<Right, Rejected> {
         if let Some(rate) = &self.rate {
             rate.try_acquire()?;
@@ -121,15 +140,18 @@ impl Settings {
         }
     }
 
+    #[inline]
     pub fn until_of(&self, head: &RequestHead<'_>) -> Until {
         self.until.as_ref().map_or(Until::Status, |of| of(head))
     }
 
+    #[inline]
     pub fn meaning_of(&self, head: &RequestHead<'_>) -> Option<Meaning> {
         self.meaning.as_ref().map(|of| of(head))
     }
 
     /// Whether endings are read by default and panics go on.
+    #[inline]
     pub fn is_plain(&self) -> bool {
         self.outcome.is_none() && self.meaning.is_none() && self.errors.is_empty() && !self.contain
     }
@@ -149,12 +171,12 @@ impl Settings {
     }
 
     /// Keeps the right of a call whose end is in its body. Returns what it can be taken back with.
-    pub fn hold(&self, right: Right) -> u64 {
+    pub fn hold(&self, right: Right) -> Ticket {
         self.holds.put(right, self.hold)
     }
 
     /// `None`: it was overdue.
-    pub fn take(&self, ticket: u64) -> Option<Right> {
+    pub fn take(&self, ticket: Ticket) -> Option<Right> {
         self.holds.take(ticket)
     }
 }
