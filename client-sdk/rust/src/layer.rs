@@ -143,7 +143,7 @@ impl LimitLayer {
     /// The longest that a body that is being read keeps its call's place, from the head on; then the call counts as cancelled.
     /// Default 10 s. It is looked at when the next request comes.
     pub fn hold_at_most(self, bound: Duration) -> Self {
-        self.with(|settings| settings.hold = bound)
+        self.with(|settings| settings.holds = Arc::new(settings.holds.bounded(bound)))
     }
 
     /// Holds calls to a rate as well. It is asked last: a token is taken when nothing else can refuse the call.
@@ -216,7 +216,7 @@ where
 #[inline]
 fn admit(settings: &Arc<Settings>, head: &RequestHead<'_>) -> Result<Option<Call>, Rejected> {
     let Some((priority, attempt)) = settings.ask(head)? else { return Ok(None) };
-    let right = settings.admit(settings.try_acquire(priority)?, attempt)?;
+    let right = settings.admit(settings.limiter.try_acquire(priority)?, attempt)?;
     Ok(Some(Call::begin(right, head, settings)))
 }
 

@@ -5,8 +5,8 @@
 //! but here, where somebody else can take it back: whoever comes next looks for those that are overdue. That needs no timer
 //! and no runtime, and a place that nobody wants is not missed.
 //!
-//! Threads have shards of their own, as far as there are any: a call looks through its own shard, which is one load where
-//! nothing is held, and through all of them when it was refused. Cost: two short locks for each body that is waited for.
+//! Threads have shards of their own, as far as there are any. One word for all of them says before when nothing can be
+//! overdue: every call reads it, and it is written once in a bound. Cost: two short locks for each body that is waited for.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -27,7 +27,10 @@ const SLACK: usize = 32;
 #[derive(Debug)]
 pub(super) struct Holds {
     clock: Clock,
-    shards: [Padded<Shard>; SHARDS],
+    at_most: Duration,
+    /// Nothing is overdue before, nanoseconds.
+    not_before: Padded<AtomicU64>,
+    shards: [Padded<Mutex<Line>>; SHARDS],
 }
 
 /// What a held call is taken back with.
@@ -35,13 +38,6 @@ pub(super) struct Holds {
 pub(super) struct Ticket {
     shard: usize,
     number: u64,
-}
-
-#[derive(Debug)]
-struct Shard {
-    /// When the first one is overdue, nanoseconds.
-    first_due: AtomicU64,
-    line: Mutex<Line>,
 }
 
 /// Held calls in the order in which they came, and so in that in which they are due.
@@ -61,67 +57,58 @@ struct Held {
 }
 
 impl Holds {
-    pub fn new(clock: Clock) -> Self {
-        let shard = || Shard { first_due: AtomicU64::new(NEVER), line: Mutex::default() };
-        Self { clock, shards: std::array::from_fn(|_| Padded(shard())) }
+    pub fn new(clock: Clock, at_most: Duration) -> Self {
+        let shards = std::array::from_fn(|_| Padded::default());
+        Self { clock, at_most, not_before: Padded(AtomicU64::new(NEVER)), shards }
+    }
+
+    /// Others with another bound. One bound for all in a line, or they would not be due in the order in which they came.
+    pub fn bounded(&self, at_most: Duration) -> Self {
+        Self::new(self.clock.clone(), at_most)
     }
 
     /// Keeps a right until it is taken back, or is overdue.
-    pub fn put(&self, right: Right, at_most: Duration) -> Ticket {
-        let index = my_shard();
-        let shard = &self.shards[index];
-        let mut line = locked(&shard.line);
-        let due = self.clock.now().saturating_add(nanos(at_most)).min(NEVER - 1);
+    pub fn put(&self, right: Right) -> Ticket {
+        let shard = my_shard();
+        let mut line = locked(&self.shards[shard]);
+        let due = self.clock.now().saturating_add(nanos(self.at_most)).min(NEVER - 1);
         let number = line.push(due, right);
-        shard.note_first(&line);
-        Ticket { shard: index, number }
+        // Still locked, so that a sweep that forgets the word sees either this call or the lock.
+        if self.not_before.load(Ordering::Relaxed) > due {
+            self.not_before.fetch_min(due, Ordering::Relaxed);
+        }
+        Ticket { shard, number }
     }
 
     /// `None`: it was overdue.
     pub fn take(&self, ticket: Ticket) -> Option<Right> {
-        let shard = &self.shards[ticket.shard];
-        let mut line = locked(&shard.line);
-        let right = line.take(ticket.number);
-        shard.note_first(&line);
-        right
+        locked(&self.shards[ticket.shard]).take(ticket.number)
     }
 
-    /// Ends those calls of this thread's shard that are overdue.
+    /// Ends the calls that are overdue.
     #[inline]
-    pub fn sweep_mine(&self) {
-        self.sweep(&self.shards[my_shard()]);
-    }
-
-    /// Ends all calls that are overdue. Whether there were any.
-    #[cold]
-    pub fn sweep_all(&self) -> bool {
-        self.shards.iter().fold(false, |any, shard| self.sweep(shard) || any)
-    }
-
-    #[inline]
-    fn sweep(&self, shard: &Shard) -> bool {
-        let first_due = shard.first_due.load(Ordering::Relaxed);
-        first_due != NEVER && self.clock.now() >= first_due && self.end_overdue(shard)
+    pub fn sweep(&self) {
+        let not_before = self.not_before.load(Ordering::Relaxed);
+        if not_before != NEVER && self.clock.now() >= not_before {
+            self.end_overdue();
+        }
     }
 
     #[cold]
-    fn end_overdue(&self, shard: &Shard) -> bool {
-        let now = self.clock.now();
-        let next = || {
-            let mut line = locked(&shard.line);
-            let right = line.take_due(now);
-            shard.note_first(&line);
-            right
-        };
-        // One at a time, and outside of the lock: the end of a call may wake up another one. It says nothing.
-        std::iter::from_fn(next).map(|right| right.finish(Verdict::NONE)).count() > 0
-    }
-}
-
-impl Shard {
-    fn note_first(&self, line: &Line) {
-        let due = line.held.front().map_or(NEVER, |first| first.due);
-        self.first_due.store(due, Ordering::Relaxed);
+    fn end_overdue(&self) {
+        self.not_before.store(NEVER, Ordering::Relaxed);
+        for shard in &self.shards {
+            let next = || {
+                let mut line = locked(shard);
+                let right = line.take_due(self.clock.now());
+                if let (None, Some(first)) = (&right, line.held.front()) {
+                    self.not_before.fetch_min(first.due, Ordering::Relaxed);
+                }
+                right
+            };
+            // One at a time, and outside of the lock: the end of a call may wake up another one. It says nothing.
+            std::iter::from_fn(next).for_each(|right| right.finish(Verdict::NONE));
+        }
     }
 }
 
@@ -194,16 +181,35 @@ mod tests {
     #[test]
     fn what_is_overdue_ends_whichever_thread_began_it() {
         let hand = Hand::default();
-        let holds = Holds::new(hand.clock());
-        let put = || holds.put(Right::new(Permit::exempt(), None), Duration::from_secs(1));
+        let holds = Holds::new(hand.clock(), Duration::from_secs(1));
+        let put = || holds.put(Right::new(Permit::exempt(), None));
         let tickets: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..2 * SHARDS).map(|_| scope.spawn(put)).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
-        assert!(!holds.sweep_all());
+        holds.sweep();
         assert!(holds.take(tickets[0]).is_some());
         hand.advance(Duration::from_secs(1));
-        assert!(holds.sweep_all() && !holds.sweep_all());
+        holds.sweep();
         assert!(tickets.into_iter().all(|ticket| holds.take(ticket).is_none()));
+        assert_eq!(holds.not_before.load(Ordering::Relaxed), NEVER);
+    }
+
+    #[test]
+    fn one_that_comes_later_is_found_when_it_is_due() {
+        let hand = Hand::default();
+        let holds = Holds::new(hand.clock(), Duration::from_secs(3)).bounded(Duration::from_secs(2));
+        let put = || holds.put(Right::new(Permit::exempt(), None));
+        let ended = put();
+        hand.advance(Duration::from_secs(1));
+        let late = put();
+        assert!(holds.take(ended).is_some());
+        for (expected, living) in [(3_000_000_000, 1), (NEVER, 0)] {
+            hand.advance(Duration::from_secs(1));
+            holds.sweep();
+            assert_eq!(holds.not_before.load(Ordering::Relaxed), expected);
+            assert_eq!(locked(&holds.shards[late.shard]).living, living);
+        }
+        assert!(holds.take(late).is_none());
     }
 }

@@ -95,7 +95,7 @@ where
                 return QueuedFuture::passing(LimitFuture::answered(settings.refuse(&head, &rejected)));
             }
         };
-        let acquire = settings.acquire(priority, (self.layer.deadline)(&head));
+        let acquire = settings.limiter.acquire(priority, (self.layer.deadline)(&head));
         // The clone takes the place of the service that was found ready.
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);

@@ -19,10 +19,10 @@ use http::Response;
 use super::RequestHead;
 use super::call::{Right, Verdict};
 use super::exempt::Exempt;
-use super::holds::{Holds, Ticket};
+use super::holds::Holds;
 use crate::classify::{Ending, of_error};
 use crate::clock::Clock;
-use crate::limiter::{Acquire, Limiter};
+use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::permit::Permit;
 use crate::priority::Priority;
@@ -65,9 +65,7 @@ pub(super) struct Settings {
     pub errors: Vec<Arc<ErrorOf>>,
     pub refusal: Option<Arc<RefusalOf>>,
     pub contain: bool,
-    /// The longest that a body keeps its call's right.
-    pub hold: Duration,
-    holds: Arc<Holds>,
+    pub holds: Arc<Holds>,
 }
 
 /// The longest that a body keeps a place, unless told otherwise.
@@ -87,15 +85,14 @@ impl Settings {
             errors: Vec::new(),
             refusal: None,
             contain: false,
-            hold: HOLD,
-            holds: Arc::new(Holds::new(clock)),
+            holds: Arc::new(Holds::new(clock, HOLD)),
         }
     }
 
     /// What comes before the limiter: the request's priority and the throttle's word. `None`: it is exempt.
     #[inline]
     pub fn ask(&self, head: &RequestHead<'_>) -> Result<Option<(Priority, Option<Attempt>)>, Rejected> {
-        self.holds.sweep_mine();
+        self.holds.sweep();
         if self.exempt.covers(head) {
             return Ok(None);
         }
@@ -105,23 +102,6 @@ impl Settings {
         }
         let attempt = self.throttle.map(|throttle| throttle.try_acquire()).transpose()?;
         Ok(Some((priority, attempt)))
-    }
-
-    /// A place at once, if there is one or there ought to be.
-    #[inline]
-    pub fn try_acquire(&self, priority: Priority) -> Result<Permit, Rejected> {
-        self.limiter.try_acquire(priority).or_else(|rejected| self.acquire_overdue(priority, rejected))
-    }
-
-    #[cold]
-    fn acquire_overdue(&self, priority: Priority, rejected: Rejected) -> Result<Permit, Rejected> {
-        if self.holds.sweep_all() { self.limiter.try_acquire(priority) } else { Err(rejected) }
-    }
-
-    /// Waits for a place.
-    pub fn acquire(&self, priority: Priority, deadline: Option<Duration>) -> Acquire {
-        self.holds.sweep_all();
-        self.limiter.acquire(priority, deadline)
     }
 
     /// What comes after it. A call that is refused here has ended already: as cancelled.
@@ -168,16 +148,6 @@ impl Settings {
     pub fn read_error(&self, error: &dyn Any) -> Verdict {
         let told = self.errors.iter().find_map(|of| of(error));
         Verdict::plain(told.unwrap_or_else(|| of_error(error)))
-    }
-
-    /// Keeps the right of a call whose end is in its body. Returns what it can be taken back with.
-    pub fn hold(&self, right: Right) -> Ticket {
-        self.holds.put(right, self.hold)
-    }
-
-    /// `None`: it was overdue.
-    pub fn take(&self, ticket: Ticket) -> Option<Right> {
-        self.holds.take(ticket)
     }
 }
 
