@@ -78,6 +78,12 @@ impl Breaker {
         }
     }
 
+    /// The callee has asked to be left alone for so long (Retry-After; an hour at most). If the breaker opens before that is
+    /// over, it stays open for as long, within its longest wait.
+    pub fn retry_after(&self, for_so_long: Duration) {
+        self.0.asked(for_so_long);
+    }
+
     /// Holds the breaker in a state, whatever is pushed, until [`Breaker::unpin`].
     pub fn pin(&self, state: BreakerSetpoint) {
         // The only kind of value that a breaker takes cannot be refused.
@@ -139,10 +145,9 @@ impl Core {
         self.machine.settle(pass, outcome, || at.unwrap_or_else(|| self.clock.now()));
     }
 
-    /// The callee said when it wants to be asked again.
-    #[cold]
-    pub fn ask_back(&self, retry_after: Duration) {
-        self.machine.ask_back(retry_after, self.clock.now());
+    /// The callee has asked to be left alone for so long.
+    pub fn asked(&self, for_so_long: Duration) {
+        self.machine.asked(for_so_long, self.clock.now());
     }
 
     pub fn give_back(&self, pass: Pass) {

@@ -1,7 +1,6 @@
 //! The right to one call.
 
 use std::mem::ManuallyDrop;
-use std::time::Duration;
 
 use crate::breaker::{self, Pass};
 use crate::limiter::{self, Place};
@@ -46,14 +45,12 @@ impl Permit {
         ManuallyDrop::new(self).end(outcome);
     }
 
-    /// The same with what the callee said of when to come back (`retry-after`, `grpc-retry-pushback-ms`): its breaker stays
-    /// open at least that long if this call opens it, within the breaker's own bounds.
-    #[inline]
-    pub fn finish_with(self, outcome: Outcome, retry_after: Option<Duration>) {
-        if let (Some(breaker), Some(retry_after)) = (self.breaker, retry_after) {
-            breaker.ask_back(retry_after);
+    /// The callee has asked to be left alone for so long (Retry-After, grpc-retry-pushback-ms): see
+    /// [`crate::Breaker::retry_after`]. Before [`Permit::finish`].
+    pub fn retry_after(&self, for_so_long: std::time::Duration) {
+        if let Some(breaker) = self.breaker {
+            breaker.asked(for_so_long);
         }
-        self.finish(outcome);
     }
 
     #[inline]

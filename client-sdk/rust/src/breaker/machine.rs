@@ -147,9 +147,9 @@ impl Machine {
         }
     }
 
-    /// Takes what the callee said of when to come back.
-    pub fn ask_back(&self, retry_after: Duration, now_nanos: u64) {
-        self.wait.asked(retry_after, now_nanos / 1_000_000);
+    /// The callee has asked to be left alone for so long.
+    pub fn asked(&self, for_so_long: Duration, now_nanos: u64) {
+        self.wait.asked(for_so_long, now_nanos / 1_000_000);
     }
 
     /// Gives a pass back unused.

@@ -33,7 +33,10 @@ impl Right {
 
     #[inline]
     pub fn finish(self, verdict: Verdict) {
-        self.permit.finish_with(verdict.outcome, verdict.retry_after);
+        if let Some(retry_after) = verdict.retry_after {
+            self.permit.retry_after(retry_after);
+        }
+        self.permit.finish(verdict.outcome);
         if let Some(attempt) = self.attempt {
             attempt.finish(verdict.outcome);
         }
