@@ -15,6 +15,7 @@ use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::health::{Health, HealthCell};
 use crate::knob::NumericKnob;
+use crate::layer::Holds;
 use crate::limiter::Limiter;
 use crate::rate::Rate;
 use crate::retry::RetryBudget;
@@ -196,6 +197,8 @@ pub(crate) struct Inner {
     pub registry: Registry,
     pub clock: Clock,
     pub health: HealthCell,
+    /// What the layers hold.
+    pub holds: Arc<Holds>,
     pub service: String,
     /// Differs from process to process, so that instances do not jitter in step.
     pub seed: u64,
@@ -216,10 +219,12 @@ pub(crate) struct Open {
 impl Inner {
     pub fn new(service: String, clock: Clock, seed: u64) -> Self {
         let (registry, health) = (Registry::new(), HealthCell::default());
+        let holds = Arc::new(Holds::new(clock.clone()));
         Self {
             registry,
             clock,
             health,
+            holds,
             service,
             seed,
             stopped: AtomicBool::new(false),

@@ -45,7 +45,6 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::classify::Ending;
-use crate::clock::Clock;
 use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::priority::Priority;
@@ -56,6 +55,7 @@ pub use body::LimitBody;
 use call::Call;
 pub use future::LimitFuture;
 pub use head::RequestHead;
+pub(crate) use holds::Holds;
 pub use queued::{QueuedFuture, QueuedLayer, QueuedService};
 use settings::Settings;
 pub use settings::Until;
@@ -72,8 +72,8 @@ pub struct LimitLayer {
 
 impl LimitLayer {
     /// Every request counts as [`Priority::Normal`], health and metrics routes are exempt, statuses mean their default.
-    pub(crate) fn new(limiter: Limiter, clock: Clock) -> Self {
-        Self { settings: Arc::new(Settings::new(limiter, clock)) }
+    pub(crate) fn new(limiter: Limiter, holds: Arc<Holds>) -> Self {
+        Self { settings: Arc::new(Settings::new(limiter, holds)) }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
@@ -141,9 +141,9 @@ impl LimitLayer {
     }
 
     /// The longest that a body that is being read keeps its call's place, from the head on; then the call counts as cancelled.
-    /// Default 10 s. It is looked at when the next request comes.
+    /// Default 10 s. It is looked at when the next request comes, through any layer.
     pub fn hold_at_most(self, bound: Duration) -> Self {
-        self.with(|settings| settings.holds = Arc::new(settings.holds.bounded(bound)))
+        self.with(|settings| settings.hold = bound)
     }
 
     /// Holds calls to a rate as well. It is asked last: a token is taken when nothing else can refuse the call.

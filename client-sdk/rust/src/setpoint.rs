@@ -49,7 +49,7 @@ impl Setpoint {
     /// A layer that holds requests to the limiter of that name, which is registered with 4 to 2000 calls and a baseline
     /// of 50 if it does not exist yet: those that a server takes, or those that a client sends.
     pub fn layer(&self, name: &str) -> LimitLayer {
-        LimitLayer::new(self.limiter(name).register(), self.inner.clock.clone())
+        LimitLayer::new(self.limiter(name).register(), self.inner.holds.clone())
     }
 
     /// A breaker that trips by itself: knob `breaker.NAME`. A limiter of the same name asks it.

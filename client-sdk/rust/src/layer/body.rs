@@ -41,7 +41,7 @@ pub(super) struct Hold {
 
 impl Hold {
     pub fn new(settings: Arc<Settings>, right: Right, expected: Expected) -> Self {
-        let ticket = Some(settings.holds.put(right));
+        let ticket = Some(settings.hold(right));
         Self { settings, ticket, expected }
     }
 
@@ -62,7 +62,7 @@ impl Hold {
 
     fn finish(&mut self, verdict: Verdict) {
         // There may be nothing left to end: it was overdue.
-        let right = self.ticket.take().and_then(|ticket| self.settings.holds.take(ticket));
+        let right = self.ticket.take().and_then(|ticket| self.settings.take(ticket));
         right.into_iter().for_each(|right| right.finish(verdict));
     }
 

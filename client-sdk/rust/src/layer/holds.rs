@@ -2,14 +2,14 @@
 //!
 //! A body ends when its reader has read it, and a reader may take for ever: one that never reads must not keep a place for
 //! ever, or a few of them would close a service. So there is a bound, and the right to the place does not lie in the body
-//! but here, where somebody else can take it back: whoever comes next looks for those that are overdue. That needs no timer
-//! and no runtime, and a place that nobody wants is not missed.
+//! but here, where somebody else can take it back: whoever comes next, through whichever layer, looks for those that are
+//! overdue. That needs no timer and no runtime, and a place that nobody wants is not missed.
 //!
-//! Threads have shards of their own, as far as there are any. One word for all of them says before when nothing can be
-//! overdue: every call reads it, and it is written once in a bound. Cost: two short locks for each body that is waited for.
+//! Threads have shards of their own, as far as there are any. One word for all of them says before when nothing can be overdue:
+//! every call reads it, and it is written a few times a second at most. Cost: two short locks for each body that is waited
+//! for; a look through all of them when one is overdue.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,73 +21,69 @@ use crate::sync::{Padded, locked};
 const SHARDS: usize = 16;
 /// No call is held.
 const NEVER: u64 = u64::MAX;
-/// Places of ended calls that a line may keep beside one for each living one.
-const SLACK: usize = 32;
+/// Calls that are due within so many nanoseconds are due together, so that few looks find many.
+const TOGETHER: u64 = 100_000_000;
 
+/// All calls of a process that are held, by all layers.
 #[derive(Debug)]
-pub(super) struct Holds {
+pub(crate) struct Holds {
     clock: Clock,
-    at_most: Duration,
     /// Nothing is overdue before, nanoseconds.
     not_before: Padded<AtomicU64>,
-    shards: [Padded<Mutex<Line>>; SHARDS],
+    shards: [Padded<Mutex<Shelf>>; SHARDS],
 }
 
 /// What a held call is taken back with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     shard: usize,
+    index: usize,
     number: u64,
 }
 
-/// Held calls in the order in which they came, and so in that in which they are due.
+/// Held calls, each in a place that is used again: as many as were ever held at once.
 #[derive(Debug, Default)]
-struct Line {
-    next: u64,
-    living: usize,
-    held: VecDeque<Held>,
+struct Shelf {
+    numbers: u64,
+    held: Vec<Option<Held>>,
+    free: Vec<usize>,
 }
 
 #[derive(Debug)]
 struct Held {
     number: u64,
     due: u64,
-    /// `None`: it has ended.
-    right: Option<Right>,
+    right: Right,
 }
 
 impl Holds {
-    pub fn new(clock: Clock, at_most: Duration) -> Self {
+    pub fn new(clock: Clock) -> Self {
         let shards = std::array::from_fn(|_| Padded::default());
-        Self { clock, at_most, not_before: Padded(AtomicU64::new(NEVER)), shards }
-    }
-
-    /// Others with another bound. One bound for all in a line, or they would not be due in the order in which they came.
-    pub fn bounded(&self, at_most: Duration) -> Self {
-        Self::new(self.clock.clone(), at_most)
+        Self { clock, not_before: Padded(AtomicU64::new(NEVER)), shards }
     }
 
     /// Keeps a right until it is taken back, or is overdue.
-    pub fn put(&self, right: Right) -> Ticket {
+    pub(super) fn put(&self, right: Right, at_most: Duration) -> Ticket {
         let shard = my_shard();
-        let mut line = locked(&self.shards[shard]);
-        let due = self.clock.now().saturating_add(nanos(self.at_most)).min(NEVER - 1);
-        let number = line.push(due, right);
-        // Still locked, so that a sweep that forgets the word sees either this call or the lock.
+        let mut shelf = locked(&self.shards[shard]);
+        let due = self.clock.now().saturating_add(nanos(at_most)).checked_next_multiple_of(TOGETHER);
+        let due = due.unwrap_or(NEVER - 1);
+        let (index, number) = shelf.put(due, right);
+        // Still locked: a look that forgets the word finds either this call or the lock.
         if self.not_before.load(Ordering::Relaxed) > due {
             self.not_before.fetch_min(due, Ordering::Relaxed);
         }
-        Ticket { shard, number }
+        Ticket { shard, index, number }
     }
 
     /// `None`: it was overdue.
-    pub fn take(&self, ticket: Ticket) -> Option<Right> {
-        locked(&self.shards[ticket.shard]).take(ticket.number)
+    pub(super) fn take(&self, ticket: Ticket) -> Option<Right> {
+        locked(&self.shards[ticket.shard]).take(ticket.index, ticket.number)
     }
 
     /// Ends the calls that are overdue.
     #[inline]
-    pub fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         let not_before = self.not_before.load(Ordering::Relaxed);
         if not_before != NEVER && self.clock.now() >= not_before {
             self.end_overdue();
@@ -97,53 +93,52 @@ impl Holds {
     #[cold]
     fn end_overdue(&self) {
         self.not_before.store(NEVER, Ordering::Relaxed);
+        let now = self.clock.now();
         for shard in &self.shards {
-            let next = || {
-                let mut line = locked(shard);
-                let right = line.take_due(self.clock.now());
-                if let (None, Some(first)) = (&right, line.held.front()) {
-                    self.not_before.fetch_min(first.due, Ordering::Relaxed);
-                }
-                right
+            let overdue = {
+                let mut shelf = locked(shard);
+                let overdue = shelf.take_overdue(now);
+                self.not_before.fetch_min(shelf.first_due(), Ordering::Relaxed);
+                overdue
             };
-            // One at a time, and outside of the lock: the end of a call may wake up another one. It says nothing.
-            std::iter::from_fn(next).for_each(|right| right.finish(Verdict::NONE));
+            // Outside of the lock: the end of a call may wake up another one. It says nothing.
+            overdue.into_iter().for_each(|right| right.finish(Verdict::NONE));
         }
     }
 }
 
-impl Line {
-    fn push(&mut self, due: u64, right: Right) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        self.living += 1;
-        self.held.push_back(Held { number, due, right: Some(right) });
-        number
-    }
-
-    fn take(&mut self, number: u64) -> Option<Right> {
-        let index = self.held.binary_search_by_key(&number, |held| held.number).ok()?;
-        let right = self.held[index].right.take()?;
-        self.tidy();
-        Some(right)
-    }
-
-    fn take_due(&mut self, now: u64) -> Option<Right> {
-        let first = self.held.front_mut().filter(|first| now >= first.due)?;
-        let right = first.right.take();
-        self.tidy();
-        right
-    }
-
-    /// After an end: the first one lives, and the ended ones between are few.
-    fn tidy(&mut self) {
-        self.living -= 1;
-        while self.held.front().is_some_and(|first| first.right.is_none()) {
-            self.held.pop_front();
+impl Shelf {
+    fn put(&mut self, due: u64, right: Right) -> (usize, u64) {
+        let number = self.numbers;
+        self.numbers += 1;
+        let held = Some(Held { number, due, right });
+        let index = self.free.pop().unwrap_or(self.held.len());
+        match self.held.get_mut(index) {
+            Some(place) => *place = held,
+            None => self.held.push(held),
         }
-        if self.held.len() > 2 * self.living + SLACK {
-            self.held.retain(|held| held.right.is_some());
+        (index, number)
+    }
+
+    fn take(&mut self, index: usize, number: u64) -> Option<Right> {
+        let held = self.held.get_mut(index)?.take_if(|held| held.number == number)?;
+        self.free.push(index);
+        Some(held.right)
+    }
+
+    fn take_overdue(&mut self, now: u64) -> Vec<Right> {
+        let mut overdue = Vec::new();
+        for (index, place) in self.held.iter_mut().enumerate() {
+            if let Some(held) = place.take_if(|held| now >= held.due) {
+                self.free.push(index);
+                overdue.push(held.right);
+            }
         }
+        overdue
+    }
+
+    fn first_due(&self) -> u64 {
+        self.held.iter().flatten().map(|held| held.due).min().unwrap_or(NEVER)
     }
 }
 
@@ -163,53 +158,58 @@ mod tests {
     use crate::clock::Hand;
     use crate::permit::Permit;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn right() -> Right {
+        Right::new(Permit::exempt(), None)
+    }
+
     #[test]
-    fn a_line_stays_as_short_as_what_lives_in_it() {
-        let mut line = Line::default();
-        let right = || Right::new(Permit::exempt(), None);
-        let first = line.push(1, right());
+    fn places_are_used_again_and_a_ticket_is_good_once() {
+        let mut shelf = Shelf::default();
+        let (first, number) = shelf.put(1, right());
         for _ in 0..10_000 {
-            let number = line.push(2, right());
-            assert!(line.take(number).is_some() && line.take(number).is_none());
-            assert!(line.held.len() <= 2 + SLACK + 1, "{}", line.held.len());
+            let (index, number) = shelf.put(2, right());
+            assert!(shelf.take(index, number).is_some() && shelf.take(index, number).is_none());
         }
-        assert!(line.take_due(0).is_none());
-        assert!(line.take_due(1).is_some());
-        assert!(line.take(first).is_none() && line.held.is_empty() && line.living == 0);
+        assert_eq!((shelf.held.len(), shelf.free.len(), shelf.first_due()), (2, 1, 1));
+        assert_eq!((shelf.take_overdue(0).len(), shelf.take_overdue(1).len()), (0, 1));
+        let (index, _) = shelf.put(3, right());
+        assert_eq!(index, first);
+        assert!(shelf.take(first, number).is_none(), "another call has its place");
+        assert_eq!(shelf.first_due(), 3);
     }
 
     #[test]
     fn what_is_overdue_ends_whichever_thread_began_it() {
         let hand = Hand::default();
-        let holds = Holds::new(hand.clock(), Duration::from_secs(1));
-        let put = || holds.put(Right::new(Permit::exempt(), None));
+        let holds = Holds::new(hand.clock());
+        let put = || holds.put(right(), SECOND);
         let tickets: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..2 * SHARDS).map(|_| scope.spawn(put)).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         holds.sweep();
         assert!(holds.take(tickets[0]).is_some());
-        hand.advance(Duration::from_secs(1));
+        hand.advance(SECOND);
         holds.sweep();
         assert!(tickets.into_iter().all(|ticket| holds.take(ticket).is_none()));
         assert_eq!(holds.not_before.load(Ordering::Relaxed), NEVER);
     }
 
     #[test]
-    fn one_that_comes_later_is_found_when_it_is_due() {
+    fn bounds_differ_and_one_is_due_when_its_own_is_over() {
         let hand = Hand::default();
-        let holds = Holds::new(hand.clock(), Duration::from_secs(3)).bounded(Duration::from_secs(2));
-        let put = || holds.put(Right::new(Permit::exempt(), None));
-        let ended = put();
-        hand.advance(Duration::from_secs(1));
-        let late = put();
+        let holds = Holds::new(hand.clock());
+        let [long, short, ended, endless] =
+            [4 * SECOND, 2 * SECOND, SECOND, Duration::MAX].map(|bound| holds.put(right(), bound));
         assert!(holds.take(ended).is_some());
-        for (expected, living) in [(3_000_000_000, 1), (NEVER, 0)] {
-            hand.advance(Duration::from_secs(1));
+        for expected in [2_000_000_000, 4_000_000_000, 4_000_000_000, NEVER - 1] {
+            hand.advance(SECOND);
             holds.sweep();
             assert_eq!(holds.not_before.load(Ordering::Relaxed), expected);
-            assert_eq!(locked(&holds.shards[late.shard]).living, living);
         }
-        assert!(holds.take(late).is_none());
+        assert!(holds.take(long).is_none() && holds.take(short).is_none());
+        assert!(holds.take(endless).is_some());
     }
 }

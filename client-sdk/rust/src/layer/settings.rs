@@ -19,9 +19,8 @@ use http::Response;
 use super::RequestHead;
 use super::call::{Right, Verdict};
 use super::exempt::Exempt;
-use super::holds::Holds;
+use super::holds::{Holds, Ticket};
 use crate::classify::{Ending, of_error};
-use crate::clock::Clock;
 use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::permit::Permit;
@@ -65,14 +64,16 @@ pub(super) struct Settings {
     pub errors: Vec<Arc<ErrorOf>>,
     pub refusal: Option<Arc<RefusalOf>>,
     pub contain: bool,
-    pub holds: Arc<Holds>,
+    /// The longest that a body keeps its call's right.
+    pub hold: Duration,
+    holds: Arc<Holds>,
 }
 
 /// The longest that a body keeps a place, unless told otherwise.
 const HOLD: Duration = Duration::from_secs(10);
 
 impl Settings {
-    pub fn new(limiter: Limiter, clock: Clock) -> Self {
+    pub fn new(limiter: Limiter, holds: Arc<Holds>) -> Self {
         Self {
             limiter,
             exempt: Exempt::default(),
@@ -85,7 +86,8 @@ impl Settings {
             errors: Vec::new(),
             refusal: None,
             contain: false,
-            holds: Arc::new(Holds::new(clock, HOLD)),
+            hold: HOLD,
+            holds,
         }
     }
 
@@ -148,6 +150,16 @@ impl Settings {
     pub fn read_error(&self, error: &dyn Any) -> Verdict {
         let told = self.errors.iter().find_map(|of| of(error));
         Verdict::plain(told.unwrap_or_else(|| of_error(error)))
+    }
+
+    /// Keeps the right of a call whose end is in its body.
+    pub fn hold(&self, right: Right) -> Ticket {
+        self.holds.put(right, self.hold)
+    }
+
+    /// `None`: it was overdue.
+    pub fn take(&self, ticket: Ticket) -> Option<Right> {
+        self.holds.take(ticket)
     }
 }
 

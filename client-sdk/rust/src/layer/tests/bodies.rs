@@ -186,6 +186,17 @@ fn a_reader_that_never_reads_keeps_no_place_beyond_the_bound() {
 }
 
 #[test]
+fn a_place_that_is_overdue_in_one_layer_is_found_by_another() {
+    let rig = Rig::new(1);
+    let held = head_through(&rig.layer(), grpc_request(), grpc_answer(&[Step::Data]));
+    rig.hand.advance(Duration::from_secs(10));
+    let other = rig.layer().hold_at_most(Duration::from_secs(60));
+    assert_eq!(head_through(&other, request("/"), http_answer(200, &[])).status(), StatusCode::OK);
+    drop(held);
+    assert_eq!(rig.ends(), [1, 0, 0, 1, 0]);
+}
+
+#[test]
 fn when_the_callee_wants_to_be_asked_again_is_told_to_the_breaker() {
     let retry_after = |response: Response<Scripted>, request: Request<Body>| {
         let rig = Rig::new(10);
