@@ -1,7 +1,8 @@
 //! The layer whose requests wait for a place instead of being rejected at once.
 //!
 //! It is a type of its own because it asks more of the wrapped service: that it can be cloned, since the request has to be
-//! kept until there is a place for it, and the service that was found ready with it.
+//! kept until there is a place for it, and the service that was found ready with it. That clone, and a reference to the
+//! settings that threads count together, make it cost more than the other one even where nobody waits.
 
 use std::future::Future;
 use std::pin::Pin;
