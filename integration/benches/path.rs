@@ -8,6 +8,8 @@
 
 #[path = "harness/interleaved.rs"]
 mod interleaved;
+#[path = "path/layers.rs"]
+mod layers;
 #[path = "path/ours.rs"]
 mod ours;
 #[path = "path/peers.rs"]
@@ -61,6 +63,12 @@ impl Table<'_> {
     fn lead(&self, name: &str, peers: &[&str]) -> f64 {
         let fastest = peers.iter().map(|name| self.median(name)).fold(f64::INFINITY, f64::min);
         fastest / self.median(name)
+    }
+
+    /// What our layer adds to a bare service, as a multiple of what another adaptive one adds.
+    fn layers_ratio(&self) -> f64 {
+        let added = |name| self.median(name) - self.median("http-service");
+        added("http-layer") / added("http-tower-resilience-adaptive")
     }
 
     fn rows(&self) -> Vec<serde_json::Value> {
@@ -140,6 +148,8 @@ fn of_limiters(one: &Table<'_>, two: &Table<'_>) -> Vec<Goal> {
             two.lead("permit-large-limit", &peers::ADAPTIVE),
             5.0,
         ),
+        at_most("layer / the one of tower-resilience, 1 thread, at most", one.layers_ratio(), 1.0),
+        at_most("layer / the one of tower-resilience, 2 threads, at most", two.layers_ratio(), 0.5),
     ]
 }
 
@@ -151,6 +161,7 @@ fn main() -> anyhow::Result<()> {
     let setpoint = Setpoint::builder("bench").socket("/nonexistent/setpoint.sock").start();
     let mut cases = ours::cases(&setpoint);
     cases.extend(peers::cases()?);
+    cases.extend(layers::cases(&setpoint)?);
     // A limiter of a large limit goes over to spare places after a slice in which it was used.
     interleaved::run(&cases, 2, 1, 1000);
     std::thread::park_timeout(Duration::from_millis(200));

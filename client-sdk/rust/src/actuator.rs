@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::dump::Dumps;
 use crate::health::{Health, HealthCell};
 use crate::knob::NumericKnob;
+use crate::layer::Holds;
 use crate::limiter::Limiter;
 use crate::rate::Rate;
 use crate::readiness::Readiness;
@@ -214,6 +215,8 @@ pub(crate) struct Inner {
     pub clock: Clock,
     pub health: HealthCell,
     pub dumps: Dumps,
+    /// What the layers hold.
+    pub holds: Arc<Holds>,
     pub service: String,
     /// Differs from process to process, so that instances do not jitter in step.
     pub seed: u64,
@@ -234,11 +237,13 @@ pub(crate) struct Open {
 impl Inner {
     pub fn new(service: String, clock: Clock, seed: u64) -> Self {
         let (registry, health) = (Registry::new(), HealthCell::default());
+        let holds = Arc::new(Holds::new(clock.clone()));
         Self {
             registry,
             clock,
             health,
             dumps: Dumps::default(),
+            holds,
             service,
             seed,
             stopped: AtomicBool::new(false),

@@ -136,6 +136,11 @@ impl<'a> KnobBuilder<'a> {
         Self { inner, knob, restrictive: Restrictive::Neither, on_change: None }
     }
 
+    /// A knob whose lower values shed load.
+    pub(crate) const fn declared(inner: &'a Inner, knob: Declaration) -> Self {
+        Self { inner, knob, restrictive: Restrictive::Lower, on_change: None }
+    }
+
     /// Hard bounds, which no push can leave. Default: 0 to the largest number.
     pub fn bounds(mut self, lowest: f64, highest: f64) -> Self {
         self.knob.bounds = (lowest, highest);

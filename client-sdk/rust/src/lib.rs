@@ -19,13 +19,14 @@
 //! ```
 //! | to | use |
 //! |---|---|
-//! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic and hyper |
+//! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic, hyper and reqwest |
 //! | bound the calls of anything else | [`Setpoint::limiter`] |
 //! | wait a moment for a place instead of being rejected | [`LimiterBuilder::queue`], then [`Limiter::acquire`] or [`LimitLayer::queued`] |
 //! | bound how many calls are made again | [`Setpoint::retry_budget`] |
 //! | spare a callee that refuses most calls | [`Setpoint::throttle`] |
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
 //! | bound calls per second | [`Setpoint::rate`] |
+//! | size a pool of connections | [`Setpoint::pool`] |
 //! | tune any other number | [`Setpoint::knob`], with a callback after each change |
 //! | answer a readiness check, 503 while the runtime pauses | [`Setpoint::readiness`] |
 //! | know what the process did when tasks piled up | [`Builder::on_dump`], [`Setpoint::dump`] |
@@ -49,7 +50,7 @@
 //! - A permit is for one attempt. Acquire inside the retry loop; around it, three attempts look like one slow call.
 //! - [`Outcome`] decides what is learnt. A 404 that is reported as [`Outcome::Success`] makes the service look fast; a
 //!   time-out that is reported as [`Outcome::Ignore`] hides an overload.
-//! - The layer's call ends with the head of the response. For long streams take a permit by hand.
+//! - The layer's call ends with the head of the answer, a gRPC call with its trailers: see [`Until`] for streams and downloads.
 //! - The first registration of a name wins. `sp.layer("inbound")` registers `limit.inbound` with default bounds; for
 //!   others, call `sp.limiter("inbound")` before.
 //! - Names are for resources, not for users or keys: a sidecar hears of 256 knobs (a limiter has two, its own and its
@@ -90,6 +91,7 @@ mod actuator;
 mod barrier;
 mod breaker;
 mod builder;
+mod classify;
 mod clock;
 mod declare;
 mod dump;
@@ -100,6 +102,7 @@ mod limiter;
 mod outcome;
 mod own;
 mod permit;
+mod pool;
 mod priority;
 mod rate;
 mod readiness;
@@ -115,12 +118,13 @@ mod transport;
 pub use self::{
     breaker::{Breaker, BreakerBuilder, BreakerState},
     builder::Builder,
+    classify::Ending,
     dump::{Dump, LimiterDump, RuntimeDump},
     health::Health,
     knob::{KnobBuilder, NumericKnob},
     layer::{
-        LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService, RequestHead,
-        ResponseHead,
+        LimitBody, LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService,
+        RequestHead, Until,
     },
     limiter::{Acquire, Limiter, LimiterBuilder, Reflex, ReflexCause},
     outcome::Outcome,

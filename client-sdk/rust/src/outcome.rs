@@ -19,6 +19,7 @@ pub enum Outcome {
 impl Outcome {
     /// The default meaning of an HTTP status: 2xx and 3xx success; 429, 503 and 504 dropped; other 5xx failure; the rest
     /// is ignored.
+    #[inline]
     pub fn from_http_status(status: u16) -> Self {
         match status {
             200..=399 => Self::Success,
@@ -30,6 +31,7 @@ impl Outcome {
 
     /// The default meaning of a gRPC status code: 0 success; 4 `DEADLINE_EXCEEDED`, 8 `RESOURCE_EXHAUSTED` and 14
     /// `UNAVAILABLE` dropped; 2 `UNKNOWN`, 13 `INTERNAL` and 15 `DATA_LOSS` failure; the rest is ignored.
+    #[inline]
     pub fn from_grpc_status(code: u16) -> Self {
         match code {
             0 => Self::Success,

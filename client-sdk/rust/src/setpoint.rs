@@ -38,6 +38,10 @@ impl Setpoint {
         Self { inner }
     }
 
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// A concurrency limiter: knob `limit.NAME`. It comes with a breaker, knob `breaker.NAME`, that acts only when a
     /// state is pushed, or by itself as well once [`Setpoint::breaker`] was called with the same name.
     pub fn limiter(&self, name: &str) -> LimiterBuilder<'_> {
@@ -45,9 +49,9 @@ impl Setpoint {
     }
 
     /// A layer that holds requests to the limiter of that name, which is registered with 4 to 2000 calls and a baseline
-    /// of 50 if it does not exist yet.
+    /// of 50 if it does not exist yet: those that a server takes, or those that a client sends.
     pub fn layer(&self, name: &str) -> LimitLayer {
-        LimitLayer::new(self.limiter(name).register())
+        LimitLayer::new(self.limiter(name).register(), self.inner.holds.clone())
     }
 
     /// A breaker that trips by itself: knob `breaker.NAME`. A limiter of the same name asks it.

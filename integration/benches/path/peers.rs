@@ -26,7 +26,8 @@ use super::interleaved::Case;
 
 const LIMIT: usize = 1000;
 
-fn finish<F: Future>(future: F) -> F::Output {
+/// Polls a future in place until it is ready.
+pub fn finish<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

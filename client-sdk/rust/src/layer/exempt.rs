@@ -5,7 +5,14 @@ use std::sync::Arc;
 use super::RequestHead;
 
 /// Paths that are exempt without being asked for.
-const DEFAULT_PATHS: [&str; 5] = ["/healthz", "/livez", "/readyz", "/metrics", "/grpc.health.v1.Health/*"];
+const DEFAULT_PATHS: [&str; 6] = [
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/grpc.health.v1.Health/*",
+    "/opentelemetry.proto.collector.trace.v1.TraceService/*",
+];
 
 type Predicate = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 
@@ -39,6 +46,7 @@ impl Exempt {
         self.predicate = Some(Arc::new(is_exempt));
     }
 
+    #[inline]
     pub fn covers(&self, head: &RequestHead<'_>) -> bool {
         let path = head.uri.path();
         self.exact.iter().any(|exact| **exact == *path)

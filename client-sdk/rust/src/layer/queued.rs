@@ -1,7 +1,8 @@
 //! The layer whose requests wait for a place instead of being rejected at once.
 //!
 //! It is a type of its own because it asks more of the wrapped service: that it can be cloned, since the request has to be
-//! kept until there is a place for it, and the service that was found ready with it.
+//! kept until there is a place for it, and the service that was found ready with it. That clone, and a reference to the
+//! settings that threads count together, make it cost more than the other one even where nobody waits.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,28 +11,31 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{LimitFuture, LimitLayer, RequestHead, Settings, refusal};
+use super::call::Call;
+use super::settings::{Of, Settings};
+use super::{LimitBody, LimitFuture, LimitLayer, RequestHead};
+use crate::classify::grpc_timeout;
 use crate::limiter::Acquire;
-
-type DeadlineOf = dyn Fn(&RequestHead<'_>) -> Option<Duration> + Send + Sync;
+use crate::throttle::Attempt;
 
 /// Holds the requests of a service to a limit and lets them wait for a place. See [`LimitLayer::queued`].
 #[derive(Clone)]
 #[must_use = "nothing is limited before the layer wraps a service"]
 pub struct QueuedLayer {
     settings: Arc<Settings>,
-    deadline: Arc<DeadlineOf>,
+    deadline: Of<Option<Duration>>,
 }
 
 impl LimitLayer {
     /// The same layer, whose requests wait for a place if the limiter has a queue: `sp.limiter("inbound").queue(200)`
     /// before `sp.layer("inbound").queued()`. See [`crate::Limiter::acquire`].
     pub fn queued(self) -> QueuedLayer {
-        QueuedLayer { settings: self.settings, deadline: Arc::new(grpc_timeout) }
+        QueuedLayer { settings: self.settings, deadline: Arc::new(|head| grpc_timeout(head.headers)) }
     }
 }
 
@@ -71,9 +75,10 @@ pub struct QueuedService<S> {
 impl<S, B, B2> Service<Request<B>> for QueuedService<S>
 where
     S: Service<Request<B>, Response = Response<B2>> + Clone,
-    B2: Default,
+    S::Error: 'static,
+    B2: Body,
 {
-    type Response = S::Response;
+    type Response = Response<LimitBody<B2>>;
     type Error = S::Error;
     type Future = QueuedFuture<S, B, B2>;
 
@@ -84,17 +89,27 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = &self.layer.settings;
         let head = RequestHead::of(&request);
-        if settings.exempt.covers(&head) {
-            let inner = LimitFuture::exempt(self.inner.call(request));
-            return QueuedFuture { state: State::Let { inner } };
-        }
-        let acquire = settings.limiter.acquire((settings.priority)(&head), (self.layer.deadline)(&head));
+        let (priority, attempt) = match settings.ask(&head) {
+            Ok(Some(asked)) => asked,
+            Ok(None) => return QueuedFuture::passing(LimitFuture::exempt(self.inner.call(request))),
+            Err(rejected) => {
+                return QueuedFuture::passing(LimitFuture::answered(settings.refuse(&head, &rejected)));
+            }
+        };
+        let acquire = settings.limiter.acquire(priority, (self.layer.deadline)(&head));
         // The clone takes the place of the service that was found ready.
         let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
-        let state = State::Waiting { acquire, kept: Some((ready, request)), settings: Arc::clone(settings) };
-        QueuedFuture { state }
+        let service = std::mem::replace(&mut self.inner, clone);
+        let kept = Some(Kept { service, request, attempt });
+        QueuedFuture { state: State::Waiting { acquire, kept, settings: Arc::clone(settings) } }
     }
+}
+
+/// What is needed when there is a place.
+struct Kept<S, B> {
+    service: S,
+    request: Request<B>,
+    attempt: Option<Attempt>,
 }
 
 pin_project! {
@@ -115,55 +130,46 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Waiting { acquire: Acquire, kept: Option<(S, Request<B>)>, settings: Arc<Settings> },
-        Let { #[pin] inner: LimitFuture<S::Future, B2> },
+        Waiting { acquire: Acquire, kept: Option<Kept<S, B>>, settings: Arc<Settings> },
+        Passing { #[pin] inner: LimitFuture<S::Future, B2> },
+    }
+}
+
+impl<S: Service<Request<B>>, B, B2> QueuedFuture<S, B, B2> {
+    const fn passing(inner: LimitFuture<S::Future, B2>) -> Self {
+        Self { state: State::Passing { inner } }
     }
 }
 
 impl<S, B, B2> Future for QueuedFuture<S, B, B2>
 where
     S: Service<Request<B>, Response = Response<B2>>,
-    B2: Default,
+    S::Error: 'static,
+    B2: Body,
 {
-    type Output = Result<Response<B2>, S::Error>;
+    type Output = Result<Response<LimitBody<B2>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let (acquire, kept, settings) = match state.as_mut().project() {
-                Projected::Let { inner } => return inner.poll(cx),
+                Projected::Passing { inner } => return inner.poll(cx),
                 Projected::Waiting { acquire, kept, settings } => (acquire, kept, settings),
             };
             let Poll::Ready(answer) = Pin::new(acquire).poll(cx) else { return Poll::Pending };
-            let (mut service, request) =
+            let Kept { mut service, request, attempt } =
                 kept.take().expect("kept until there is an answer, and then left behind");
-            let inner = match answer {
-                // The permit is held here while the service is called, so that a panic in it ends as a failure.
-                Ok(permit) => LimitFuture::admitted(service.call(request), permit, Arc::clone(settings)),
-                Err(rejected) => LimitFuture::refused(refusal::answer(&RequestHead::of(&request), &rejected)),
+            let head = RequestHead::of(&request);
+            let inner = match answer.and_then(|permit| settings.admit(permit, attempt)) {
+                Ok(right) => {
+                    let call = Call::begin(right, &head, settings);
+                    LimitFuture::admitted(call, &mut service, request)
+                }
+                Err(rejected) => LimitFuture::answered(settings.refuse(&head, &rejected)),
             };
-            state.set(State::Let { inner });
+            state.set(State::Passing { inner });
         }
     }
-}
-
-/// What a gRPC client says it waits: up to eight digits and a unit.
-fn grpc_timeout(head: &RequestHead<'_>) -> Option<Duration> {
-    let text = head.headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count = digits.parse::<u64>().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(3600 * count),
-        "M" => Duration::from_secs(60 * count),
-        "S" => Duration::from_secs(count),
-        "m" => Duration::from_millis(count),
-        "u" => Duration::from_micros(count),
-        "n" => Duration::from_nanos(count),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
