@@ -10,7 +10,8 @@ pub struct Rejected {
     pub limit: &'static str,
     /// Why it said no.
     pub reason: RejectReason,
-    /// When another attempt makes sense: 10 ms to 5 s for limits and rates, up to the breaker's wait for a breaker.
+    /// When another attempt makes sense: 10 ms to 5 s for limits, exact and at most 5 s for
+    /// rates, up to the breaker's wait for a breaker.
     pub retry_after: Duration,
 }
 

@@ -74,6 +74,7 @@ fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
         queue_waits: wire.queue_waits,
         queue_wait_sum: wire.queue_wait_sum,
         waiting: wire.waiting,
+        not_before_nanos: wire.not_before_nanos,
         slow: slow.collect::<Result<_, _>>()?,
     })
 }
@@ -142,6 +143,7 @@ fn encode_totals(name: &KnobName, totals: &Totals) -> v1::ResourceStats {
         queue_waits: totals.queue_waits,
         queue_wait_sum: totals.queue_wait_sum,
         waiting: totals.waiting,
+        not_before_nanos: totals.not_before_nanos,
         arrived: totals.arrived,
         late: totals.late,
         in_flight_age_sum: u64::try_from(age).unwrap_or(u64::MAX),

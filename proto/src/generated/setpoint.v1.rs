@@ -933,8 +933,6 @@ pub struct ResourceStats {
     /// ns, completed calls
     #[prost(message, optional, tag = "18")]
     pub latency: ::core::option::Option<Histogram>,
-    #[prost(message, optional, tag = "21")]
-    pub retry_after_seen: ::core::option::Option<::prost_types::Duration>,
     #[prost(uint64, tag = "22")]
     pub applied_seq: u64,
     /// times that the SDK's own reflex cut the limit
@@ -969,6 +967,9 @@ pub struct ResourceStats {
     /// of each watched latency, since it is watched
     #[prost(message, repeated, tag = "34")]
     pub slow: ::prost::alloc::vec::Vec<SlowCalls>,
+    /// a callee asked not to be called before then, SDK clock; 0 = none ever did
+    #[prost(uint64, tag = "40")]
+    pub not_before_nanos: u64,
 }
 /// Nested message and enum types in `ResourceStats`.
 pub mod resource_stats {

@@ -58,6 +58,8 @@ pub(super) struct Counters {
     #[serde(default)]
     waiting: u64,
     #[serde(default)]
+    not_before_nanos: u64,
+    #[serde(default)]
     slow: Vec<SlowLine>,
 }
 
@@ -106,6 +108,7 @@ impl Counters {
             queue_waits: totals.queue_waits,
             queue_wait_sum: totals.queue_wait_sum,
             waiting: totals.waiting,
+            not_before_nanos: totals.not_before_nanos,
             slow: totals.slow.iter().map(slow).collect(),
         }
     }
@@ -138,6 +141,7 @@ impl Counters {
             queue_waits: self.queue_waits,
             queue_wait_sum: self.queue_wait_sum,
             waiting: self.waiting,
+            not_before_nanos: self.not_before_nanos,
             slow: self.slow.into_iter().map(slow).collect(),
         };
         Received { at: self.received_nanos.map_or(at, Timestamp::from_nanos), totals: Arc::new(totals) }
