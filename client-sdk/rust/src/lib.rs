@@ -22,10 +22,12 @@
 //! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic and hyper |
 //! | bound the calls of anything else | [`Setpoint::limiter`] |
 //! | wait a moment for a place instead of being rejected | [`LimiterBuilder::queue`], then [`Limiter::acquire`] or [`LimitLayer::queued`] |
+//! | begin nothing that comes too late | [`Deadline`], [`Limiter::acquire_by`] |
 //! | bound how many calls are made again | [`Setpoint::retry_budget`] |
 //! | spare a callee that refuses most calls | [`Setpoint::throttle`] |
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
-//! | bound calls per second | [`Setpoint::rate`] |
+//! | bound calls per second, in all or for each caller | [`Setpoint::rate`], [`RateBuilder::for_each_key`] |
+//! | bound how many connections are accepted | [`Setpoint::connection_gate`], and `GatedListener` with feature `listener` |
 //! | tune any other number | [`Setpoint::knob`], with a callback after each change |
 //! | answer a readiness check, 503 while the runtime pauses | [`Setpoint::readiness`] |
 //! | know what the process did when tasks piled up | [`Builder::on_dump`], [`Setpoint::dump`] |
@@ -91,9 +93,12 @@ mod barrier;
 mod breaker;
 mod builder;
 mod clock;
+mod deadline;
 mod declare;
 mod dump;
+mod gate;
 mod health;
+mod keyed;
 mod knob;
 mod layer;
 mod limiter;
@@ -112,11 +117,18 @@ mod sync;
 mod throttle;
 mod transport;
 
+#[cfg(feature = "listener")]
+pub use self::gate::listener::{GatedListener, GatedStream, WhenFull};
 pub use self::{
     breaker::{Breaker, BreakerBuilder, BreakerState},
     builder::Builder,
+    deadline::{
+        BadTimeout, Deadline, Reserve, TIMEOUT_HEADER, grpc_timeout, parse_grpc_timeout, parse_timeout,
+    },
     dump::{Dump, LimiterDump, RuntimeDump},
+    gate::{ConnectionGate, GateBuilder, GateGuard},
     health::Health,
+    keyed::{KeyedRate, KeyedRateBuilder, TooManyOverrides},
     knob::{KnobBuilder, NumericKnob},
     layer::{
         LimitFuture, LimitLayer, LimitService, QueuedFuture, QueuedLayer, QueuedService, RequestHead,

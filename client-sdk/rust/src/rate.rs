@@ -22,7 +22,7 @@ mod meter;
 mod pace;
 mod tally;
 mod terms;
-#[cfg(all(test, not(setpoint_loom)))]
+#[cfg(test)]
 mod tests;
 mod word;
 
@@ -40,7 +40,6 @@ use crate::slot::Slot;
 pub use builder::RateBuilder;
 pub(crate) use builder::declaration;
 pub(crate) use meter::Meter;
-pub(crate) use pace::TOKEN;
 pub(crate) use terms::Store;
 use word::Word;
 

@@ -31,6 +31,10 @@ pub enum RejectReason {
     QueueWait,
     /// The callee refuses most calls.
     Throttled,
+    /// As many connections are open as may be.
+    ConnectionLimit,
+    /// The time in which an answer is of use is over, or too short.
+    Deadline,
 }
 
 impl RejectReason {
@@ -43,6 +47,8 @@ impl RejectReason {
             Self::QueueFull => "queue_full",
             Self::QueueWait => "queue_wait",
             Self::Throttled => "throttled",
+            Self::ConnectionLimit => "connection_limit",
+            Self::Deadline => "deadline",
         }
     }
 }

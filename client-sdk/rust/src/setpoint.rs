@@ -7,6 +7,7 @@ use crate::actuator::Inner;
 use crate::breaker::BreakerBuilder;
 use crate::builder::Builder;
 use crate::dump::Dumps;
+use crate::gate::GateBuilder;
 use crate::health::Health;
 use crate::knob::KnobBuilder;
 use crate::layer::LimitLayer;
@@ -58,6 +59,11 @@ impl Setpoint {
     /// A rate limit: knob `rate.NAME`.
     pub fn rate(&self, name: &str) -> RateBuilder<'_> {
         RateBuilder::new(&self.inner, name)
+    }
+
+    /// How many connections may be open: knob `connections.NAME`.
+    pub fn connection_gate(&self, name: &str) -> GateBuilder<'_> {
+        GateBuilder::new(&self.inner, name)
     }
 
     /// How many calls may be made again: knob `retry.NAME`, 20 % of the calls and 3 a second.

@@ -76,7 +76,7 @@ impl<S: Store> Meter<S> {
     }
 
     /// What callers have spent.
-    #[cfg(all(test, not(setpoint_loom)))]
+    #[cfg(test)]
     pub fn store(&self) -> S {
         self.store
     }

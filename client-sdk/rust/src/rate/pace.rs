@@ -102,7 +102,7 @@ fn slope(per_second: f64) -> u64 {
     (per_second * TOKEN as f64 / 1e9 * (1_u64 << PLACES) as f64).ceil() as u64
 }
 
-#[cfg(all(test, not(setpoint_loom)))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -14,11 +14,6 @@ use crate::sync::{AtomicBool, AtomicU64, Ordering, Padded};
 
 /// A callee is believed that it wants to be left alone for so long at most.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// A rate knows no priorities.
-const CLASS: usize = match Priority::Normal.class() {
-    Some(class) => class,
-    None => panic!("an ordinary call has a class"),
-};
 
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -77,7 +72,7 @@ impl Tally {
         let (admitted, refused) =
             (begun.admitted.load(Ordering::Relaxed), begun.rejected.load(Ordering::Relaxed));
         let mut rejected = [0; PRIORITIES];
-        rejected[CLASS] = refused;
+        rejected[Priority::ORDINARY] = refused;
         Some(Totals {
             at_nanos,
             stall_nanos,

@@ -116,19 +116,20 @@ impl<S: Store> Terms<S> {
     }
 
     /// The tokens of a bucket that is spent up to that token time.
-    #[cfg(all(test, not(setpoint_loom)))]
+    #[cfg(test)]
     pub fn tokens(&self, spent: u64) -> f64 {
         let held = self.now().saturating_sub(spent.max(self.floor)).min(self.capacity());
         held as f64 / TOKEN as f64
     }
 
     /// The burst in force.
-    #[cfg(all(test, not(setpoint_loom)))]
+    #[cfg(test)]
     pub fn burst(&self) -> u32 {
         self.burst.get()
     }
 
-    fn capacity(&self) -> u64 {
+    /// The burst in force, in token time.
+    pub fn capacity(&self) -> u64 {
         capacity(self.burst)
     }
 }

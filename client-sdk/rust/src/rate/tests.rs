@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use setpoint_proto::message::Why;
 
 use super::*;
