@@ -209,7 +209,8 @@ impl Belief {
     /// Calls may take longer than anything on the grid: it follows, and comes back.
     fn follow_edge(&self, known: i32) -> i32 {
         let above = self.origin.floor - known;
-        let row = |at: usize| self.weights[at * CAPACITIES * SHAPES..][..CAPACITIES * SHAPES].iter().sum::<f32>();
+        let row =
+            |at: usize| self.weights[at * CAPACITIES * SHAPES..][..CAPACITIES * SHAPES].iter().sum::<f32>();
         match () {
             () if self.prior.is_none() => known,
             () if row(FLOORS - 1) + row(FLOORS - 2) > EDGE => self.origin.floor + FLOORS as i32 / 2,
@@ -229,7 +230,8 @@ impl Belief {
             self.lagging[floor] = lagging[from];
             for capacity in 0..CAPACITIES {
                 let beside = by(capacity, capacities, CAPACITIES);
-                let known = from as i32 == floor as i32 + floors && beside as i32 == capacity as i32 + capacities;
+                let known =
+                    from as i32 == floor as i32 + floors && beside as i32 == capacity as i32 + capacities;
                 let (pair, share) = (from * CAPACITIES + beside, if known { 1.0 } else { UNSEEN });
                 for shape in 0..SHAPES {
                     self.weights[(floor * CAPACITIES + capacity) * SHAPES + shape] =

@@ -174,7 +174,8 @@ impl DropCeiling {
             Verdict::Cut => {
                 let busy = sample.in_flight().min(limit);
                 let through = 1.1 * sample.served() / sample.seconds * floor;
-                let least = self.trial.running.map_or(1.0, |running| (TRIAL_DEEPEST * running.limit).max(1.0));
+                let least =
+                    self.trial.running.map_or(1.0, |running| (TRIAL_DEEPEST * running.limit).max(1.0));
                 self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(least);
                 self.dropped_at = busy;
                 self.note_cut(now);

@@ -101,7 +101,11 @@ impl Law {
     /// How long a call takes that does not wait: as seen without overload, or longer by now.
     pub(super) fn latency_floor(&self) -> Option<f64> {
         let seen = self.floor.latency()?;
-        Some(self.belief.floor().map_or(seen, |believed| if believed > LONGER * seen { believed } else { seen }))
+        Some(
+            self.belief
+                .floor()
+                .map_or(seen, |believed| if believed > LONGER * seen { believed } else { seen }),
+        )
     }
 
     fn asked_for(&self) -> f64 {

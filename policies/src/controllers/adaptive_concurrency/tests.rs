@@ -78,7 +78,11 @@ mod patience {
     fn answers_come_in_time_up_to_the_budget_and_fewer_beyond() {
         let patience = Patience::new(Some(0.5));
         let share = |wait| patience.in_time(wait, 0.050, 0.0);
-        assert_eq!((share(0.21), share(0.5), share(9.0)), (1.0, 0.0, 0.0), "a budget of 0.42 of the deadline");
+        assert_eq!(
+            (share(0.21), share(0.5), share(9.0)),
+            (1.0, 0.0, 0.0),
+            "a budget of 0.42 of the deadline"
+        );
         assert!(close(share(0.355), 0.5), "half way");
         assert!(close(patience.in_time(0.35, 0.050, 0.4), 1.0), "what the owner asks for is in time");
         let unknown = Patience::new(None);

@@ -51,7 +51,9 @@ impl Law {
             limit = (limit * STEP).max(limit + 1.0);
         }
         let most = promises.iter().map(|promise| promise.goodput).fold(0.0, f64::max);
-        let Some(best) = promises.iter().find(|promise| promise.goodput >= (1.0 - WORTH) * most) else { return };
+        let Some(best) = promises.iter().find(|promise| promise.goodput >= (1.0 - WORTH) * most) else {
+            return;
+        };
         let here = promise(self.limit).goodput >= (1.0 - 1.5 * WORTH) * most;
         if !(here && best.limit > LOWER * self.limit) {
             self.move_to(*best, sample);
