@@ -28,6 +28,7 @@
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |
 //! | bound calls per second, in all or for each caller | [`Setpoint::rate`], [`RateBuilder::for_each_key`] |
 //! | bound how many connections are accepted | [`Setpoint::connection_gate`], and `GatedListener` with feature `listener` |
+//! | tune the size of a pool, or a time-out | [`Setpoint::pool_size`], [`Setpoint::timeout`] |
 //! | tune any other number | [`Setpoint::knob`], with a callback after each change |
 //! | answer a readiness check, 503 while the runtime pauses | [`Setpoint::readiness`] |
 //! | know what the process did when tasks piled up | [`Builder::on_dump`], [`Setpoint::dump`] |
@@ -115,6 +116,7 @@ mod setpoint;
 mod slot;
 mod sync;
 mod throttle;
+mod timeout;
 mod transport;
 
 #[cfg(feature = "listener")]
@@ -144,6 +146,7 @@ pub use self::{
     retry::RetryBudget,
     setpoint::Setpoint,
     throttle::{Attempt, Throttle},
+    timeout::{Timeout, TimeoutBuilder},
 };
 pub use setpoint_policies::{knob::Restrictive, value::Breaker as BreakerSetpoint};
 pub use setpoint_proto::message::{Evidence, Why};

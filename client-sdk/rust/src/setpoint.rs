@@ -16,6 +16,7 @@ use crate::rate::RateBuilder;
 use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::throttle::Throttle;
+use crate::timeout::TimeoutBuilder;
 
 /// A started SDK. Clones are the same one. What it hands out lives as long as the process, and so does the session with the
 /// sidecar: dropping a `Setpoint` ends nothing, [`Setpoint::stop`] does.
@@ -91,6 +92,16 @@ impl Setpoint {
     /// holds new work back because tasks pile up.
     pub fn dump(&self, why: &str) -> bool {
         Dumps::write(&self.inner, why)
+    }
+
+    /// The size of a pool: knob `pool.NAME`, in whole numbers.
+    pub fn pool_size(&self, name: &str) -> KnobBuilder<'_> {
+        KnobBuilder::pool_size(&self.inner, name)
+    }
+
+    /// A time-out: knob `timeout.NAME`.
+    pub fn timeout(&self, name: &str) -> TimeoutBuilder<'_> {
+        TimeoutBuilder::new(&self.inner, name)
     }
 
     /// Ends the session with the sidecar within a quarter of a second, in the background: every knob goes to its baseline,

@@ -59,6 +59,28 @@ fn c6_a_fixed_value_is_read_with_its_cases() {
     }
 }
 
+const POOLS: &str = include_str!("../../../../policies/presets/field-report-pools.yaml");
+
+#[test]
+fn c6_the_preset_says_what_the_report_says() {
+    let loaded = parse(POOLS.as_bytes()).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(loaded.warnings, []);
+    let policies = loaded.set.policies.iter().zip(&loaded.parameters);
+    let said: Vec<_> =
+        policies.map(|(policy, shown)| format!("{} {shown}", policy.controller.knob())).collect();
+    assert_eq!(
+        said,
+        [
+            "pool.http.idle_per_host value 50, 200 when zone far",
+            "timeout.http.idle value 30s, 90s when zone far",
+            "timeout.http.tls_handshake value 5s, 15s when zone far",
+            "timeout.http.read_header value 5s",
+            "pool.db.open value 20",
+            "pool.db.idle value 10",
+        ]
+    );
+}
+
 #[test]
 fn c4_l4_every_mistake_in_a_rate_is_named_with_its_place() {
     compare(&[
