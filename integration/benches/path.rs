@@ -11,6 +11,8 @@ mod interleaved;
 mod ours;
 #[path = "path/peers.rs"]
 mod peers;
+#[path = "path/rates.rs"]
+mod rates;
 #[path = "harness/rows.rs"]
 mod rows;
 
@@ -115,7 +117,9 @@ fn main() -> anyhow::Result<()> {
     }
     let setpoint = Setpoint::builder("bench").socket("/nonexistent/setpoint.sock").start();
     let mut cases = ours::cases(&setpoint);
+    cases.extend(rates::ours(&setpoint));
     cases.extend(peers::cases()?);
+    cases.extend(rates::peers()?);
     // A limiter of a large limit goes over to spare places after a slice in which it was used.
     interleaved::run(&cases, 2, 1, 1000);
     std::thread::park_timeout(Duration::from_millis(200));

@@ -10,6 +10,8 @@ mod ours;
 #[path = "path/peers.rs"]
 #[allow(dead_code, reason = "nothing is compared here")]
 mod peers;
+#[path = "path/rates.rs"]
+mod rates;
 #[path = "harness/rows.rs"]
 mod rows;
 
@@ -32,10 +34,11 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let setpoint = Setpoint::builder("bench").socket("/nonexistent/setpoint.sock").start();
-    let ours = ours::cases(&setpoint);
+    let mut ours = ours::cases(&setpoint);
+    ours.extend(rates::ours(&setpoint));
     let mut rows = Vec::new();
     println!("allocations for one call");
-    for (index, case) in ours.iter().chain(&peers::cases()?).enumerate() {
+    for (index, case) in ours.iter().chain(&peers::cases()?).chain(&rates::peers()?).enumerate() {
         let mut work = (case.work)();
         work(CALLS);
         let counted = allocation_counter::measure(|| work(CALLS)).count_total;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use setpoint_sdk::{ConnectionGate, GatedListener, Setpoint, WhenFull};
+use setpoint_sdk::{ConnectionGate, GatedListener, GatedStream, Setpoint, WhenFull};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -165,4 +165,43 @@ async fn c8_health_checks_pass_by_a_listener_of_their_own_while_the_gate_is_shut
         assert!(ask(health_at, b'?').await);
     }
     drop(kept);
+}
+
+/// As docs/policies/connections.md shows it.
+struct Gated(GatedListener);
+
+impl axum::serve::Listener for Gated {
+    type Io = GatedStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            match self.0.accept().await {
+                Ok(accepted) => return accepted,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c3_axum_serves_behind_a_gate() {
+    let setpoint = Setpoint::builder("axum").socket("/nonexistent/setpoint.sock").disabled(false).start();
+    let gate = setpoint.connection_gate("http").baseline(2).register();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let app = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
+    tokio::spawn(async move { axum::serve(Gated(GatedListener::new(listener, gate)), app).await });
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
+    }
+    until("all have left", || gate.inside() == 1).await;
 }

@@ -15,6 +15,8 @@
 //! places held in reserve ([`GateBuilder::reserve`]) for peers that are known by their address
 //! ([`ConnectionGate::try_enter_reserved`]).
 
+mod builder;
+mod count;
 #[cfg(feature = "listener")]
 pub(crate) mod listener;
 #[cfg(all(test, setpoint_loom))]
@@ -22,19 +24,19 @@ mod loom_tests;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
-use setpoint_policies::knob::Kind;
 use setpoint_policies::totals::{PRIORITIES, Totals};
 use setpoint_policies::value::Value;
 use tokio::sync::Notify;
 
-use crate::actuator::{Actuator, Entry, Inner};
+use crate::actuator::{Actuator, Inner};
 use crate::declare::Declaration;
 use crate::priority::Priority;
 use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
+pub use builder::GateBuilder;
+use builder::declaration;
+use count::Count;
 
 /// How many connections may be open, knob `connections.NAME`. Copies are the same gate, which lives as long as the process.
 ///
@@ -68,57 +70,6 @@ struct Core {
     /// Of the advice to those who are rejected.
     seed: u64,
     limited: AtomicBool,
-}
-
-/// How many have come and gone, and how many may be inside. Counters that only grow: a report of them is never behind
-/// an earlier one.
-#[derive(Debug)]
-struct Count {
-    entered: AtomicU64,
-    left: AtomicU64,
-    limit: AtomicU64,
-    peak: AtomicU64,
-}
-
-impl Count {
-    fn new(limit: u64) -> Self {
-        let [entered, left, peak] = [0; 3].map(AtomicU64::new);
-        Self { entered, left, limit: AtomicU64::new(limit), peak }
-    }
-
-    /// One more, unless as many are inside as may be, but for `reserve`.
-    fn enter(&self, reserve: u64) -> bool {
-        let mut entered = self.entered.load(Ordering::Acquire);
-        let inside = loop {
-            // Looked at first or not, those who have left since only make room.
-            let inside = entered.wrapping_sub(self.left.load(Ordering::Acquire));
-            if inside >= self.limit.load(Ordering::Acquire).saturating_sub(reserve) {
-                return false;
-            }
-            let next = entered.wrapping_add(1);
-            match self.entered.compare_exchange_weak(entered, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => break inside,
-                Err(found) => entered = found,
-            }
-        };
-        self.peak.fetch_max(inside + 1, Ordering::Relaxed);
-        true
-    }
-
-    fn leave(&self) {
-        self.left.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Who came and who left, who left first.
-    fn come_and_gone(&self) -> (u64, u64) {
-        let left = self.left.load(Ordering::Acquire);
-        (self.entered.load(Ordering::Acquire), left)
-    }
-
-    fn inside(&self) -> u64 {
-        let (entered, left) = self.come_and_gone();
-        entered.wrapping_sub(left)
-    }
 }
 
 /// The limit as a number of connections: rounded down, but at least one unless it is below one.
@@ -250,8 +201,7 @@ impl Actuator for ConnectionGate {
 
     fn put(&self, value: Option<Value>) {
         let limit = value.map_or(u64::MAX, |value| places(value.scalar()));
-        let before = self.0.count.limit.swap(limit, Ordering::AcqRel);
-        if limit > before {
+        if self.0.count.limit(limit) {
             self.0.freed.notify_waiters();
         }
     }
@@ -270,65 +220,10 @@ impl Actuator for ConnectionGate {
             // What a connection comes to says nothing.
             cancelled: left,
             rejected,
-            in_flight_peak: count.peak.swap(entered.wrapping_sub(left), Ordering::Relaxed),
+            in_flight_peak: count.take_peak(),
             limit_in_force: self.limit(),
             limited: self.0.limited.swap(false, Ordering::Relaxed),
             ..Totals::default()
         })
-    }
-}
-
-/// One to a hundred thousand connections, ten thousand unless told otherwise.
-fn declaration(name: &str) -> Declaration {
-    Declaration::new("connections", name, Kind::ConcurrencyLimit, (1.0, 100_000.0), 10_000.0)
-}
-
-/// Declares a connection gate. See [`crate::Setpoint::connection_gate`].
-#[must_use = "nothing happens before `register`"]
-pub struct GateBuilder<'a> {
-    inner: &'a Inner,
-    knob: Declaration,
-    reserve: u32,
-}
-
-impl<'a> GateBuilder<'a> {
-    pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
-        Self { inner, knob: declaration(name), reserve: 0 }
-    }
-
-    /// Hard bounds, in connections, which no push can leave. Default 1 to 100,000; keep the highest below the process's limit
-    /// of descriptors. A lowest limit of 0 allows all connections to be kept out.
-    pub fn bounds(mut self, lowest: u32, highest: u32) -> Self {
-        self.knob.bounds = (f64::from(lowest), f64::from(highest));
-        self
-    }
-
-    /// The limit in force without a sidecar, in connections. Default 10,000.
-    pub fn baseline(mut self, limit: u32) -> Self {
-        self.knob.baseline = Some(f64::from(limit));
-        self
-    }
-
-    /// So many places of the limit are only for [`ConnectionGate::try_enter_reserved`]. Default 0.
-    pub fn reserve(mut self, places: u32) -> Self {
-        self.reserve = places;
-        self
-    }
-
-    /// The largest relative increase by one push (0.5 is half as much again; 0, the default, any), and the shortest time
-    /// between two. A decrease is never held back.
-    pub fn pace(mut self, max_change_ratio: f64, min_dwell: Duration) -> Self {
-        (self.knob.max_change_ratio, self.knob.min_dwell) = (max_change_ratio, min_dwell);
-        self
-    }
-
-    /// Registers the gate, or finds the one of that name as it was registered first.
-    pub fn register(self) -> ConnectionGate {
-        let Self { inner, knob, reserve } = self;
-        let name = knob.name().clone();
-        match inner.registry.register(&name, || Entry::Gate(ConnectionGate::leak(inner, knob, reserve))) {
-            Some(Entry::Gate(gate)) => gate,
-            _ => inner.open(&name).gate,
-        }
     }
 }

@@ -54,8 +54,8 @@ struct Core {
 }
 
 impl KeyedRate {
-    /// Takes a token of this key for one call. It never waits, locks or allocates. To hash a key of a few words costs about as
-    /// much as the rest.
+    /// Takes a token of this key for one call. It never waits or locks, and allocates as little as [`Rate::try_acquire`]. To
+    /// hash a key of a few words costs about as much as the rest.
     ///
     /// # Errors
     /// [`Rejected`] with [`crate::RejectReason::RateLimit`], as for [`Rate::try_acquire`].

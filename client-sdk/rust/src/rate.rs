@@ -49,7 +49,7 @@ use word::Word;
 pub struct Rate(&'static Meter<&'static Word>);
 
 impl Rate {
-    /// Takes a token for one call. It never waits, locks or allocates.
+    /// Takes a token for one call. It never waits or locks, and allocates nothing but a few bytes at a thread's first call.
     ///
     /// # Errors
     /// [`Rejected`] with [`crate::RejectReason::RateLimit`]: the bucket is empty. `retry_after` is when a token will be

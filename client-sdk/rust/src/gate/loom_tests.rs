@@ -23,9 +23,9 @@ fn loom_c3_never_above_the_limit_and_no_place_is_lost() {
                 come_and_go(&count, &inside);
             })
         };
-        count.limit.store(0, Ordering::Release);
+        count.limit(0);
         come_and_go(&count, &inside);
-        count.limit.store(1, Ordering::Release);
+        count.limit(1);
         come_and_go(&count, &inside);
         other.join().expect("no panic");
         assert_eq!(count.inside(), 0);
