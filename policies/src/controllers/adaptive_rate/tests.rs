@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::knob::{Kind, Knob, KnobName};
 use crate::signal::Signals;
 use crate::snapshot::Received;
+use crate::time::Timestamp;
+use crate::totals::Totals;
 use crate::value::Value;
 
 fn knob() -> Knob {
