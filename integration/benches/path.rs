@@ -64,6 +64,11 @@ impl Table<'_> {
         fastest / self.median(name)
     }
 
+    /// As a multiple of another case.
+    fn of(&self, name: &str, other: &str) -> f64 {
+        self.median(name) / self.median(other)
+    }
+
     fn rows(&self) -> Vec<serde_json::Value> {
         let row = |(case, times): (&Case, &Times)| {
             serde_json::json!({
@@ -107,6 +112,28 @@ fn goals(one: &Table<'_>, two: &Table<'_>) -> Vec<(&'static str, f64, f64, bool)
         at_least("fastest adaptive peer / exact, 2 threads, at least", two.lead("permit-exact"), 5.0),
         at_least("the same at its limit of 1000, 1 thread, at least", one.lead("permit-large-limit"), 3.0),
         at_least("the same at its limit of 1000, 2 threads, at least", two.lead("permit-large-limit"), 5.0),
+        at_most("rate / governor alone, 1 thread, at most", one.of("rate", "governor"), 1.8),
+        at_most("rate / governor alone, 2 threads, at most", two.of("rate", "governor"), 1.3),
+        at_most(
+            "rate of a key / governor's, 1 thread, at most",
+            one.of("rate-of-a-key", "governor-of-a-key"),
+            1.5,
+        ),
+        at_most(
+            "rate of a key / governor's, 2 threads, at most",
+            two.of("rate-of-a-key", "governor-of-a-key"),
+            1.0,
+        ),
+        at_least(
+            "tower-resilience / rate, 1 thread, at least",
+            one.of("tower-resilience-ratelimiter", "rate"),
+            5.0,
+        ),
+        at_least(
+            "tower-resilience / rate, 2 threads, at least",
+            two.of("tower-resilience-ratelimiter", "rate"),
+            3.0,
+        ),
     ]
 }
 

@@ -50,20 +50,14 @@ impl<S: Store> Meter<S> {
         (!self.unlimited.load(Ordering::Relaxed)).then(|| self.terms.load())
     }
 
-    /// Counts what became of a caller.
+    /// What a caller is told.
     #[inline]
     pub fn answer(&'static self, taken: Result<(), Duration>) -> Result<(), Rejected> {
-        match taken {
-            Ok(()) => {
-                self.tally.admitted();
-                Ok(())
-            }
-            Err(retry_after) => {
-                self.tally.rejected();
-                let limit = self.slot.knob().name.as_str();
-                Err(Rejected { limit, reason: RejectReason::RateLimit, retry_after })
-            }
-        }
+        taken.map_err(|retry_after| {
+            self.tally.rejected();
+            let limit = self.slot.knob().name.as_str();
+            Rejected { limit, reason: RejectReason::RateLimit, retry_after }
+        })
     }
 
     /// Puts a value in force; `None`: everything is admitted. The slot calls it, one at a time.

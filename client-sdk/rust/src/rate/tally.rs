@@ -1,7 +1,8 @@
 //! What became of the calls of a rate: counters for a policy that adapts it.
 //!
-//! A rate sees calls begin; how they end it hears only from a service that says so ([`super::Rate::record`]). Until one has,
-//! nothing is reported, and a policy looks at the limiter of the same name instead.
+//! A call that is let through is not counted: that would cost as much again as to let it through, and says nothing that its
+//! end does not say as well. How calls end the rate hears only from a service that tells ([`super::Rate::record`]). Until one
+//! has, nothing is reported, and a policy looks at the limiter of the same name instead.
 
 use std::time::Duration;
 
@@ -17,15 +18,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Default)]
 pub struct Tally {
-    begun: Padded<Begun>,
+    rejected: Padded<AtomicU64>,
     ended: Padded<Ended>,
-}
-
-#[derive(Debug, Default)]
-struct Begun {
-    admitted: AtomicU64,
-    rejected: AtomicU64,
-    limited: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -34,18 +28,14 @@ struct Ended {
     told: AtomicBool,
     by_outcome: [AtomicU64; 4],
     not_before_nanos: AtomicU64,
+    /// Rejections when they were reported last.
+    rejected_before: AtomicU64,
 }
 
 impl Tally {
     #[inline]
-    pub fn admitted(&self) {
-        self.begun.admitted.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a rejection; how many there were before.
-    pub fn rejected(&self) -> u64 {
-        self.begun.limited.store(true, Ordering::Relaxed);
-        self.begun.rejected.fetch_add(1, Ordering::Relaxed)
+    pub fn rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call has ended, and its callee may have said how long it wants to be left alone.
@@ -59,34 +49,30 @@ impl Tally {
         ended.told.store(true, Ordering::Relaxed);
     }
 
-    /// All of it, if the service tells how calls end.
+    /// All of it, if the service tells how calls end. A call is in it when it has ended.
     pub fn totals(&self, at_nanos: u64, stall_nanos: u64, in_force: f64) -> Option<Totals> {
-        let (begun, ended) = (&self.begun, &self.ended);
+        let ended = &self.ended;
         if !ended.told.load(Ordering::Relaxed) {
             return None;
         }
         let of = |outcome: Outcome| ended.by_outcome[outcome as usize].load(Ordering::Relaxed);
-        let (completed, dropped) = (of(Outcome::Success), of(Outcome::Dropped));
-        let (failed, cancelled) = (of(Outcome::Failure), of(Outcome::Ignore));
-        // After the ends, so that no call has ended that did not begin.
-        let (admitted, refused) =
-            (begun.admitted.load(Ordering::Relaxed), begun.rejected.load(Ordering::Relaxed));
+        let refused = self.rejected.load(Ordering::Relaxed);
         let mut rejected = [0; PRIORITIES];
         rejected[Priority::ORDINARY] = refused;
-        Some(Totals {
+        let counted = Totals {
             at_nanos,
             stall_nanos,
-            arrived: admitted.wrapping_add(refused),
-            admitted,
-            completed,
-            dropped,
-            failed,
-            cancelled,
+            completed: of(Outcome::Success),
+            dropped: of(Outcome::Dropped),
+            failed: of(Outcome::Failure),
+            cancelled: of(Outcome::Ignore),
             rejected,
             limit_in_force: in_force,
-            limited: begun.limited.swap(false, Ordering::Relaxed),
+            limited: ended.rejected_before.swap(refused, Ordering::Relaxed) != refused,
             not_before_nanos: ended.not_before_nanos.load(Ordering::Relaxed),
             ..Totals::default()
-        })
+        };
+        let admitted = counted.released();
+        Some(Totals { arrived: admitted.wrapping_add(refused), admitted, ..counted })
     }
 }
