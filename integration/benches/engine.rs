@@ -77,6 +77,7 @@ impl Rig {
             id: InstanceId("one".into()),
             service: "bench".into(),
             incarnation: 1,
+            labels: Default::default(),
             knobs: self.knobs.clone(),
             in_force: self.limits.clone(),
             totals,

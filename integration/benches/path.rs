@@ -14,6 +14,8 @@ mod layers;
 mod ours;
 #[path = "path/peers.rs"]
 mod peers;
+#[path = "path/rates.rs"]
+mod rates;
 #[path = "harness/rows.rs"]
 mod rows;
 
@@ -69,6 +71,11 @@ impl Table<'_> {
     fn layers_ratio(&self) -> f64 {
         let added = |name| self.median(name) - self.median("http-service");
         added("http-layer") / added("http-tower-resilience-adaptive")
+    }
+
+    /// As a multiple of another case.
+    fn of(&self, name: &str, other: &str) -> f64 {
+        self.median(name) / self.median(other)
     }
 
     fn rows(&self) -> Vec<serde_json::Value> {
@@ -150,6 +157,28 @@ fn of_limiters(one: &Table<'_>, two: &Table<'_>) -> Vec<Goal> {
         ),
         at_most("layer / the one of tower-resilience, 1 thread, at most", one.layers_ratio(), 1.0),
         at_most("layer / the one of tower-resilience, 2 threads, at most", two.layers_ratio(), 0.5),
+        at_most("rate / governor alone, 1 thread, at most", one.of("rate", "governor"), 1.8),
+        at_most("rate / governor alone, 2 threads, at most", two.of("rate", "governor"), 1.3),
+        at_most(
+            "rate of a key / governor's, 1 thread, at most",
+            one.of("rate-of-a-key", "governor-of-a-key"),
+            1.5,
+        ),
+        at_most(
+            "rate of a key / governor's, 2 threads, at most",
+            two.of("rate-of-a-key", "governor-of-a-key"),
+            1.0,
+        ),
+        at_least(
+            "tower-resilience / rate, 1 thread, at least",
+            one.of("tower-resilience-ratelimiter", "rate"),
+            5.0,
+        ),
+        at_least(
+            "tower-resilience / rate, 2 threads, at least",
+            two.of("tower-resilience-ratelimiter", "rate"),
+            3.0,
+        ),
     ]
 }
 
@@ -160,8 +189,10 @@ fn main() -> anyhow::Result<()> {
     }
     let setpoint = Setpoint::builder("bench").socket("/nonexistent/setpoint.sock").start();
     let mut cases = ours::cases(&setpoint);
+    cases.extend(rates::ours(&setpoint));
     cases.extend(peers::cases()?);
     cases.extend(layers::cases(&setpoint)?);
+    cases.extend(rates::peers()?);
     // A limiter of a large limit goes over to spare places after a slice in which it was used.
     interleaved::run(&cases, 2, 1, 1000);
     std::thread::park_timeout(Duration::from_millis(200));

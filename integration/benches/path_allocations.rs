@@ -12,6 +12,8 @@ mod ours;
 #[path = "path/peers.rs"]
 #[allow(dead_code, reason = "nothing is compared here")]
 mod peers;
+#[path = "path/rates.rs"]
+mod rates;
 #[path = "harness/rows.rs"]
 mod rows;
 
@@ -36,10 +38,12 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let setpoint = Setpoint::builder("bench").socket("/nonexistent/setpoint.sock").start();
-    let (ours, layers, peers) = (ours::cases(&setpoint), layers::cases(&setpoint)?, peers::cases()?);
+    let (mut ours, layers) = (ours::cases(&setpoint), layers::cases(&setpoint)?);
+    ours.extend(rates::ours(&setpoint));
+    let (peers, rates) = (peers::cases()?, rates::peers()?);
     let mut rows = Vec::new();
     println!("allocations for one call");
-    for (index, case) in ours.iter().chain(&layers).chain(&peers).enumerate() {
+    for (index, case) in ours.iter().chain(&layers).chain(&peers).chain(&rates).enumerate() {
         let mut work = (case.work)();
         work(CALLS);
         let counted = allocation_counter::measure(|| work(CALLS)).count_total;

@@ -48,3 +48,27 @@ fn c1_no_call_allocates() {
     let counted = allocation_counter::measure(|| drop(black_box(Box::new(1_u8))));
     assert_eq!(counted.count_total, 1, "what does allocate is seen");
 }
+
+/// Memory for keys is taken once: a hundred thousand that were never seen before take none.
+#[test]
+fn c4_no_rate_check_allocates_whatever_keys_come() {
+    let setpoint = Setpoint::builder("rates").socket("/nonexistent/setpoint.sock").start();
+    let all = setpoint.rate("all").bounds(1.0, 1e6).baseline(1e6).register();
+    let none = setpoint.rate("none").bounds(0.0, 0.0).register();
+    let mut keyed = None;
+    let table = allocation_counter::measure(|| {
+        keyed = Some(setpoint.rate("each").bounds(1.0, 10.0).baseline(5.0).for_each_key(10_000).register());
+    });
+    let keyed = keyed.expect("registered");
+    assert!((160_000..400_000).contains(&table.bytes_total), "16 to 32 bytes a key: {}", table.bytes_total);
+    let gate = setpoint.connection_gate("http").bounds(0, 1).baseline(1).register();
+    let held = gate.try_enter();
+    let check = |key: u64| {
+        _ = black_box((all.try_acquire(), none.try_acquire(), keyed.try_acquire(&key)));
+        _ = black_box((keyed.try_acquire_many("greedy", 3), gate.try_enter()));
+    };
+    // A thread's first one takes a place among the readers of what can be replaced.
+    check(0);
+    let counted = allocation_counter::measure(|| (1..100_000).for_each(check));
+    assert_eq!((counted.count_total, held.is_ok()), (0, true));
+}

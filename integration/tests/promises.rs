@@ -34,6 +34,8 @@ mod memory;
 mod overload;
 #[path = "promises/owner.rs"]
 mod owner;
+#[path = "promises/pools.rs"]
+mod pools;
 #[path = "promises/raw.rs"]
 mod raw;
 #[path = "promises/recorder.rs"]
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         config::l4_a_missing_folder_is_taken_up_when_it_appears,
         config::l2_l4_edits_under_load_drop_no_request,
         owner::l2_the_second_sidecar_leaves_the_socket_alone,
+        pools::c6_pools_and_time_outs_are_set_by_zone_and_read_back,
         cgroups::s1_the_memory_limit_of_a_real_cgroup_is_followed,
         cgroups::s2_a_real_cpu_quota_shows_as_throttling,
         kill_switch::l2_the_disable_file_gives_everything_back,

@@ -11,17 +11,21 @@ use crate::signal::Signal;
 
 mod breaker;
 mod concurrency;
+mod fixed;
 mod gc;
 mod guards;
 mod parallelism;
 mod pressure;
+mod rate;
 
 pub use breaker::BreakerReason;
 pub use concurrency::ConcurrencyReason;
+pub use fixed::FixedReason;
 pub use gc::{GcReason, HeapState};
 pub use guards::{Burn, GuardReason, TASK_LEAK, TaskLimit};
 pub use parallelism::ParallelismReason;
 pub use pressure::PressureReason;
+pub use rate::RateReason;
 
 /// Why.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,6 +86,10 @@ pub enum Reason {
     Gc(GcReason),
     /// Of the number of threads.
     Parallelism(ParallelismReason),
+    /// Of a policy that finds a rate.
+    Rate(RateReason),
+    /// Of a fixed value.
+    Fixed(FixedReason),
 }
 
 impl Reason {
@@ -107,6 +115,8 @@ impl Reason {
             Self::Guard(reason) => reason.rule(),
             Self::Gc(reason) => reason.rule(),
             Self::Parallelism(reason) => reason.rule(),
+            Self::Rate(reason) => reason.rule(),
+            Self::Fixed(reason) => reason.rule(),
         }
     }
 
@@ -119,6 +129,7 @@ impl Reason {
             Self::Guard(reason) => reason.evidence(),
             Self::Gc(reason) => reason.evidence(),
             Self::Parallelism(reason) => reason.evidence(),
+            Self::Rate(reason) => reason.evidence(),
             _ => Vec::new(),
         }
     }
@@ -169,6 +180,8 @@ impl fmt::Display for Reason {
             Self::Guard(reason) => reason.fmt(f),
             Self::Gc(reason) => reason.fmt(f),
             Self::Parallelism(reason) => reason.fmt(f),
+            Self::Rate(reason) => reason.fmt(f),
+            Self::Fixed(reason) => reason.fmt(f),
         }
     }
 }

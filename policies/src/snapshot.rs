@@ -27,6 +27,9 @@ pub struct Snapshot {
     pub instances: Vec<Instance>,
 }
 
+/// A few names with values.
+pub type Labels = BTreeMap<String, String>;
+
 /// What is known of one connected process.
 #[derive(Debug, Clone)]
 pub struct Instance {
@@ -36,6 +39,8 @@ pub struct Instance {
     pub service: Arc<str>,
     /// Changes when the process restarts: its totals start again.
     pub incarnation: u64,
+    /// What it says of itself, such as its zone: fixed for the life of the process.
+    pub labels: Arc<Labels>,
     /// What may be tuned.
     pub knobs: Vec<Arc<Knob>>,
     /// The values in force, as acknowledged or told at connection; a knob that is absent has its baseline.
@@ -50,8 +55,12 @@ impl Instance {
     /// The counters behind a knob: its own, else those of the limiter of the same resource (`limit.db` for `breaker.db`). A
     /// knob of the whole process (`gc`) goes by what comes in: by `limit.inbound`, or by the only limiter.
     pub fn totals_of(&self, knob: &KnobName) -> Option<&Received> {
-        let of = |resource| self.totals.iter().find(|(name, _)| name.resource() == Some(resource));
-        let only = || self.totals.iter().next().filter(|_| self.totals.len() == 1);
+        // Rates and gates have counters as well; how long calls take only a limiter knows.
+        let limiters = || {
+            self.totals.iter().filter_map(|(name, all)| Some((name.as_str().strip_prefix("limit.")?, all)))
+        };
+        let of = |resource| limiters().find(|(name, _)| *name == resource);
+        let only = || limiters().next().filter(|_| limiters().count() == 1);
         self.totals.get(knob).or_else(|| {
             let found = knob.resource().map_or_else(|| of("inbound").or_else(only), of);
             found.map(|(_, received)| received)

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
+use crate::controllers::adaptive_rate::AdaptiveRate;
 use crate::controllers::breaker::BreakerSpec;
+use crate::controllers::fixed::Fixed;
 use crate::controllers::gc_target::GcTargetSpec;
 use crate::controllers::gc_target::cap::HeapCap;
 use crate::controllers::gc_target::drain::HeapDrain;
@@ -98,6 +100,10 @@ pub enum Controller {
     HeapDrain(HeapDrain),
     /// Finds how many threads run application code.
     Parallelism(Parallelism),
+    /// Finds the rate at which a callee answers nearly all calls.
+    AdaptiveRate(AdaptiveRate),
+    /// Sets a knob to what the file says.
+    Fixed(Fixed),
 }
 
 impl Controller {
@@ -117,6 +123,8 @@ impl Controller {
             Self::HeapCap(c) => &c.knob,
             Self::HeapDrain(c) => &c.knob,
             Self::Parallelism(c) => &c.knob,
+            Self::AdaptiveRate(c) => &c.knob,
+            Self::Fixed(c) => &c.knob,
         }
     }
 
@@ -136,6 +144,8 @@ impl Controller {
             Self::HeapCap(_) => "heap_cap",
             Self::HeapDrain(_) => "heap_drain",
             Self::Parallelism(_) => "parallelism",
+            Self::AdaptiveRate(_) => "adaptive_rate",
+            Self::Fixed(_) => "fixed",
         }
     }
 

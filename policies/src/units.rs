@@ -111,6 +111,26 @@ pub fn bytes(text: &str) -> Result<u64, InvalidUnit> {
     Ok(bytes.round() as u64)
 }
 
+/// `100/s`, `6000/m`, `5/h` as calls per second. Allowed: zero to 100000000/s.
+///
+/// # Errors
+/// See [`InvalidUnit`].
+pub fn rate(text: &str) -> Result<f64, InvalidUnit> {
+    const FASTEST: f64 = 1e8;
+    let (number, unit) = split(text, "a rate", "100/s")?;
+    let per_second = match unit {
+        "/s" => number,
+        "/m" => number / 60.0,
+        "/h" => number / 3600.0,
+        "" => return Err(InvalidUnit::UnitMissing { example: format!("{text}/s") }),
+        other => return Err(InvalidUnit::UnknownUnit { unit: other.to_owned(), expected: "/s, /m, /h" }),
+    };
+    if !(0.0..=FASTEST).contains(&per_second) {
+        return Err(InvalidUnit::OutOfRange { range: "between 0 and 100000000/s" });
+    }
+    Ok(per_second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +144,7 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
         }
+        assert_eq!((rate("100/s"), rate("90 /m"), rate("0/s")), (Ok(100.0), Ok(1.5), Ok(0.0)));
         assert_eq!(bytes("512Mi"), Ok(512 << 20));
         assert_eq!(bytes("1.5Gi"), Ok(1536 << 20));
     }
@@ -143,6 +164,10 @@ mod tests {
         assert_eq!(said(duration("5 sec")), "unknown unit `sec`, expected one of us, ms, s, m, h");
         assert_eq!(said(duration("-1s")), "must be between 0 and 24h");
         assert_eq!(said(duration("")), "expected a duration, such as 250ms");
+        let said = |result: Result<f64, InvalidUnit>| result.expect_err("a mistake").to_string();
+        assert_eq!(said(rate("100")), "unit missing: write 100/s");
+        assert_eq!(said(rate("5/d")), "unknown unit `/d`, expected one of /s, /m, /h");
+        assert_eq!(said(rate("-1/s")), "must be between 0 and 100000000/s");
         assert_eq!(
             bytes("5M").expect_err("a mistake").to_string(),
             "unknown unit `M`, expected one of B, Ki, Mi, Gi"

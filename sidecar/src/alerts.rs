@@ -146,6 +146,7 @@ mod tests {
             id: InstanceId("demo/1".into()),
             service: "demo".into(),
             incarnation: 1,
+            labels: Default::default(),
             knobs: Vec::new(),
             in_force: BTreeMap::new(),
             totals: BTreeMap::new(),

@@ -20,13 +20,13 @@ pub use problem::{Position, Problem, Problems};
 pub(crate) use findings::Findings;
 pub(crate) use reader::Fields;
 pub(crate) use scalar::{
-    COUNT, DURATION, FLAG, KNOB, Kind, LONGEST, MODE, NAME, NUMBER, RATIO, TEXT, describe,
+    COUNT, DURATION, FLAG, KNOB, Kind, LONGEST, MODE, NAME, NUMBER, RATE, RATIO, SETTING, TEXT, describe,
 };
 pub(crate) use suggest::closest;
 #[cfg(test)]
 pub(crate) use text::lines;
 pub(crate) use text::quoted;
-pub(crate) use tree::{Node, Value};
+pub(crate) use tree::{Entry, Node, Value};
 
 use std::fs::File;
 use std::io::Read;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p setpoint-sdk --example pool`.
 //!
-//! - `sp.pool("db")` is the knob `pool.db`; its callback tells the pool. Here the service moves it itself (`pin`); with a
+//! - `sp.pool_size("db")` is the knob `pool.db`; its callback tells the pool. Here the service moves it itself (`pin`); with a
 //!   sidecar a policy that names `pool.db` does.
 //! - Connections in use survive a smaller pool; they are closed when they are given back.
 //! - sqlx's pool has no resize: build it with the most connections that the database bears, and put a limiter in front of it
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::<Numbers>::builder(Numbers(AtomicUsize::new(0))).max_size(20).build()?;
     let resized = pool.clone();
     let size = sp
-        .pool("db")
+        .pool_size("db")
         .bounds(2.0, 50.0)
         .baseline(20.0)
         .on_change(move |_, connections, _| resized.resize(connections as usize))

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::dump::Dumps;
+use crate::gate::ConnectionGate;
 use crate::health::{Health, HealthCell};
+use crate::keyed::KeyedRate;
 use crate::knob::NumericKnob;
 use crate::layer::Holds;
 use crate::limiter::Limiter;
@@ -101,6 +103,8 @@ pub(crate) enum Entry {
     Limiter(Limiter),
     Breaker(Breaker),
     Rate(Rate),
+    KeyedRate(KeyedRate),
+    Gate(ConnectionGate),
     Knob(NumericKnob),
     Retry(RetryBudget),
     Throttle(Throttle),
@@ -113,6 +117,8 @@ impl Entry {
             Self::Limiter(it) => Arc::new(it),
             Self::Breaker(it) => Arc::new(it),
             Self::Rate(it) => Arc::new(it),
+            Self::KeyedRate(it) => Arc::new(it),
+            Self::Gate(it) => Arc::new(it),
             Self::Knob(it) => Arc::new(it),
             Self::Retry(it) => Arc::new(it),
             Self::Throttle(it) => Arc::new(it),
@@ -230,6 +236,8 @@ pub(crate) struct Inner {
 pub(crate) struct Open {
     pub limiter: Limiter,
     pub rate: Rate,
+    pub keyed: KeyedRate,
+    pub gate: ConnectionGate,
     pub retry: RetryBudget,
     pub throttle: Throttle,
 }
@@ -263,6 +271,8 @@ impl Inner {
             Open {
                 limiter: Limiter::open(self),
                 rate: Rate::open(self),
+                keyed: KeyedRate::open(self),
+                gate: ConnectionGate::open(self),
                 retry: RetryBudget::open(self),
                 throttle: Throttle::open(self),
             }

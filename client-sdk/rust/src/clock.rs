@@ -144,10 +144,11 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Turns a clock that stands still unless it is moved.
+/// Turns a clock that stands still unless it is moved. The memory-model tests see its readings, or they would take it for
+/// granted that nothing depends on when it is read.
 #[cfg(test)]
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hand(std::sync::Arc<std::sync::atomic::AtomicU64>);
+pub(crate) struct Hand(std::sync::Arc<crate::sync::AtomicU64>);
 
 #[cfg(test)]
 impl Hand {

@@ -18,6 +18,8 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Called after a change: the value before, the value now in force, and why.
 type OnChange = Box<dyn Fn(f64, f64, &Why) + Send + Sync>;
+/// What is really in force.
+type ReadBack = Box<dyn Fn() -> f64 + Send + Sync>;
 
 /// A number that can be tuned. Clones are the same knob.
 #[derive(Clone)]
@@ -27,6 +29,7 @@ struct Core {
     slot: Slot,
     value_bits: AtomicU64,
     on_change: Option<OnChange>,
+    read_back: Option<ReadBack>,
 }
 
 impl NumericKnob {
@@ -53,9 +56,9 @@ impl NumericKnob {
         }
     }
 
-    fn new(knob: Knob, on_change: Option<OnChange>) -> Self {
+    fn new(knob: Knob, on_change: Option<OnChange>, read_back: Option<ReadBack>) -> Self {
         let value_bits = AtomicU64::new(knob.baseline.to_bits());
-        Self(Arc::new(Core { slot: Slot::new(knob), value_bits, on_change }))
+        Self(Arc::new(Core { slot: Slot::new(knob), value_bits, on_change, read_back }))
     }
 
     /// Makes a change in the slot and tells of it; takes it back when that goes wrong.
@@ -111,6 +114,12 @@ impl Actuator for NumericKnob {
         Ok(self.in_force())
     }
 
+    /// As the owner reads it, if there is a way. A reading that panics, or is no number, is none.
+    fn in_force(&self) -> Value {
+        let read = self.0.read_back.as_ref().and_then(|read| catch_unwind(AssertUnwindSafe(read)).ok());
+        read.filter(|number| number.is_finite()).map_or_else(|| self.0.slot.value(), Value::Number)
+    }
+
     fn enforce(&self, on: bool) {
         // A callback that panics was logged; there is nobody to refuse to.
         let _ = self.change(&why("kill switch"), |put| Ok(self.0.slot.enforce(on, put)));
@@ -126,19 +135,26 @@ fn why(text: &str) -> Why {
 pub struct KnobBuilder<'a> {
     inner: &'a Inner,
     knob: Declaration,
-    restrictive: Restrictive,
+    /// `None`: as is usual for its kind.
+    restrictive: Option<Restrictive>,
     on_change: Option<OnChange>,
+    read_back: Option<ReadBack>,
 }
 
 impl<'a> KnobBuilder<'a> {
     pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
-        let knob = Declaration::new("", name, Kind::Numeric, (0.0, f64::MAX), 0.0);
-        Self { inner, knob, restrictive: Restrictive::Neither, on_change: None }
+        Self::of(inner, Declaration::new("", name, Kind::Numeric, (0.0, f64::MAX), 0.0))
     }
 
-    /// A knob whose lower values shed load.
-    pub(crate) const fn declared(inner: &'a Inner, knob: Declaration) -> Self {
-        Self { inner, knob, restrictive: Restrictive::Lower, on_change: None }
+    /// The size of a pool: whole numbers up to a hundred thousand, ten unless told otherwise. What is in use when a pool shrinks
+    /// stays in use: pools close connections as they are given back, and nothing waits for them.
+    pub(crate) fn pool_size(inner: &'a Inner, name: &str) -> Self {
+        let knob = Declaration::new("pool", name, Kind::PoolSize, (0.0, 100_000.0), 10.0);
+        Self::of(inner, knob).step(1.0)
+    }
+
+    pub(crate) fn of(inner: &'a Inner, knob: Declaration) -> Self {
+        Self { inner, knob, restrictive: None, on_change: None, read_back: None }
     }
 
     /// Hard bounds, which no push can leave. Default: 0 to the largest number.
@@ -165,9 +181,9 @@ impl<'a> KnobBuilder<'a> {
         self
     }
 
-    /// The direction that sheds load, if there is one: such a move may jump. Default: neither.
+    /// The direction that sheds load, if there is one: such a move may jump. Default: neither; for the size of a pool, lower.
     pub fn restrictive(mut self, direction: Restrictive) -> Self {
-        self.restrictive = direction;
+        self.restrictive = Some(direction);
         self
     }
 
@@ -185,11 +201,22 @@ impl<'a> KnobBuilder<'a> {
         self
     }
 
+    /// Reads what is really in force, where that can be something else than what was set: a pool that is shrinking, a library
+    /// with bounds of its own. It is called on the SDK's own thread whenever the sidecar is told. Default: what was set.
+    pub fn read_back(mut self, read: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.read_back = Some(Box::new(read));
+        self
+    }
+
     /// Registers the knob, or finds the one of that name as it was registered first.
     pub fn register(self) -> NumericKnob {
-        let Self { inner, knob, restrictive, mut on_change } = self;
+        let Self { inner, knob, restrictive, mut on_change, mut read_back } = self;
         let name = knob.name().clone();
-        let mut make = || NumericKnob::new(Knob { restrictive, ..knob.clone().checked() }, on_change.take());
+        let mut make = || {
+            let knob = knob.clone().checked();
+            let restrictive = restrictive.unwrap_or(knob.restrictive);
+            NumericKnob::new(Knob { restrictive, ..knob }, on_change.take(), read_back.take())
+        };
         match inner.registry.register(&name, || Entry::Knob(make())) {
             Some(Entry::Knob(knob)) => knob,
             _ => {

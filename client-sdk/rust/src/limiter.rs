@@ -11,6 +11,7 @@ mod acquire;
 mod actuator;
 mod builder;
 mod counters;
+mod deadline;
 mod gauge;
 mod histogram;
 mod limits;
@@ -43,6 +44,7 @@ use crate::rejected::{Advice, RejectReason, Rejected};
 use crate::slot::Slot;
 use crate::sync::{AtomicU64, locked};
 use builder::{Asked, declaration};
+use deadline::Hopeless;
 use places::Places;
 use pulse::Sampling;
 use queue::Queue;
@@ -63,6 +65,7 @@ pub(crate) struct Core {
     places: Places,
     /// Where callers wait, if they may.
     queue: Option<Queue<&'static Self>>,
+    hopeless: Hopeless,
     breaker: &'static breaker::Core,
     clock: Clock,
     sampling: Sampling,
@@ -172,6 +175,7 @@ impl Limiter {
         Self(Box::leak(Box::new(Core {
             places: Places::new(cores, knob.baseline, asked.shares),
             queue: (asked.queue > 0).then(|| Queue::new(asked.queue)),
+            hopeless: Hopeless::refused(asked.refuse_hopeless),
             breaker: breaker.core(),
             clock: inner.clock.clone(),
             sampling: Sampling::new(asked.clock_every, knob.deadline),

@@ -30,13 +30,16 @@ impl Priority {
     /// The shares of the limit unless a limiter is built with others, from critical to background.
     pub const DEFAULT_SHARES: [f64; PRIORITIES] = [1.0, 1.0, 1.0, 0.85, 0.5];
 
+    /// The class of ordinary calls: where calls are counted by what knows no priorities.
+    pub(crate) const ORDINARY: usize = 2;
+
     /// The class that its calls are counted in; `None` for exempt ones.
     pub(crate) const fn class(self) -> Option<usize> {
         match self {
             Self::Exempt => None,
             Self::Critical => Some(0),
             Self::High => Some(1),
-            Self::Normal => Some(2),
+            Self::Normal => Some(Self::ORDINARY),
             Self::Low => Some(3),
             Self::Background => Some(4),
         }

@@ -1,118 +1,117 @@
-//! Rate limits: token buckets, for calls that leave the service.
+//! Rate limits: token buckets that take a new rate and burst while calls go on.
 //!
-//! A pushed rate replaces the bucket as a whole; callers that are just taking a token finish on the old one. The new
-//! bucket holds as many tokens as the old one did, at most its own burst: a swap gives nothing away, and takes away only
-//! what does not fit any more. (A caller that took from the old bucket at the very moment of the swap is not seen by the
-//! new one: at most one call for each thread.)
+//! governor decides ([`terms`]), its clock runs at the rate ([`pace`]), and one word says what was spent ([`word`]). So a push
+//! replaces the terms as a whole and touches no bucket.
+//!
+//! # What a swap does
+//! At the moment of a swap the level of a bucket becomes `min(level, new burst)`. It gives nothing back: neither a larger
+//! burst nor a higher rate fills a bucket, only time does. It takes away what does not fit into a smaller burst, so less than
+//! one burst, and all of it only when the rate becomes zero. Therefore, through any sequence of swaps:
+//!
+//! ```text
+//! admitted in [a, b]  <=  level(a) + integral of the rate from a to b + 1/256
+//! admitted to a caller who always asks  >=  integral of the rate - 1
+//! ```
+//!
+//! The new rate runs from 100 us after the push on; until then the old one does.
 
-mod bucket;
+mod builder;
+#[cfg(all(test, setpoint_loom))]
+mod loom_tests;
+mod meter;
+mod pace;
+mod tally;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod word;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use setpoint_policies::knob::{Kind, Knob};
+use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 
-use crate::actuator::{Actuator, Entry, Inner};
-use crate::clock::{Clock, nanos};
+use crate::actuator::{Actuator, Inner};
 use crate::declare::Declaration;
-use crate::rejected::{Advice, RejectReason, Rejected};
+use crate::outcome::Outcome;
+use crate::priority::Priority;
+use crate::rejected::Rejected;
 use crate::slot::Slot;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
-use bucket::Bucket;
+pub use builder::RateBuilder;
+pub(crate) use builder::declaration;
+pub(crate) use meter::Meter;
+pub(crate) use terms::Store;
+use word::Word;
 
-/// A rate limit, knob `rate.NAME`. Copies are the same one, which lives as long as the process.
+/// A rate limit, knob `rate.NAME`, for calls that come in or go out. Copies are the same one, which lives as long as the
+/// process.
 #[derive(Debug, Clone, Copy)]
-pub struct Rate(&'static Core);
-
-#[derive(Debug)]
-struct Core {
-    slot: Slot,
-    /// `None`: a rate of zero.
-    bucket: ArcSwapOption<Bucket>,
-    unlimited: AtomicBool,
-    refusals: AtomicU64,
-    clock: Clock,
-}
-
-/// What a caller is told at a rate of zero.
-const NOT_SOON: Duration = Duration::from_secs(5);
+pub struct Rate(&'static Meter<&'static Word>);
 
 impl Rate {
-    /// Takes a token for one call. It never waits.
+    /// Takes a token for one call. It never waits or locks, and allocates nothing but a few bytes at a thread's first call.
     ///
     /// # Errors
-    /// [`Rejected`] with [`RejectReason::RateLimit`]: the bucket is empty.
+    /// [`Rejected`] with [`crate::RejectReason::RateLimit`]: the bucket is empty. `retry_after` is when a token will be
+    /// there, to the nanosecond, if nobody else takes it and the rate stays as it is; at most 5 s. Whoever makes many calls
+    /// again should spread them.
+    #[inline]
     pub fn try_acquire(&self) -> Result<(), Rejected> {
-        let core = self.0;
-        if core.unlimited.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let bucket = core.bucket.load();
-        let taken = bucket.as_ref().map_or(Err(NOT_SOON), |bucket| bucket.take());
-        taken.map_err(|wait| Rejected {
-            limit: core.slot.knob().name.as_str(),
-            reason: RejectReason::RateLimit,
-            retry_after: Advice::every(nanos(wait)).draw(core.refusals.fetch_add(1, Ordering::Relaxed)),
-        })
+        self.try_acquire_many(1)
+    }
+
+    /// Takes so many tokens (0 counts as 1) for a call that is as heavy as several, all or none. One that is heavier than the
+    /// burst takes a full bucket: it passes now and then, rather than never.
+    ///
+    /// # Errors
+    /// As for [`Rate::try_acquire`].
+    #[inline]
+    pub fn try_acquire_many(&self, tokens: u32) -> Result<(), Rejected> {
+        let Some(terms) = self.0.terms() else { return Ok(()) };
+        self.0.answer(terms.take(&(), tokens))
+    }
+
+    /// The same for a call of that priority: exempt ones pass always and take nothing. A rate knows no other difference; one
+    /// for each class does (`rate.batch` beside `rate.interactive`).
+    ///
+    /// # Errors
+    /// As for [`Rate::try_acquire`].
+    pub fn try_acquire_as(&self, priority: Priority, tokens: u32) -> Result<(), Rejected> {
+        if priority == Priority::Exempt { Ok(()) } else { self.try_acquire_many(tokens) }
+    }
+
+    /// Tells how a call ended, and how long its callee wants to be left alone, if it said so (`retry-after`). This is what
+    /// `adaptive_rate` learns from. A service that tells nothing is judged by the limiter of the same name, if there is one.
+    pub fn record(&self, outcome: Outcome, retry_after: Option<Duration>) {
+        self.0.tally.record(self.0.clock.now(), outcome, retry_after);
     }
 
     /// The rate in force, calls per second.
     pub fn per_second(&self) -> f64 {
-        self.0.slot.value().scalar()
+        self.0.per_second()
     }
 
-    /// Holds the rate at a value (within the bounds) with a burst of one second, whatever is pushed, until
-    /// [`Rate::unpin`]. Returns the rate now in force; what is not a number changes nothing.
+    /// Holds the rate at a value (within the bounds) with the declared burst, whatever is pushed, until [`Rate::unpin`].
+    /// Returns the rate now in force; what is not a number changes nothing.
     pub fn pin(&self, per_second: f64) -> f64 {
-        let pinned = Some(Value::Rate { per_second, burst: None });
-        if let Err(problem) = self.0.slot.pin(pinned, |value| self.0.put(value)) {
-            tracing::error!(knob = %self.0.slot.knob().name, problem, "pin refused");
-        }
-        self.per_second()
+        self.0.pin(per_second)
     }
 
     /// Gives the rate back to what is pushed.
     pub fn unpin(&self) {
-        // To let go is never refused.
-        let _ = self.0.slot.pin(None, |value| self.0.put(value));
+        self.0.unpin();
     }
 
-    fn leak(inner: &Inner, knob: Knob) -> Self {
-        let core = Core {
-            slot: Slot::new(knob),
-            bucket: ArcSwapOption::empty(),
-            unlimited: AtomicBool::new(false),
-            refusals: AtomicU64::new(inner.seed),
-            clock: inner.clock.clone(),
-        };
-        core.fill(core.slot.value(), f64::INFINITY);
-        Self(Box::leak(Box::new(core)))
+    fn leak(inner: &Inner, knob: Declaration, burst: Option<f64>) -> Self {
+        let word = Box::leak(Box::new(Word::full()));
+        Self(Box::leak(Box::new(Meter::new(inner, knob, burst, &*word))))
     }
 
-    /// A rate outside of the registry that admits everything.
+    /// A rate limit outside of the registry that admits everything.
     pub(crate) fn open(inner: &Inner) -> Self {
-        let rate = Self::leak(inner, declaration("unregistered").checked());
+        let rate = Self::leak(inner, declaration("unregistered"), None);
         rate.enforce(false);
         rate
-    }
-}
-
-impl Core {
-    fn put(&self, value: Option<Value>) {
-        if let Some(value) = value {
-            let tokens = self.bucket.load().as_ref().map_or(0.0, |bucket| bucket.tokens());
-            self.fill(value, tokens);
-        }
-        self.unlimited.store(value.is_none(), Ordering::Relaxed);
-    }
-
-    fn fill(&self, value: Value, tokens: f64) {
-        if let Value::Rate { per_second, burst } = value {
-            let bucket = Bucket::holding(tokens, per_second, burst, &self.clock);
-            self.bucket.store(bucket.map(Arc::new));
-        }
     }
 }
 
@@ -124,56 +123,8 @@ impl Actuator for Rate {
     fn put(&self, value: Option<Value>) {
         self.0.put(value);
     }
-}
 
-fn declaration(name: &str) -> Declaration {
-    let mut knob = Declaration::new("rate", name, Kind::RateLimit, (1.0, 1_000_000.0), 1000.0);
-    "req".clone_into(&mut knob.unit);
-    knob
-}
-
-/// Declares a rate limit. See [`crate::Setpoint::rate`].
-#[must_use = "nothing happens before `register`"]
-pub struct RateBuilder<'a> {
-    inner: &'a Inner,
-    knob: Declaration,
-}
-
-impl<'a> RateBuilder<'a> {
-    pub(crate) fn new(inner: &'a Inner, name: &str) -> Self {
-        Self { inner, knob: declaration(name) }
-    }
-
-    /// Hard bounds, in calls per second, which no push can leave. Default 1 to 1,000,000. A lowest rate of 0 allows all
-    /// calls to be rejected. Above 5 million the steps of a nanosecond between two calls begin to show.
-    pub fn bounds(mut self, lowest: f64, highest: f64) -> Self {
-        self.knob.bounds = (lowest, highest);
-        self
-    }
-
-    /// The rate in force without a sidecar, in calls per second, with a burst of one second. Default 1000.
-    pub fn baseline(mut self, per_second: f64) -> Self {
-        self.knob.baseline = Some(per_second);
-        self
-    }
-
-    /// The largest relative increase by one push (0.5 is half as much again; 0, the default, any), and the shortest time
-    /// between two. A decrease is never held back.
-    pub fn pace(mut self, max_change_ratio: f64, min_dwell: Duration) -> Self {
-        (self.knob.max_change_ratio, self.knob.min_dwell) = (max_change_ratio, min_dwell);
-        self
-    }
-
-    /// Registers the rate limit, or finds the one of that name as it was registered first.
-    pub fn register(self) -> Rate {
-        let Self { inner, knob } = self;
-        let name = knob.name().clone();
-        match inner.registry.register(&name, || Entry::Rate(Rate::leak(inner, knob.checked()))) {
-            Some(Entry::Rate(rate)) => rate,
-            _ => inner.open(&name).rate,
-        }
+    fn totals(&self, at_nanos: u64, stall_nanos: u64) -> Option<Totals> {
+        self.0.tally.totals(at_nanos, stall_nanos, self.0.per_second())
     }
 }
-
-#[cfg(test)]
-mod tests;

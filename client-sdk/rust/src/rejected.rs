@@ -10,7 +10,8 @@ pub struct Rejected {
     pub limit: &'static str,
     /// Why it said no.
     pub reason: RejectReason,
-    /// When another attempt makes sense: 10 ms to 5 s for limits and rates, up to the breaker's wait for a breaker.
+    /// When another attempt makes sense: 10 ms to 5 s for limits, exact and at most 5 s for
+    /// rates, up to the breaker's wait for a breaker.
     pub retry_after: Duration,
 }
 
@@ -30,6 +31,10 @@ pub enum RejectReason {
     QueueWait,
     /// The callee refuses most calls.
     Throttled,
+    /// As many connections are open as may be.
+    ConnectionLimit,
+    /// The time in which an answer is of use is over, or too short.
+    Deadline,
 }
 
 impl RejectReason {
@@ -42,6 +47,8 @@ impl RejectReason {
             Self::QueueFull => "queue_full",
             Self::QueueWait => "queue_wait",
             Self::Throttled => "throttled",
+            Self::ConnectionLimit => "connection_limit",
+            Self::Deadline => "deadline",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::actuator::Inner;
 use crate::breaker::BreakerBuilder;
 use crate::builder::Builder;
 use crate::dump::Dumps;
+use crate::gate::GateBuilder;
 use crate::health::Health;
 use crate::knob::KnobBuilder;
 use crate::layer::LimitLayer;
@@ -15,6 +16,7 @@ use crate::rate::RateBuilder;
 use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::throttle::Throttle;
+use crate::timeout::TimeoutBuilder;
 
 /// A started SDK. Clones are the same one. What it hands out lives as long as the process, and so does the session with the
 /// sidecar: dropping a `Setpoint` ends nothing, [`Setpoint::stop`] does.
@@ -38,10 +40,6 @@ impl Setpoint {
         Self { inner }
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.inner
-    }
-
     /// A concurrency limiter: knob `limit.NAME`. It comes with a breaker, knob `breaker.NAME`, that acts only when a
     /// state is pushed, or by itself as well once [`Setpoint::breaker`] was called with the same name.
     pub fn limiter(&self, name: &str) -> LimiterBuilder<'_> {
@@ -62,6 +60,11 @@ impl Setpoint {
     /// A rate limit: knob `rate.NAME`.
     pub fn rate(&self, name: &str) -> RateBuilder<'_> {
         RateBuilder::new(&self.inner, name)
+    }
+
+    /// How many connections may be open: knob `connections.NAME`.
+    pub fn connection_gate(&self, name: &str) -> GateBuilder<'_> {
+        GateBuilder::new(&self.inner, name)
     }
 
     /// How many calls may be made again: knob `retry.NAME`, 20 % of the calls and 3 a second.
@@ -89,6 +92,16 @@ impl Setpoint {
     /// holds new work back because tasks pile up.
     pub fn dump(&self, why: &str) -> bool {
         Dumps::write(&self.inner, why)
+    }
+
+    /// The size of a pool: knob `pool.NAME`, in whole numbers.
+    pub fn pool_size(&self, name: &str) -> KnobBuilder<'_> {
+        KnobBuilder::pool_size(&self.inner, name)
+    }
+
+    /// A time-out: knob `timeout.NAME`.
+    pub fn timeout(&self, name: &str) -> TimeoutBuilder<'_> {
+        TimeoutBuilder::new(&self.inner, name)
     }
 
     /// Ends the session with the sidecar within a quarter of a second, in the background: every knob goes to its baseline,

@@ -38,7 +38,7 @@ pub fn finish<F: Future>(future: F) -> F::Output {
 }
 
 /// A call through a service; each thread has its own clone, as each connection of a server has.
-fn service<S, E>(name: &'static str, service: S) -> Case
+pub fn service<S, E>(name: &'static str, service: S) -> Case
 where
     S: Service<(), Error = E> + Clone + Send + Sync + 'static,
 {
@@ -53,7 +53,8 @@ where
     })
 }
 
-fn work() -> impl Service<(), Response = (), Error = Infallible, Future = impl Send> + Clone + Send + Sync {
+pub fn work() -> impl Service<(), Response = (), Error = Infallible, Future = impl Send> + Clone + Send + Sync
+{
     service_fn(|()| std::future::ready(Ok::<_, Infallible>(())))
 }
 

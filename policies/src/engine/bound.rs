@@ -8,7 +8,9 @@ use crate::alert::Alert;
 use crate::arbiter::{self, Verdict};
 use crate::claim::{Claim, Others};
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrencyPolicy;
+use crate::controllers::adaptive_rate::AdaptiveRatePolicy;
 use crate::controllers::breaker::{BreakerPolicy, BreakerSpec};
+use crate::controllers::fixed::FixedPolicy;
 use crate::controllers::gc_target::GcTargetPolicy;
 use crate::controllers::gc_target::cap::HeapCapPolicy;
 use crate::controllers::gc_target::drain::HeapDrainPolicy;
@@ -25,7 +27,7 @@ use crate::guard::Guard;
 use crate::knob::{Knob, KnobName};
 use crate::policy::{Policy, Proposal, Seen, Want};
 use crate::reason::Reason;
-use crate::snapshot::{Instance, Snapshot};
+use crate::snapshot::{Instance, Labels, Snapshot};
 use crate::spec::{Controller, PolicySet, PolicySpec};
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -46,7 +48,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(spec: &PolicySpec) -> Self {
+    fn new(spec: &PolicySpec, labels: &Arc<Labels>) -> Self {
         let policy: Box<dyn Policy> = match &spec.controller {
             Controller::AdaptiveConcurrency(c) => Box::new(AdaptiveConcurrencyPolicy::new(c.clone())),
             Controller::MemoryCap(c) => Box::new(MemoryCapPolicy::new(c.clone())),
@@ -61,6 +63,8 @@ impl Running {
             Controller::HeapCap(c) => Box::new(HeapCapPolicy::new(c.clone())),
             Controller::HeapDrain(c) => Box::new(HeapDrainPolicy::new(c.clone())),
             Controller::Parallelism(c) => Box::new(ParallelismPolicy::new(c.clone())),
+            Controller::AdaptiveRate(c) => Box::new(AdaptiveRatePolicy::new(c.clone())),
+            Controller::Fixed(c) => Box::new(FixedPolicy::new(c, Arc::clone(labels))),
         };
         Self {
             spec: spec.clone(),
@@ -97,6 +101,7 @@ pub(super) struct Circumstances {
 pub(super) struct Bound {
     since: Timestamp,
     incarnation: u64,
+    labels: Arc<Labels>,
     /// The engine's newest step in which it was there.
     step: u64,
     /// Those that may move the knob come first.
@@ -117,8 +122,9 @@ impl Bound {
         Self {
             since: now,
             incarnation: instance.incarnation,
+            labels: Arc::clone(&instance.labels),
             step: 0,
-            policies: named(policies, &knob.name).map(Running::new).collect(),
+            policies: named(policies, &knob.name).map(|spec| Running::new(spec, &instance.labels)).collect(),
             guard: Guard::default(),
             wanted: in_force(instance, knob),
             changed: true,
@@ -161,7 +167,7 @@ impl Bound {
                 running.spec = spec.clone();
                 fits.then_some(running)
             });
-            self.policies.push(respecced.unwrap_or_else(|| Running::new(spec)));
+            self.policies.push(respecced.unwrap_or_else(|| Running::new(spec, &self.labels)));
         }
     }
 

@@ -51,6 +51,7 @@ fn snapshot(millis: u64, in_force: f64, totals: Totals, memory: f64) -> Snapshot
         id: InstanceId("one".into()),
         service: "demo".into(),
         incarnation: 1,
+        labels: Default::default(),
         knobs: vec![Arc::new(limit), Arc::new(breaker)],
         in_force: BTreeMap::from([(name("limit.x"), Value::Concurrency(in_force))]),
         totals: BTreeMap::from([(name("limit.x"), Received { at, totals: Arc::new(totals) })]),

@@ -150,6 +150,7 @@ fn process(instance: usize, knob: Knob) -> Instance {
         id: InstanceId(format!("instance-{instance}").into()),
         service: "simulated".into(),
         incarnation: 1,
+        labels: Default::default(),
         in_force: BTreeMap::from([(knob.name.clone(), Value::Concurrency(knob.baseline))]),
         knobs: vec![Arc::new(knob)],
         totals: BTreeMap::new(),

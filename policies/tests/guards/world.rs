@@ -74,6 +74,7 @@ impl World {
             id: InstanceId("demo/1".into()),
             service: "demo".into(),
             incarnation: self.incarnation,
+            labels: Default::default(),
             knobs: knobs(),
             in_force: self.in_force.clone(),
             totals: self.reported.1.clone(),

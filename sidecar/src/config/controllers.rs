@@ -9,14 +9,16 @@ use crate::yaml::Fields;
 mod adaptive_concurrency;
 mod breaker;
 mod caps;
+mod fixed;
 mod guards;
+mod rate;
 mod runtime;
 
 /// Reads a section; `None` when it has a problem.
 type Read = fn(Fields<'_>) -> Option<Controller>;
 
 /// The controllers that a policy chooses one of, as named in files.
-pub(super) const CONTROLLERS: [(&str, Read); 13] = [
+pub(super) const CONTROLLERS: [(&str, Read); 15] = [
     ("adaptive_concurrency", adaptive_concurrency::adaptive_concurrency),
     ("memory_cap", caps::memory_cap),
     ("scheduler_cap", caps::scheduler_cap),
@@ -30,6 +32,8 @@ pub(super) const CONTROLLERS: [(&str, Read); 13] = [
     ("heap_cap", runtime::heap_cap),
     ("heap_drain", runtime::heap_drain),
     ("parallelism", runtime::parallelism),
+    ("adaptive_rate", rate::adaptive_rate),
+    ("fixed", fixed::fixed),
 ];
 
 /// What the names of the knobs start with that a limit or a cap moves.

@@ -9,6 +9,7 @@ mod golden;
 mod guards;
 mod hostile;
 mod mutation;
+mod rates;
 mod shipped;
 
 /// Line 1 to 3 of a file whose policies follow.

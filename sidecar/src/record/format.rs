@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::signal::{Signal, Signals};
-use setpoint_policies::snapshot::{Instance, InstanceId, Received, Snapshot};
+use setpoint_policies::snapshot::{Instance, InstanceId, Labels, Received, Snapshot};
 use setpoint_policies::time::Timestamp;
 
 mod counters;
@@ -47,6 +47,8 @@ struct InstanceLine {
     service: String,
     #[serde(default)]
     incarnation: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: Labels,
     knobs: Vec<KnobLine>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     in_force: BTreeMap<Name, ValueLine>,
@@ -176,6 +178,7 @@ impl InstanceLine {
             id: instance.id.0.to_string(),
             service: instance.service.to_string(),
             incarnation: instance.incarnation,
+            labels: Labels::clone(&instance.labels),
             knobs: instance.knobs.iter().map(|knob| KnobLine::clone_of(knob)).collect(),
             in_force: instance
                 .in_force
@@ -210,6 +213,7 @@ impl InstanceLine {
             id: InstanceId(self.id.into()),
             service: self.service.into(),
             incarnation: self.incarnation,
+            labels: Arc::new(self.labels),
             knobs,
             in_force,
             totals,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use setpoint_policies::admission::Shares;
 use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::signal::Signals;
-use setpoint_policies::snapshot::{Instance, InstanceId, Received};
+use setpoint_policies::snapshot::{Instance, InstanceId, Labels, Received};
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
 use setpoint_proto::bounds;
@@ -36,6 +36,8 @@ pub struct Session {
     pub instance: Arc<str>,
     /// Which life of the process.
     pub incarnation: u64,
+    /// What it says of itself, such as its zone.
+    pub labels: Arc<Labels>,
     /// What its task should do; the newest word wins.
     pub orders: watch::Sender<Orders>,
     known: Mutex<Known>,
@@ -95,6 +97,7 @@ impl Session {
             service: hello.service.as_str().into(),
             instance: hello.instance_id.as_str().into(),
             incarnation: hello.incarnation,
+            labels: Arc::new(hello.labels.clone()),
             orders: watch::Sender::new(Orders::default()),
             known: Mutex::new(known),
         }
@@ -107,6 +110,7 @@ impl Session {
             id: self.id.clone(),
             service: Arc::clone(&self.service),
             incarnation: self.incarnation,
+            labels: Arc::clone(&self.labels),
             knobs: known.knobs.values().cloned().collect(),
             in_force: known.in_force.clone(),
             totals: known.totals.clone(),

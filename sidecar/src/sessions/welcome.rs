@@ -80,7 +80,11 @@ fn oldest_input(policies: &PolicySet, session: &Session, node: &Signals, now: Ti
 
 const fn needed(controller: &Controller) -> &'static [Signal] {
     match controller {
-        Controller::AdaptiveConcurrency(_) | Controller::Breaker(_) | Controller::Slo(_) => &[],
+        Controller::AdaptiveConcurrency(_)
+        | Controller::AdaptiveRate(_)
+        | Controller::Breaker(_)
+        | Controller::Fixed(_)
+        | Controller::Slo(_) => &[],
         Controller::TaskLeak(_) | Controller::TaskTrend(_) => &[Signal::Tasks],
         Controller::RuntimeHealth(_) => &[Signal::RuntimeDelay, Signal::GcPause],
         Controller::MemoryCeiling(_) => &[Signal::MemoryWorkingSetRatio, Signal::MemoryLimitBytes],

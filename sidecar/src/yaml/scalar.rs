@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use setpoint_policies::controllers::fixed::Setting;
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::spec::Mode;
 use setpoint_policies::units;
@@ -54,6 +55,30 @@ pub(crate) const NUMBER: Kind<f64> = Kind {
     longest: LONGEST,
     parse: number,
     show: f64::to_string,
+};
+
+/// `100/s` as calls per second.
+pub(crate) const RATE: Kind<f64> = Kind {
+    expected: "a rate such as 100/s",
+    quotable: true,
+    longest: LONGEST,
+    parse: |text| units::rate(text).map_err(|error| error.to_string()),
+    show: |per_second| format!("{per_second}/s"),
+};
+
+/// `200`, `30s`, `20%`, `512Mi` or `100/s`: a value in the unit of whatever it is for.
+pub(crate) const SETTING: Kind<Setting> = Kind {
+    expected: "a number such as 50, or a quantity such as 30s, 20%, 512Mi, 100/s",
+    quotable: true,
+    longest: LONGEST,
+    parse: setting,
+    show: |setting| match setting {
+        Setting::Number(number) => (NUMBER.show)(number),
+        Setting::Ratio(ratio) => (RATIO.show)(ratio),
+        Setting::Time(time) => (DURATION.show)(time),
+        Setting::Bytes(bytes) => format!("{bytes}B"),
+        Setting::PerSecond(rate) => (RATE.show)(rate),
+    },
 };
 
 /// `3`.
@@ -163,6 +188,20 @@ fn ratio(text: &str) -> Result<f64, String> {
         }
         _ => error.to_string(),
     })
+}
+
+/// By its unit. What is in none is told what there is; what is wrong in its unit, that.
+fn setting(text: &str) -> Result<Setting, String> {
+    let unit = text.trim().trim_start_matches(|c: char| c.is_ascii_digit() || "+-.".contains(c)).trim_start();
+    let said = |error: units::InvalidUnit| error.to_string();
+    match unit {
+        "" => number(text).map(Setting::Number),
+        "%" => units::ratio(text).map(Setting::Ratio).map_err(said),
+        "us" | "ms" | "s" | "m" | "h" => units::duration(text).map(Setting::Time).map_err(said),
+        "B" | "Ki" | "Mi" | "Gi" => units::bytes(text).map(Setting::Bytes).map_err(said),
+        "/s" | "/m" | "/h" => units::rate(text).map(Setting::PerSecond).map_err(said),
+        _ => Err(format!("expected {}, found {}", SETTING.expected, quoted(text))),
+    }
 }
 
 /// Strict on purpose: Rust's own parser would take `inf`, `nan` and `1e300`.

@@ -17,11 +17,13 @@ pub(super) struct Asked {
     pub clock_every: u32,
     /// Callers that may wait.
     pub queue: usize,
+    /// Refuse calls that could only end too late.
+    pub refuse_hopeless: bool,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { shares: Priority::DEFAULT_SHARES, clock_every: 1, queue: 0 }
+        Self { shares: Priority::DEFAULT_SHARES, clock_every: 1, queue: 0, refuse_hopeless: false }
     }
 }
 
@@ -91,6 +93,14 @@ impl<'a> LimiterBuilder<'a> {
     /// service time or two; a queue that stands is cut short by itself. Default 0: nobody waits.
     pub fn queue(mut self, waiting: u32) -> Self {
         self.asked.queue = waiting.min(LONGEST_QUEUE) as usize;
+        self
+    }
+
+    /// Refuses calls of [`Limiter::try_acquire_by`] and [`Limiter::acquire_by`] that have less time left than a call takes here
+    /// without a queue: they could only end too late. One in 16 of them is let through all the same, so that an estimate that
+    /// is too high corrects itself. Default: off; only calls whose deadline is over are refused.
+    pub fn refuse_hopeless(mut self) -> Self {
+        self.asked.refuse_hopeless = true;
         self
     }
 

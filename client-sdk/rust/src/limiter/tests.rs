@@ -153,6 +153,24 @@ fn c1_a_heavy_call_takes_its_places_and_is_one_call() {
     assert!(limiter.try_acquire_many(Priority::Normal, u32::MAX).is_ok());
 }
 
+/// 50 permits before a pool of 50 connections; a report takes ten of them, an order one.
+#[test]
+fn c5_fifty_weighted_permits_before_a_database_pool() {
+    let limiter = limiter(&Hand::default(), 1, 50);
+    let heavy = || limiter.try_acquire_many(Priority::Normal, 10);
+    let mut reports: Vec<_> = (0..4).map(|_| heavy().unwrap()).collect();
+    let orders: Vec<_> = (0..60).map_while(|_| limiter.try_acquire(Priority::Normal).ok()).collect();
+    assert_eq!((orders.len(), limiter.in_flight()), (10, 50));
+    assert!(heavy().is_err() && limiter.try_acquire(Priority::Normal).is_err());
+    reports.pop().unwrap().finish(Outcome::Success);
+    assert_eq!((limiter.in_flight(), heavy().is_ok()), (40, true));
+    // While the pool is smaller, in a second zone say, the same calls take the same share of it.
+    push(limiter, 20.0);
+    drop((reports, orders));
+    let reports: Vec<_> = (0..5).map_while(|_| heavy().ok()).collect();
+    assert_eq!((reports.len(), limiter.in_flight()), (2, 20));
+}
+
 #[test]
 fn peak_and_limited_are_since_the_last_report() {
     let limiter = limiter(&Hand::default(), 1, 3);

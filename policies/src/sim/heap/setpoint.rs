@@ -165,6 +165,7 @@ impl Setpoint {
             id: InstanceId("sim/1".into()),
             service: "sim".into(),
             incarnation: 1,
+            labels: Default::default(),
             knobs: self.knobs.clone(),
             in_force: self.in_force.clone(),
             totals: [(limiter, received)].into(),

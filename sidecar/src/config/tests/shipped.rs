@@ -117,6 +117,9 @@ fn the_reference_names_every_field() {
         ("", with("heap_cap: {knob: limit.a, zzzzzzzz: 1}")),
         ("", with("heap_drain: {knob: drain, zzzzzzzz: 1}")),
         ("", with("parallelism: {zzzzzzzz: 1}")),
+        ("", with("adaptive_rate: {knob: rate.a, zzzzzzzz: 1}")),
+        ("", with("fixed: {knob: pool.a, value: 1, zzzzzzzz: 1}")),
+        ("", with("fixed: {knob: pool.a, cases: [{when: {zone: b}, value: 1, zzzzzzzz: 1}]}")),
         ("failure_rate.", with("breaker: {knob: breaker.a, failure_rate: {above: 1%, zzzzzzzz: 1}}")),
         (
             "slow_call_rate.",

@@ -94,6 +94,7 @@ fn instance(seed: u64, number: u64) -> Instance {
         id: InstanceId(format!("demo/{number}").into()),
         service: "demo".into(),
         incarnation: seed,
+        labels: Arc::new((0..seed % 3).map(|n| (format!("label-{n}"), seed.to_string())).collect()),
         knobs: knobs.into_iter().map(Arc::new).collect(),
         in_force,
         totals: [(name("limit.inbound"), received)].into(),
@@ -159,6 +160,7 @@ fn totals(seed: u64) -> Totals {
         queue_waits: n(22),
         queue_wait_sum: n(23),
         waiting: n(24),
+        not_before_nanos: n(25),
         slow: (0..seed % 3)
             .map(|place| SlowCalls { after: Duration::from_nanos(n(place)), calls: seed })
             .collect(),

@@ -75,6 +75,7 @@ impl Ours {
         let at = Timestamp::from_millis(now);
         let totals = Arc::new(self.limiter.totals(now * 1_000_000, 0).expect("a limiter counts"));
         let instance = Instance {
+            labels: Default::default(),
             id: InstanceId("demo/1".into()),
             service: "demo".into(),
             incarnation: 7,

@@ -33,6 +33,7 @@ fn process(name: &str, at: Timestamp, group: Option<f64>, allocated: f64) -> Ins
         id: InstanceId(name.into()),
         service: "demo".into(),
         incarnation: 1,
+        labels: Default::default(),
         knobs: vec![Arc::new(gc.knob)],
         in_force: BTreeMap::new(),
         totals: BTreeMap::new(),
