@@ -5,7 +5,6 @@ package setpoint
 import (
 	"context"
 	"io"
-	"log/slog"
 	"math"
 	"net"
 	"os"
@@ -33,9 +32,7 @@ var (
 type nothing struct{}
 
 func (nothing) Sample(time.Duration) (*v1.ContainerStats, *v1.RuntimeStats) { return nil, nil }
-func (nothing) Close()                                                     {}
-
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func (nothing) Close()                                                      {}
 
 func hidden(s *settings) {
 	s.own, s.log = nothing{}, quiet()
