@@ -1945,16 +1945,16 @@ func (x *Breaker) GetRetryAfter() *durationpb.Duration {
 
 type GcTarget struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
-	BudgetBytes      int64                  `protobuf:"varint,1,opt,name=budget_bytes,json=budgetBytes,proto3" json:"budget_bytes,omitempty"` // B; 0 = unset
-	PercentMin       int32                  `protobuf:"varint,2,opt,name=percent_min,json=percentMin,proto3" json:"percent_min,omitempty"`    // Go: GOGC clamp
-	PercentMax       int32                  `protobuf:"varint,3,opt,name=percent_max,json=percentMax,proto3" json:"percent_max,omitempty"`
-	GcCpuTarget      float64                `protobuf:"fixed64,4,opt,name=gc_cpu_target,json=gcCpuTarget,proto3" json:"gc_cpu_target,omitempty"` // g*, share of P_eff; used in FRUGAL
-	GcCpuCap         float64                `protobuf:"fixed64,5,opt,name=gc_cpu_cap,json=gcCpuCap,proto3" json:"gc_cpu_cap,omitempty"`          // g_max: above it state SHED
+	BudgetBytes      int64                  `protobuf:"varint,1,opt,name=budget_bytes,json=budgetBytes,proto3" json:"budget_bytes,omitempty"`    // B; 0 = unset, which only FRUGAL and FIXED allow
+	PercentMin       int32                  `protobuf:"varint,2,opt,name=percent_min,json=percentMin,proto3" json:"percent_min,omitempty"`       // Go: GOGC clamp; 0 = 15
+	PercentMax       int32                  `protobuf:"varint,3,opt,name=percent_max,json=percentMax,proto3" json:"percent_max,omitempty"`       // 0 = 800
+	GcCpuTarget      float64                `protobuf:"fixed64,4,opt,name=gc_cpu_target,json=gcCpuTarget,proto3" json:"gc_cpu_target,omitempty"` // g*, share of P_eff; used in FRUGAL; 0 = 0.05
+	GcCpuCap         float64                `protobuf:"fixed64,5,opt,name=gc_cpu_cap,json=gcCpuCap,proto3" json:"gc_cpu_cap,omitempty"`          // g_max: above it state SHED; 0 = 0.2
 	Mode             GcTarget_Mode          `protobuf:"varint,6,opt,name=mode,proto3,enum=setpoint.v1.GcTarget_Mode" json:"mode,omitempty"`
-	ForceCollect     bool                   `protobuf:"varint,7,opt,name=force_collect,json=forceCollect,proto3" json:"force_collect,omitempty"`                // one collection now, once per version
-	ReturnMemory     bool                   `protobuf:"varint,8,opt,name=return_memory,json=returnMemory,proto3" json:"return_memory,omitempty"`                // give freed pages back (Go FreeOSMemory, jemalloc purge)
-	FixedPercent     int32                  `protobuf:"varint,9,opt,name=fixed_percent,json=fixedPercent,proto3" json:"fixed_percent,omitempty"`                // FIXED and presets
-	MemoryLimitBytes int64                  `protobuf:"varint,10,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"` // FIXED and presets
+	ForceCollect     bool                   `protobuf:"varint,7,opt,name=force_collect,json=forceCollect,proto3" json:"force_collect,omitempty"`                // one collection now, when it turns true
+	ReturnMemory     bool                   `protobuf:"varint,8,opt,name=return_memory,json=returnMemory,proto3" json:"return_memory,omitempty"`                // give freed pages back (Go FreeOSMemory, jemalloc purge), when it turns true
+	FixedPercent     int32                  `protobuf:"varint,9,opt,name=fixed_percent,json=fixedPercent,proto3" json:"fixed_percent,omitempty"`                // FIXED: the percent; else what the sidecar expects to come out, for people; 0 = unset
+	MemoryLimitBytes int64                  `protobuf:"varint,10,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"` // FIXED: the limit; else how far it may go above budget_bytes where the live heap needs it; 0 = unset
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -3236,21 +3236,32 @@ func (x *Histogram) GetSum() float64 {
 }
 
 type RuntimeStats struct {
-	state                   protoimpl.MessageState `protogen:"open.v1"`
-	HeapLive                uint64                 `protobuf:"varint,1,opt,name=heap_live,json=heapLive,proto3" json:"heap_live,omitempty"`
-	HeapGoal                uint64                 `protobuf:"varint,2,opt,name=heap_goal,json=heapGoal,proto3" json:"heap_goal,omitempty"`
-	GcCycles                uint64                 `protobuf:"varint,3,opt,name=gc_cycles,json=gcCycles,proto3" json:"gc_cycles,omitempty"`
-	GcCpuShare              float64                `protobuf:"fixed64,4,opt,name=gc_cpu_share,json=gcCpuShare,proto3" json:"gc_cpu_share,omitempty"`
-	GcPause                 *Histogram             `protobuf:"bytes,5,opt,name=gc_pause,json=gcPause,proto3" json:"gc_pause,omitempty"`
-	SchedDelay              *Histogram             `protobuf:"bytes,6,opt,name=sched_delay,json=schedDelay,proto3" json:"sched_delay,omitempty"`
-	Tasks                   uint64                 `protobuf:"varint,7,opt,name=tasks,proto3" json:"tasks,omitempty"`
-	Threads                 uint64                 `protobuf:"varint,8,opt,name=threads,proto3" json:"threads,omitempty"`
-	WorkerBusyShare         float64                `protobuf:"fixed64,9,opt,name=worker_busy_share,json=workerBusyShare,proto3" json:"worker_busy_share,omitempty"`
-	QueueDepth              uint64                 `protobuf:"varint,10,opt,name=queue_depth,json=queueDepth,proto3" json:"queue_depth,omitempty"`
-	Parallelism             int32                  `protobuf:"varint,11,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
-	DelayP99Seconds         *float64               `protobuf:"fixed64,12,opt,name=delay_p99_seconds,json=delayP99Seconds,proto3,oneof" json:"delay_p99_seconds,omitempty"`                             // lateness of a timer in the application's own runtime
-	RunDelayPerSliceSeconds *float64               `protobuf:"fixed64,13,opt,name=run_delay_per_slice_seconds,json=runDelayPerSliceSeconds,proto3,oneof" json:"run_delay_per_slice_seconds,omitempty"` // kernel run delay of all threads, per time slice, over >= 1 s
-	RunDelayShare           *float64               `protobuf:"fixed64,14,opt,name=run_delay_share,json=runDelayShare,proto3,oneof" json:"run_delay_share,omitempty"`                                   // seconds of run delay per second, all threads
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent means unknown, never zero; bytes unless said otherwise.
+	HeapLive                *uint64    `protobuf:"varint,1,opt,name=heap_live,json=heapLive,proto3,oneof" json:"heap_live,omitempty"`
+	HeapGoal                *uint64    `protobuf:"varint,2,opt,name=heap_goal,json=heapGoal,proto3,oneof" json:"heap_goal,omitempty"`
+	GcCycles                *uint64    `protobuf:"varint,3,opt,name=gc_cycles,json=gcCycles,proto3,oneof" json:"gc_cycles,omitempty"`
+	GcCpuShare              *float64   `protobuf:"fixed64,4,opt,name=gc_cpu_share,json=gcCpuShare,proto3,oneof" json:"gc_cpu_share,omitempty"` // of min(parallelism, quota), without idle marking
+	GcPause                 *Histogram `protobuf:"bytes,5,opt,name=gc_pause,json=gcPause,proto3" json:"gc_pause,omitempty"`
+	SchedDelay              *Histogram `protobuf:"bytes,6,opt,name=sched_delay,json=schedDelay,proto3" json:"sched_delay,omitempty"`
+	Tasks                   uint64     `protobuf:"varint,7,opt,name=tasks,proto3" json:"tasks,omitempty"`
+	Threads                 uint64     `protobuf:"varint,8,opt,name=threads,proto3" json:"threads,omitempty"`
+	WorkerBusyShare         float64    `protobuf:"fixed64,9,opt,name=worker_busy_share,json=workerBusyShare,proto3" json:"worker_busy_share,omitempty"`
+	QueueDepth              uint64     `protobuf:"varint,10,opt,name=queue_depth,json=queueDepth,proto3" json:"queue_depth,omitempty"`
+	Parallelism             *int32     `protobuf:"varint,11,opt,name=parallelism,proto3,oneof" json:"parallelism,omitempty"`
+	DelayP99Seconds         *float64   `protobuf:"fixed64,12,opt,name=delay_p99_seconds,json=delayP99Seconds,proto3,oneof" json:"delay_p99_seconds,omitempty"`                             // lateness of a timer in the application's own runtime
+	RunDelayPerSliceSeconds *float64   `protobuf:"fixed64,13,opt,name=run_delay_per_slice_seconds,json=runDelayPerSliceSeconds,proto3,oneof" json:"run_delay_per_slice_seconds,omitempty"` // kernel run delay of all threads, per time slice, over >= 1 s
+	RunDelayShare           *float64   `protobuf:"fixed64,14,opt,name=run_delay_share,json=runDelayShare,proto3,oneof" json:"run_delay_share,omitempty"`                                   // seconds of run delay per second, all threads
+	HeapRoots               *uint64    `protobuf:"varint,30,opt,name=heap_roots,json=heapRoots,proto3,oneof" json:"heap_roots,omitempty"`                                                  // marked besides the heap: stacks and globals
+	HeapObjects             *uint64    `protobuf:"varint,31,opt,name=heap_objects,json=heapObjects,proto3,oneof" json:"heap_objects,omitempty"`                                            // live and not yet swept
+	HeapAllocated           *uint64    `protobuf:"varint,32,opt,name=heap_allocated,json=heapAllocated,proto3,oneof" json:"heap_allocated,omitempty"`                                      // total since process start
+	GcCpuSeconds            *float64   `protobuf:"fixed64,33,opt,name=gc_cpu_seconds,json=gcCpuSeconds,proto3,oneof" json:"gc_cpu_seconds,omitempty"`                                      // total since process start, without idle marking
+	GcLimiterCycle          *uint64    `protobuf:"varint,34,opt,name=gc_limiter_cycle,json=gcLimiterCycle,proto3,oneof" json:"gc_limiter_cycle,omitempty"`                                 // newest cycle whose CPU time the runtime limited
+	RuntimeMemory           *uint64    `protobuf:"varint,35,opt,name=runtime_memory,json=runtimeMemory,proto3,oneof" json:"runtime_memory,omitempty"`                                      // what a soft memory limit counts
+	RuntimeOverhead         *uint64    `protobuf:"varint,36,opt,name=runtime_overhead,json=runtimeOverhead,proto3,oneof" json:"runtime_overhead,omitempty"`                                // of that, neither objects nor free heap
+	ProcessAnon             *uint64    `protobuf:"varint,37,opt,name=process_anon,json=processAnon,proto3,oneof" json:"process_anon,omitempty"`                                            // RssAnon
+	SchedLatencyP99Seconds  *float64   `protobuf:"fixed64,38,opt,name=sched_latency_p99_seconds,json=schedLatencyP99Seconds,proto3,oneof" json:"sched_latency_p99_seconds,omitempty"`      // wait of runnable tasks for a thread, over >= 1 s
+	BlockedThreads          *uint64    `protobuf:"varint,39,opt,name=blocked_threads,json=blockedThreads,proto3,oneof" json:"blocked_threads,omitempty"`                                   // threads stuck in the kernel (state D)
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -3286,29 +3297,29 @@ func (*RuntimeStats) Descriptor() ([]byte, []int) {
 }
 
 func (x *RuntimeStats) GetHeapLive() uint64 {
-	if x != nil {
-		return x.HeapLive
+	if x != nil && x.HeapLive != nil {
+		return *x.HeapLive
 	}
 	return 0
 }
 
 func (x *RuntimeStats) GetHeapGoal() uint64 {
-	if x != nil {
-		return x.HeapGoal
+	if x != nil && x.HeapGoal != nil {
+		return *x.HeapGoal
 	}
 	return 0
 }
 
 func (x *RuntimeStats) GetGcCycles() uint64 {
-	if x != nil {
-		return x.GcCycles
+	if x != nil && x.GcCycles != nil {
+		return *x.GcCycles
 	}
 	return 0
 }
 
 func (x *RuntimeStats) GetGcCpuShare() float64 {
-	if x != nil {
-		return x.GcCpuShare
+	if x != nil && x.GcCpuShare != nil {
+		return *x.GcCpuShare
 	}
 	return 0
 }
@@ -3356,8 +3367,8 @@ func (x *RuntimeStats) GetQueueDepth() uint64 {
 }
 
 func (x *RuntimeStats) GetParallelism() int32 {
-	if x != nil {
-		return x.Parallelism
+	if x != nil && x.Parallelism != nil {
+		return *x.Parallelism
 	}
 	return 0
 }
@@ -3383,6 +3394,76 @@ func (x *RuntimeStats) GetRunDelayShare() float64 {
 	return 0
 }
 
+func (x *RuntimeStats) GetHeapRoots() uint64 {
+	if x != nil && x.HeapRoots != nil {
+		return *x.HeapRoots
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetHeapObjects() uint64 {
+	if x != nil && x.HeapObjects != nil {
+		return *x.HeapObjects
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetHeapAllocated() uint64 {
+	if x != nil && x.HeapAllocated != nil {
+		return *x.HeapAllocated
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetGcCpuSeconds() float64 {
+	if x != nil && x.GcCpuSeconds != nil {
+		return *x.GcCpuSeconds
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetGcLimiterCycle() uint64 {
+	if x != nil && x.GcLimiterCycle != nil {
+		return *x.GcLimiterCycle
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetRuntimeMemory() uint64 {
+	if x != nil && x.RuntimeMemory != nil {
+		return *x.RuntimeMemory
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetRuntimeOverhead() uint64 {
+	if x != nil && x.RuntimeOverhead != nil {
+		return *x.RuntimeOverhead
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetProcessAnon() uint64 {
+	if x != nil && x.ProcessAnon != nil {
+		return *x.ProcessAnon
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetSchedLatencyP99Seconds() float64 {
+	if x != nil && x.SchedLatencyP99Seconds != nil {
+		return *x.SchedLatencyP99Seconds
+	}
+	return 0
+}
+
+func (x *RuntimeStats) GetBlockedThreads() uint64 {
+	if x != nil && x.BlockedThreads != nil {
+		return *x.BlockedThreads
+	}
+	return 0
+}
+
 // Absent means unknown, never zero. Ratios are 0 to 1 over the newest second.
 type ContainerStats struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
@@ -3401,6 +3482,9 @@ type ContainerStats struct {
 	FdsPassed          bool                   `protobuf:"varint,13,opt,name=fds_passed,json=fdsPassed,proto3" json:"fds_passed,omitempty"` // sidecar already reads these itself
 	LimitHitsPerSecond *float64               `protobuf:"fixed64,14,opt,name=limit_hits_per_second,json=limitHitsPerSecond,proto3,oneof" json:"limit_hits_per_second,omitempty"`
 	RefaultsPerSecond  *float64               `protobuf:"fixed64,15,opt,name=refaults_per_second,json=refaultsPerSecond,proto3,oneof" json:"refaults_per_second,omitempty"`
+	LimitGroup         *uint64                `protobuf:"varint,30,opt,name=limit_group,json=limitGroup,proto3,oneof" json:"limit_group,omitempty"` // below 2^53, equal for processes under the same limit_bytes (its cgroup's inode)
+	ThrottledTimeRatio *float64               `protobuf:"fixed64,31,opt,name=throttled_time_ratio,json=throttledTimeRatio,proto3,oneof" json:"throttled_time_ratio,omitempty"`
+	CpuAffinityCores   *float64               `protobuf:"fixed64,32,opt,name=cpu_affinity_cores,json=cpuAffinityCores,proto3,oneof" json:"cpu_affinity_cores,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -3536,6 +3620,27 @@ func (x *ContainerStats) GetLimitHitsPerSecond() float64 {
 func (x *ContainerStats) GetRefaultsPerSecond() float64 {
 	if x != nil && x.RefaultsPerSecond != nil {
 		return *x.RefaultsPerSecond
+	}
+	return 0
+}
+
+func (x *ContainerStats) GetLimitGroup() uint64 {
+	if x != nil && x.LimitGroup != nil {
+		return *x.LimitGroup
+	}
+	return 0
+}
+
+func (x *ContainerStats) GetThrottledTimeRatio() float64 {
+	if x != nil && x.ThrottledTimeRatio != nil {
+		return *x.ThrottledTimeRatio
+	}
+	return 0
+}
+
+func (x *ContainerStats) GetCpuAffinityCores() float64 {
+	if x != nil && x.CpuAffinityCores != nil {
+		return *x.CpuAffinityCores
 	}
 	return 0
 }
@@ -4275,13 +4380,14 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\x04zero\x18\x02 \x01(\x04R\x04zero\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x11R\x06offset\x12\x16\n" +
 	"\x06counts\x18\x04 \x03(\x04R\x06counts\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\x01R\x03sum\"\xfd\x04\n" +
-	"\fRuntimeStats\x12\x1b\n" +
-	"\theap_live\x18\x01 \x01(\x04R\bheapLive\x12\x1b\n" +
-	"\theap_goal\x18\x02 \x01(\x04R\bheapGoal\x12\x1b\n" +
-	"\tgc_cycles\x18\x03 \x01(\x04R\bgcCycles\x12 \n" +
-	"\fgc_cpu_share\x18\x04 \x01(\x01R\n" +
-	"gcCpuShare\x121\n" +
+	"\x03sum\x18\x05 \x01(\x01R\x03sum\"\xeb\n" +
+	"\n" +
+	"\fRuntimeStats\x12 \n" +
+	"\theap_live\x18\x01 \x01(\x04H\x00R\bheapLive\x88\x01\x01\x12 \n" +
+	"\theap_goal\x18\x02 \x01(\x04H\x01R\bheapGoal\x88\x01\x01\x12 \n" +
+	"\tgc_cycles\x18\x03 \x01(\x04H\x02R\bgcCycles\x88\x01\x01\x12%\n" +
+	"\fgc_cpu_share\x18\x04 \x01(\x01H\x03R\n" +
+	"gcCpuShare\x88\x01\x01\x121\n" +
 	"\bgc_pause\x18\x05 \x01(\v2\x16.setpoint.v1.HistogramR\agcPause\x127\n" +
 	"\vsched_delay\x18\x06 \x01(\v2\x16.setpoint.v1.HistogramR\n" +
 	"schedDelay\x12\x14\n" +
@@ -4290,14 +4396,44 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\x11worker_busy_share\x18\t \x01(\x01R\x0fworkerBusyShare\x12\x1f\n" +
 	"\vqueue_depth\x18\n" +
 	" \x01(\x04R\n" +
-	"queueDepth\x12 \n" +
-	"\vparallelism\x18\v \x01(\x05R\vparallelism\x12/\n" +
-	"\x11delay_p99_seconds\x18\f \x01(\x01H\x00R\x0fdelayP99Seconds\x88\x01\x01\x12A\n" +
-	"\x1brun_delay_per_slice_seconds\x18\r \x01(\x01H\x01R\x17runDelayPerSliceSeconds\x88\x01\x01\x12+\n" +
-	"\x0frun_delay_share\x18\x0e \x01(\x01H\x02R\rrunDelayShare\x88\x01\x01B\x14\n" +
+	"queueDepth\x12%\n" +
+	"\vparallelism\x18\v \x01(\x05H\x04R\vparallelism\x88\x01\x01\x12/\n" +
+	"\x11delay_p99_seconds\x18\f \x01(\x01H\x05R\x0fdelayP99Seconds\x88\x01\x01\x12A\n" +
+	"\x1brun_delay_per_slice_seconds\x18\r \x01(\x01H\x06R\x17runDelayPerSliceSeconds\x88\x01\x01\x12+\n" +
+	"\x0frun_delay_share\x18\x0e \x01(\x01H\aR\rrunDelayShare\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"heap_roots\x18\x1e \x01(\x04H\bR\theapRoots\x88\x01\x01\x12&\n" +
+	"\fheap_objects\x18\x1f \x01(\x04H\tR\vheapObjects\x88\x01\x01\x12*\n" +
+	"\x0eheap_allocated\x18  \x01(\x04H\n" +
+	"R\rheapAllocated\x88\x01\x01\x12)\n" +
+	"\x0egc_cpu_seconds\x18! \x01(\x01H\vR\fgcCpuSeconds\x88\x01\x01\x12-\n" +
+	"\x10gc_limiter_cycle\x18\" \x01(\x04H\fR\x0egcLimiterCycle\x88\x01\x01\x12*\n" +
+	"\x0eruntime_memory\x18# \x01(\x04H\rR\rruntimeMemory\x88\x01\x01\x12.\n" +
+	"\x10runtime_overhead\x18$ \x01(\x04H\x0eR\x0fruntimeOverhead\x88\x01\x01\x12&\n" +
+	"\fprocess_anon\x18% \x01(\x04H\x0fR\vprocessAnon\x88\x01\x01\x12>\n" +
+	"\x19sched_latency_p99_seconds\x18& \x01(\x01H\x10R\x16schedLatencyP99Seconds\x88\x01\x01\x12,\n" +
+	"\x0fblocked_threads\x18' \x01(\x04H\x11R\x0eblockedThreads\x88\x01\x01B\f\n" +
+	"\n" +
+	"_heap_liveB\f\n" +
+	"\n" +
+	"_heap_goalB\f\n" +
+	"\n" +
+	"_gc_cyclesB\x0f\n" +
+	"\r_gc_cpu_shareB\x0e\n" +
+	"\f_parallelismB\x14\n" +
 	"\x12_delay_p99_secondsB\x1e\n" +
 	"\x1c_run_delay_per_slice_secondsB\x12\n" +
-	"\x10_run_delay_share\"\x99\a\n" +
+	"\x10_run_delay_shareB\r\n" +
+	"\v_heap_rootsB\x0f\n" +
+	"\r_heap_objectsB\x11\n" +
+	"\x0f_heap_allocatedB\x11\n" +
+	"\x0f_gc_cpu_secondsB\x13\n" +
+	"\x11_gc_limiter_cycleB\x11\n" +
+	"\x0f_runtime_memoryB\x13\n" +
+	"\x11_runtime_overheadB\x0f\n" +
+	"\r_process_anonB\x1c\n" +
+	"\x1a_sched_latency_p99_secondsB\x12\n" +
+	"\x10_blocked_threads\"\xe9\b\n" +
 	"\x0eContainerStats\x12/\n" +
 	"\x11working_set_bytes\x18\x01 \x01(\x04H\x00R\x0fworkingSetBytes\x88\x01\x01\x12$\n" +
 	"\vlimit_bytes\x18\x02 \x01(\x04H\x01R\n" +
@@ -4321,7 +4457,11 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\n" +
 	"fds_passed\x18\r \x01(\bR\tfdsPassed\x126\n" +
 	"\x15limit_hits_per_second\x18\x0e \x01(\x01H\fR\x12limitHitsPerSecond\x88\x01\x01\x123\n" +
-	"\x13refaults_per_second\x18\x0f \x01(\x01H\rR\x11refaultsPerSecond\x88\x01\x01B\x14\n" +
+	"\x13refaults_per_second\x18\x0f \x01(\x01H\rR\x11refaultsPerSecond\x88\x01\x01\x12$\n" +
+	"\vlimit_group\x18\x1e \x01(\x04H\x0eR\n" +
+	"limitGroup\x88\x01\x01\x125\n" +
+	"\x14throttled_time_ratio\x18\x1f \x01(\x01H\x0fR\x12throttledTimeRatio\x88\x01\x01\x121\n" +
+	"\x12cpu_affinity_cores\x18  \x01(\x01H\x10R\x10cpuAffinityCores\x88\x01\x01B\x14\n" +
 	"\x12_working_set_bytesB\x0e\n" +
 	"\f_limit_bytesB\r\n" +
 	"\v_high_bytesB\x16\n" +
@@ -4336,7 +4476,10 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\r_psi_cpu_someB\x0e\n" +
 	"\f_psi_io_someB\x18\n" +
 	"\x16_limit_hits_per_secondB\x16\n" +
-	"\x14_refaults_per_second\"L\n" +
+	"\x14_refaults_per_secondB\x0e\n" +
+	"\f_limit_groupB\x17\n" +
+	"\x15_throttled_time_ratioB\x15\n" +
+	"\x13_cpu_affinity_cores\"L\n" +
 	"\x0fSnapshotRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
