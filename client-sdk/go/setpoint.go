@@ -22,6 +22,7 @@ type Setpoint struct {
 	clock    *clock.Clock
 	seed     uint64
 	registry *actuator.Registry
+	own      *own
 	// Nil: disabled for the whole life of the process.
 	session *session.Session
 

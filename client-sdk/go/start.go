@@ -67,7 +67,7 @@ func Start(ctx context.Context, service string, options ...Option) *Setpoint {
 		service = "unnamed" // a sidecar refuses who has no name
 	}
 	sdk := &Setpoint{
-		service: service, log: s.log, clock: clock.Start(), seed: rand.Uint64(), registry: actuator.NewRegistry(),
+		service: service, log: s.log, clock: clock.Start(), seed: rand.Uint64(), registry: actuator.NewRegistry(), own: newOwn(),
 	}
 	_, err := os.Stat(session.DisableFile(s.socket))
 	sdk.registry.SetDisabled(s.disabled || err == nil)
@@ -87,7 +87,7 @@ func (s *Setpoint) sessionOptions(from *settings) session.Options {
 		options.Dial = session.UnixSocket(from.socket)
 	}
 	if options.Own == nil {
-		options.Own = newOwn(s)
+		options.Own = s.own
 	}
 	return options
 }

@@ -165,7 +165,7 @@ func (k *Knob) BaselineValue() Value {
 	case KindBreaker:
 		return Value{Form: FormBreaker}
 	case KindGcTarget:
-		return Value{Form: FormGC, Number: k.Baseline}
+		return Value{Form: FormGC, Number: k.Baseline, GC: FixedGC(int32(min(max(math.Round(k.Baseline), 1), GcPercentLimit)))}
 	case KindParallelism:
 		return Value{Form: FormThreads, Number: k.Baseline}
 	case KindSwitch:

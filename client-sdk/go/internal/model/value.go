@@ -101,18 +101,37 @@ const (
 	GcFixed
 )
 
-// GcTarget is an envelope within which the SDK chooses after each GC cycle; zero fields are unset.
+// GcTarget is an envelope within which the SDK chooses after each GC cycle. Zero bytes and percents are unset.
 type GcTarget struct {
-	Mode                   GcMode
-	BudgetBytes            int64
-	PercentMin, PercentMax int32
-	// CPUTarget is the share of CPU that collections may take in frugal mode.
-	CPUTarget float64
-	// CPUCap is the share above which a lower percent is no help any more.
-	CPUCap       float64
-	ForceCollect bool
-	ReturnMemory bool
-	// FixedPercent and MemoryLimitBytes are for fixed mode.
-	FixedPercent     int32
+	Mode GcMode
+	// BudgetBytes is what the runtime may use in all.
+	BudgetBytes int64
+	// MemoryLimitBytes in fixed mode is the limit; else how far the limit may go above the budget where the live heap needs it.
 	MemoryLimitBytes int64
+	// Percent in fixed mode is the percentage; else what the sender expects to come out, for people.
+	Percent                int32
+	PercentMin, PercentMax int32
+	// CPUTarget is the share of usable CPUs for collections in frugal mode.
+	CPUTarget float64
+	// CPUCap is the share above which fewer calls should be admitted.
+	CPUCap float64
+	// Collect once, and give freed pages back once, when it turns true.
+	Collect, ReturnMemory bool
+}
+
+// The defaults of a target, and the largest percentage and number of bytes.
+const (
+	GcPercentMin   = 15
+	GcPercentMax   = 800
+	GcCPUTarget    = 0.05
+	GcCPUCap       = 0.20
+	GcPercentLimit = 100_000
+	GcBytesLimit   = 1 << 53
+)
+
+// FixedGC is this percentage and no limit: the baseline of a knob.
+func FixedGC(percent int32) GcTarget {
+	return GcTarget{
+		Mode: GcFixed, Percent: percent, PercentMin: GcPercentMin, PercentMax: GcPercentMax, CPUTarget: GcCPUTarget, CPUCap: GcCPUCap,
+	}
 }

@@ -255,12 +255,13 @@ func (t *tuned) pace(goal model.Value, newly bool, now time.Duration) (pace, flo
 	return paceOf(t.knob, t.asked, goal, since, t.walking && !newly)
 }
 
-// put puts a value in force, unless it is already or was refused before.
+// put puts a value in force, unless it is already or was refused before. One that is pushed again is put in force again where
+// something else has changed it meanwhile; the percentage of a GC target changes all the time, and its actuator sees to that.
 func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Duration) error {
 	if t.refused.stands && t.refused.value == value {
 		return fmt.Errorf("%s", t.refused.why)
 	}
-	if value == t.asked && !(newly && t.stale(value)) {
+	if value == t.asked && !(newly && value.Form != model.FormGC && t.actuator.InForce() != t.readBack) {
 		return nil
 	}
 	readBack, err := t.apply(value, why)
@@ -275,15 +276,6 @@ func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Durat
 	}
 	t.asked, t.readBack, t.refused = value, readBack, refusal{}
 	return nil
-}
-
-// stale says whether a value that is pushed again has to be put in force again: something else has changed what is in force, or
-// it asks for something to be done once for each version.
-func (t *tuned) stale(value model.Value) bool {
-	if value.Form == model.FormGC {
-		return value.GC.ForceCollect || value.GC.ReturnMemory
-	}
-	return t.actuator.InForce() != t.readBack
 }
 
 // apply calls the actuator. A callback of the service's owner may run in there: whatever it does, the session goes on.

@@ -162,6 +162,7 @@ func v1Failcnt(content []byte) (uint64, error) { return onlyNumber(content, "mem
 type cpuStat struct {
 	usage              count // microseconds; in v1 in another file
 	periods, throttled count
+	throttledMicros    count
 }
 
 func cpuStatV2(content []byte) (stat cpuStat, err error) {
@@ -187,6 +188,12 @@ func parseCPUStat(content []byte) (stat cpuStat, err error) {
 			return stat.periods.store(value, "nr_periods")
 		case "nr_throttled":
 			return stat.throttled.store(value, "nr_throttled")
+		case "throttled_usec":
+			return stat.throttledMicros.store(value, "throttled_usec")
+		case "throttled_time":
+			err := stat.throttledMicros.store(value, "throttled_time")
+			stat.throttledMicros.value /= 1000
+			return err
 		default:
 			return nil
 		}

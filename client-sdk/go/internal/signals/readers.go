@@ -13,6 +13,8 @@ type memoryReader struct {
 	v1                  bool
 	usage, stat, events *source
 	limits, highs       []*source
+	bounds              []uint64
+	groups              []Maybe // inodes of the levels
 	kills               *source // v1 only
 	hits, refaults      window
 	hierarchicalLimit   count
@@ -32,10 +34,12 @@ func newMemoryReader(g *group) *memoryReader {
 	}
 	for _, level := range g.levels {
 		r.limits = append(r.limits, small(level, limit))
+		r.groups = append(r.groups, inodeOf(level))
 		if !g.v1 {
 			r.highs = append(r.highs, small(level, "memory.high"))
 		}
 	}
+	r.bounds = make([]uint64, len(r.limits))
 	return r
 }
 
@@ -59,8 +63,12 @@ func (r *memoryReader) readStat(now time.Duration) {
 func (r *memoryReader) read(now time.Duration) {
 	usage, usageErr := reading(r.usage, now, memoryUsage)
 	// Read in any case, so that after a group has gone all its files are tried again at the same time.
-	limit, limitErr := r.limit(now)
+	limit, group, limitErr := r.limit(now)
 	r.values.LimitBytes = Maybe{float64(limit), usageErr == nil && limitErr == nil && limit != noBound}
+	r.values.LimitGroup = Maybe{}
+	if r.values.LimitBytes.Known && group >= 0 {
+		r.values.LimitGroup = r.groups[group]
+	}
 	r.values.WorkingSetBytes = Maybe{}
 	if usageErr == nil && r.values.InactiveFileBytes.Known {
 		r.values.WorkingSetBytes = known(max(float64(usage)-r.values.InactiveFileBytes.Value, 0))
@@ -68,16 +76,28 @@ func (r *memoryReader) read(now time.Duration) {
 	r.readEvents(now)
 }
 
-func (r *memoryReader) limit(now time.Duration) (uint64, error) {
+// limit is the smallest one there is, and whose it is; negative: one that cannot be seen, or the node's.
+func (r *memoryReader) limit(now time.Duration) (limit uint64, group int, err error) {
 	parse := memoryMax
 	if r.v1 {
 		parse = v1Limit
 	}
-	limit, err := tightest(len(r.limits), noBound, func(level int) (uint64, error) { return reading(r.limits[level], now, parse) })
+	limit, err = tightest(len(r.limits), noBound, func(level int) (uint64, error) {
+		bound, err := reading(r.limits[level], now, parse)
+		if err == nil && (level == 0 || bound < r.bounds[group]) {
+			group = level
+		}
+		r.bounds[level] = bound
+		return bound, err
+	})
+	outside := r.nodeTotal
 	if r.hierarchicalLimit.seen {
-		limit = min(limit, r.hierarchicalLimit.value)
+		outside = min(outside, r.hierarchicalLimit.value)
 	}
-	return min(limit, r.nodeTotal), err
+	if outside < limit || limit == noBound {
+		return outside, -1, err
+	}
+	return limit, group, err
 }
 
 func (r *memoryReader) readEvents(now time.Duration) {
@@ -101,6 +121,7 @@ func (r *memoryReader) readEvents(now time.Duration) {
 func (r *memoryReader) fill(sample *Sample) {
 	v := &r.values
 	sample.LimitBytes, sample.HighBytes, sample.WorkingSetBytes, sample.InactiveFileBytes = v.LimitBytes, v.HighBytes, v.WorkingSetBytes, v.InactiveFileBytes
+	sample.LimitGroup = v.LimitGroup
 	sample.OOMKills, sample.LimitHitsPerSecond, sample.RefaultsPerSecond = v.OOMKills, v.LimitHitsPerSecond, v.RefaultsPerSecond
 }
 
@@ -120,7 +141,7 @@ func rate(w *window, now time.Duration, total count, err error) Maybe {
 		w.clear()
 		return Maybe{}
 	}
-	w.push(now, [2]uint64{total.value})
+	w.push(now, [3]uint64{total.value})
 	return w.perSecond()
 }
 
@@ -192,20 +213,23 @@ func (r *cpuReader) read(now time.Duration) {
 }
 
 func (r *cpuReader) throttling(now time.Duration, stat *cpuStat, err error) {
-	r.values.ThrottledRatio = Maybe{}
+	r.values.ThrottledRatio, r.values.ThrottledTimeRatio = Maybe{}, Maybe{}
 	if err != nil || !stat.periods.seen || !stat.throttled.seen {
 		r.throttled.clear()
 		return
 	}
-	r.throttled.push(now, [2]uint64{stat.periods.value, stat.throttled.value})
-	if by, _, ok := r.throttled.growth(); ok {
+	r.throttled.push(now, [3]uint64{stat.periods.value, stat.throttled.value, stat.throttledMicros.value})
+	if by, over, ok := r.throttled.growth(); ok {
 		// Without a period there was nothing to throttle: that is known, not missing.
 		r.values.ThrottledRatio = known(float64(by[1]) / float64(max(by[0], 1)))
+		// Summed over CPUs, so it can exceed the time that passed.
+		r.values.ThrottledTimeRatio = known(min(float64(by[2])/1e6/over.Seconds(), 1))
 	}
 }
 
 func (r *cpuReader) fill(sample *Sample) {
-	sample.QuotaCores, sample.UsedCores, sample.ThrottledRatio = r.values.QuotaCores, r.values.UsedCores, r.values.ThrottledRatio
+	sample.QuotaCores, sample.UsedCores = r.values.QuotaCores, r.values.UsedCores
+	sample.ThrottledRatio, sample.ThrottledTimeRatio = r.values.ThrottledRatio, r.values.ThrottledTimeRatio
 }
 
 func (r *cpuReader) close() {

@@ -12,8 +12,10 @@ const medium = time.Second
 type Sample struct {
 	LimitBytes, HighBytes, WorkingSetBytes, InactiveFileBytes, OOMKills Maybe
 	LimitHitsPerSecond, RefaultsPerSecond                               Maybe
-	QuotaCores, UsedCores, ThrottledRatio                               Maybe
-	MemorySome, MemoryFull, CPUSome, IOSome                             Maybe
+	// LimitGroup is the inode of the cgroup that has the limit.
+	LimitGroup                                                Maybe
+	QuotaCores, UsedCores, ThrottledRatio, ThrottledTimeRatio Maybe
+	MemorySome, MemoryFull, CPUSome, IOSome                   Maybe
 	// RunDelayPerSlice and RunDelayShare are of all threads, in seconds and seconds per second.
 	RunDelayPerSlice, RunDelayShare Maybe
 	Threads                         Maybe

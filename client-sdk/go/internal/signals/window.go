@@ -23,12 +23,12 @@ type window struct {
 
 type counters struct {
 	at     time.Duration
-	totals [2]uint64
+	totals [3]uint64
 }
 
 // push adds a reading. A counter below its previous value means that whatever was counted is a new one, which restarts the history.
-func (w *window) push(at time.Duration, totals [2]uint64) {
-	if w.known && (at < w.newest.at || totals[0] < w.newest.totals[0] || totals[1] < w.newest.totals[1]) {
+func (w *window) push(at time.Duration, totals [3]uint64) {
+	if w.known && (at < w.newest.at || totals[0] < w.newest.totals[0] || totals[1] < w.newest.totals[1] || totals[2] < w.newest.totals[2]) {
 		w.clear()
 	}
 	w.newest, w.known = counters{at, totals}, true
@@ -45,7 +45,7 @@ func (w *window) push(at time.Duration, totals [2]uint64) {
 func (w *window) clear() { w.kept, w.known = w.kept[:0], false }
 
 // growth over the last second up to the newest reading; false until there are 300 ms of history.
-func (w *window) growth() (by [2]uint64, over time.Duration, ok bool) {
+func (w *window) growth() (by [3]uint64, over time.Duration, ok bool) {
 	if !w.known {
 		return by, 0, false
 	}
@@ -65,7 +65,10 @@ func (w *window) growth() (by [2]uint64, over time.Duration, ok bool) {
 		return by, 0, false
 	}
 	from := w.kept[base]
-	return [2]uint64{w.newest.totals[0] - from.totals[0], w.newest.totals[1] - from.totals[1]}, w.newest.at - from.at, true
+	for i := range by {
+		by[i] = w.newest.totals[i] - from.totals[i]
+	}
+	return by, w.newest.at - from.at, true
 }
 
 // perSecond is the growth of the first counter.

@@ -10,11 +10,8 @@ import (
 	v1 "github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire/v1"
 )
 
-// maxThreads and maxPercent bound what is pushed to the runtime: beyond them there is only a mistake.
-const (
-	maxThreads = 1 << 16
-	maxPercent = 1 << 20
-)
+// maxThreads bounds what is pushed to the runtime: beyond it there is only a mistake.
+const maxThreads = 1 << 16
 
 // value decodes the value of a setpoint. What the wire can say and this build does not do (a limit with a queue or a local floor)
 // is unsupported as a whole: to enforce half of it would be answered with "applied", and that would be a lie.
@@ -120,40 +117,60 @@ func breaker(wire *v1.Breaker) (model.Value, error) {
 	return value, nil
 }
 
+// gcTarget: zero is unset for all of its numbers, because none of them makes sense as zero; what the mode needs must be there.
 func gcTarget(wire *v1.GcTarget) (model.Value, error) {
-	value := model.Value{Form: model.FormGC, GC: model.GcTarget{
-		Mode: model.GcMode(wire.GetMode()), BudgetBytes: wire.GetBudgetBytes(),
-		PercentMin: wire.GetPercentMin(), PercentMax: wire.GetPercentMax(),
-		CPUTarget: wire.GetGcCpuTarget(), CPUCap: wire.GetGcCpuCap(),
-		ForceCollect: wire.GetForceCollect(), ReturnMemory: wire.GetReturnMemory(),
-		FixedPercent: wire.GetFixedPercent(), MemoryLimitBytes: wire.GetMemoryLimitBytes(),
-	}}
-	gc := &value.GC
+	gc := model.FixedGC(0)
+	value := model.Value{Form: model.FormGC}
+	gc.Mode, gc.Collect, gc.ReturnMemory = model.GcMode(wire.GetMode()), wire.GetForceCollect(), wire.GetReturnMemory()
+	if gc.Mode == 0 {
+		return value, at("mode", problem("missing"))
+	}
+	if gc.Mode < model.GcThroughput || gc.Mode > model.GcFixed {
+		return value, notKnown("mode", int32(gc.Mode))
+	}
 	if err := errors.Join(
-		percent("percent_min", gc.PercentMin), percent("percent_max", gc.PercentMax), percent("fixed_percent", gc.FixedPercent),
+		bytesOf("budget_bytes", wire.GetBudgetBytes(), &gc.BudgetBytes), bytesOf("memory_limit_bytes", wire.GetMemoryLimitBytes(), &gc.MemoryLimitBytes),
+		percentOf("fixed_percent", wire.GetFixedPercent(), &gc.Percent), percentOf("percent_min", wire.GetPercentMin(), &gc.PercentMin),
+		percentOf("percent_max", wire.GetPercentMax(), &gc.PercentMax), shareOf("gc_cpu_target", wire.GetGcCpuTarget(), &gc.CPUTarget),
+		shareOf("gc_cpu_cap", wire.GetGcCpuCap(), &gc.CPUCap),
 	); err != nil {
 		return value, err
 	}
 	switch {
-	case gc.Mode == 0:
-		return value, at("mode", problem("missing"))
-	case gc.Mode < model.GcThroughput || gc.Mode > model.GcFixed:
-		return value, notKnown("mode", int32(gc.Mode))
-	case gc.BudgetBytes < 0:
-		return value, at("budget_bytes", problem("must not be negative"))
-	case gc.MemoryLimitBytes < 0:
-		return value, at("memory_limit_bytes", problem("must not be negative"))
-	case gc.PercentMax != 0 && gc.PercentMin > gc.PercentMax:
+	case gc.Mode == model.GcThroughput && gc.BudgetBytes == 0:
+		return value, at("budget_bytes", problem("missing"))
+	case gc.Mode == model.GcFixed && gc.Percent == 0 && gc.MemoryLimitBytes == 0:
+		return value, at("fixed_percent", problem("missing"))
+	case gc.PercentMin > gc.PercentMax:
 		return value, at("percent_min", problem("must be at most percent_max"))
 	}
-	return value, errors.Join(ratio("gc_cpu_target", gc.CPUTarget), ratio("gc_cpu_cap", gc.CPUCap))
+	value.GC = gc
+	return value, nil
 }
 
-func percent(name string, percent int32) error {
-	if percent < 0 || percent > maxPercent {
-		return at(name, problem("must be 0 to 1048576"))
+func bytesOf(name string, wire int64, into *int64) error {
+	if wire < 0 || wire > model.GcBytesLimit {
+		return at(name, problem("must be 1 byte to 8 PiB, or 0 for unset"))
+	}
+	*into = wire
+	return nil
+}
+
+func percentOf(name string, wire int32, into *int32) error {
+	if wire < 0 || wire > model.GcPercentLimit {
+		return at(name, problem("must be 1 to 100000, or 0 for unset"))
+	}
+	if wire != 0 {
+		*into = wire
 	}
 	return nil
+}
+
+func shareOf(name string, wire float64, into *float64) error {
+	if wire != 0 {
+		*into = wire
+	}
+	return ratio(name, wire)
 }
 
 func parallelism(wire *v1.Parallelism) (model.Value, error) {
