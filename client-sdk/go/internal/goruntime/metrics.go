@@ -39,6 +39,7 @@ func (r *Reading) Roots() uint64 { return r.Stacks + r.Globals }
 type Reader struct {
 	samples []metrics.Sample
 	fields  []func(*Reading, metrics.Value)
+	newest  Reading
 }
 
 func count(into func(*Reading) *uint64) func(*Reading, metrics.Value) {
@@ -98,9 +99,9 @@ func percentOf(value uint64) int32 {
 // Read everything. 2 us, and no allocation after the first time.
 func (r *Reader) Read(at time.Duration) Reading {
 	metrics.Read(r.samples)
-	reading := Reading{At: at}
+	r.newest = Reading{At: at}
 	for i, take := range r.fields {
-		take(&reading, r.samples[i].Value)
+		take(&r.newest, r.samples[i].Value)
 	}
-	return reading
+	return r.newest
 }
