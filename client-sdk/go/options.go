@@ -142,3 +142,15 @@ type Change struct {
 func OnChange(call func(Change)) KnobOption {
 	return numberOption(func(s *numberSpec) { s.onChange = call })
 }
+
+// PoolSize says that a knob is the size of a pool: it cannot be negative, and a lower one sheds load.
+func PoolSize() KnobOption {
+	return numberOption(func(s *numberSpec) {
+		s.knob.Kind, s.knob.Restrictive, s.knob.Step = model.KindPoolSize, Lower, 1
+	})
+}
+
+// Timeout says that a knob is a time-out in milliseconds.
+func Timeout() KnobOption {
+	return numberOption(func(s *numberSpec) { s.knob.Kind, s.knob.Unit = model.KindTimeoutMs, "ms" })
+}

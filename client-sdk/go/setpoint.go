@@ -84,11 +84,7 @@ func (s *Setpoint) Rate(name string, options ...RateOption) *Rate {
 
 // Knob is any other number: a knob of exactly this name.
 func (s *Setpoint) Knob(name string, options ...KnobOption) *Knob {
-	return s.numeric(name, model.KindNumeric, options)
-}
-
-func (s *Setpoint) numeric(name string, kind model.Kind, options []KnobOption) *Knob {
-	spec := numberSpec{knobSpec: newSpec("", name, kind, 0, math.MaxFloat64, 0)}
+	spec := numberSpec{knobSpec: newSpec("", name, model.KindNumeric, 0, math.MaxFloat64, 0)}
 	for _, option := range options {
 		option.toNumber(&spec)
 	}
