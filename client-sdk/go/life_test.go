@@ -51,9 +51,15 @@ func inBubble(t *testing.T, test func(*fixture), options ...Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{T: t, sidecar: fakesidecar.Start()}
-		options := append([]Option{hidden, WithSocket("/nonexistent/setpoint.sock"), func(s *settings) { s.dial = f.sidecar.Dial }}, options...)
+		registered := make(chan struct{})
+		dial := func(ctx context.Context) (net.Conn, error) {
+			<-registered
+			return f.sidecar.Dial(ctx)
+		}
+		options := append([]Option{hidden, WithSocket("/nonexistent/setpoint.sock"), func(s *settings) { s.dial = dial }}, options...)
 		f.sdk = Start(context.Background(), "checkout", options...)
 		f.db = f.sdk.Limiter("db", Bounds(4, 400), Baseline(64))
+		close(registered)
 		test(f)
 		f.sdk.Stop()
 		f.sidecar.Stop()

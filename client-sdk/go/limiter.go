@@ -29,7 +29,7 @@ const firstAdvice = 100 * time.Millisecond
 
 func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 	knob := spec.declare(sdk.log)
-	l := &Limiter{places: places.New(places.Watch(knob.Deadline, spec.watched)), breaker: breaker, clock: sdk.clock}
+	l := &Limiter{places: places.New(sdk.clock, places.Watch(knob.Deadline, spec.watched), spec.clockEvery), breaker: breaker, clock: sdk.clock}
 	l.tuning = &limiterTuning{
 		limiter: l, slot: actuator.NewSlot(knob), log: sdk.log, mu: sync.Mutex{}, steering: newSteering(knob.Baseline, spec.shares),
 	}
@@ -62,9 +62,8 @@ func (l *Limiter) TryAcquireMany(priority Priority, count uint32) (Permit, error
 		l.breaker.machine.GiveBack(pass)
 		return Permit{}, l.advice.Load().draw(l.places.Reject(class))
 	}
-	at := l.clock.Nanos()
-	l.places.Admit(at)
-	return Permit{l, l.breaker, pass, at, taken}, nil
+	at, timed := l.places.Admit()
+	return Permit{l, l.breaker, pass, at, taken, timed}, nil
 }
 
 // Do runs a call under the limit. Its error says what became of it (OutcomeOf); a panic counts as a failure and goes on. The error
@@ -82,9 +81,7 @@ func (l *Limiter) Do(priority Priority, call func() error) error {
 }
 
 func (l *Limiter) release(permit *Permit, outcome Outcome) {
-	// Another core's clock can be a little behind.
-	at := max(l.clock.Nanos(), permit.at)
-	l.places.Release(outcome, permit.at, at)
+	l.places.Release(outcome, permit.at, permit.timed)
 	l.places.Leave(permit.places)
 }
 

@@ -78,6 +78,7 @@ func (t *limiterTuning) Totals(atNanos, stallNanos uint64) (model.Totals, bool) 
 
 // Tick learns from the last 50 ms.
 func (t *limiterTuning) Tick() bool {
+	t.limiter.places.CloseSlice()
 	counted := t.counted()
 	t.mu.Lock()
 	every, freed := t.turnover.look(&counted)

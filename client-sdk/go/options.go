@@ -34,6 +34,8 @@ type limiterSpec struct {
 	knobSpec
 	shares  model.Shares
 	watched []time.Duration
+	// One call in so many looks at the clock.
+	clockEvery uint32
 }
 
 // numberSpec is what a service asks for in a knob.
@@ -107,6 +109,16 @@ func Deadline(deadline time.Duration) LimiterOption {
 // WatchLatency counts calls that take longer than each of these latencies, four at most, for policies that judge by them.
 func WatchLatency(latencies ...time.Duration) LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.watched = latencies })
+}
+
+// SampleClocks looks at the clock for one call in so many only, drawn by lot, on processors with more than about 2500 calls and ends of
+// calls per second; 8 makes a permit cost about a third. Default 1 (0 is the same): every call is timed.
+//
+// Calls are still counted one by one. Latencies (mean, spread, percentiles, late and slow ones) come from the calls that are timed,
+// each standing for those up to the next; the calls in flight, from times estimated between readings. All are right in the mean, and
+// as certain as so many times fewer calls make them.
+func SampleClocks(oneIn uint32) LimiterOption {
+	return limiterOption(func(s *limiterSpec) { s.clockEvery = oneIn })
 }
 
 // Unit of the value, for people: 1 (the default), bytes, ms, percent.

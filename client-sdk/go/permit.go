@@ -15,6 +15,8 @@ type Permit struct {
 	pass    breaker.Pass
 	at      uint64
 	places  uint64
+	// The time was read from the clock.
+	timed bool
 }
 
 // Finish ends the call. Never blocks, never allocates; a second time does nothing. Costs one reading of the clock and about half

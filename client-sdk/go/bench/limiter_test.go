@@ -52,6 +52,17 @@ func BenchmarkSetpoint(b *testing.B) {
 	})
 }
 
+func BenchmarkSetpointSampled(b *testing.B) {
+	limiter := start(b).Limiter("bench", setpoint.Bounds(1, 2*limit), setpoint.Baseline(limit), setpoint.SampleClocks(8))
+	each(b, func() {
+		permit, err := limiter.TryAcquire(setpoint.Normal)
+		if err != nil {
+			b.Error(err)
+		}
+		permit.Finish(setpoint.Success)
+	})
+}
+
 func BenchmarkSemaphore(b *testing.B) {
 	semaphore := semaphore.NewWeighted(limit)
 	each(b, func() {

@@ -65,7 +65,12 @@ func (p *Places) admissions() (sum admissions) {
 }
 
 func (p *Places) released() (sum releases) {
-	p.visit(func(s *shard) { sum.add(&s.releases) })
+	p.visit(func(s *shard) {
+		sum.add(&s.releases)
+		latencies, squares := s.repeated()
+		sum.successLatencySum += latencies
+		sum.successLatencySqSum += squares
+	})
 	return sum
 }
 

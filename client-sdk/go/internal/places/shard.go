@@ -22,6 +22,7 @@ type shard struct {
 	// What is left of the squares below one unit, square microseconds.
 	squareRest uint64
 	histogram  [Buckets]uint64
+	pulse
 
 	// Alone of all these it stands for itself, so it is simply added to.
 	rejected [model.Priorities]atomic.Uint64
@@ -70,39 +71,57 @@ func Watch(deadline time.Duration, after []time.Duration) Watched {
 	return w
 }
 
-// release counts a release. All times in nanoseconds. For whoever has claimed the shard.
-func (s *shard) release(outcome model.Outcome, admittedAt, at uint64, watched *Watched) {
+// release counts a release that was timed. For whoever has claimed the shard.
+func (p *Places) release(s *shard, outcome model.Outcome, admittedAt, at uint64) {
 	latency := at - admittedAt
-	s.releaseTimeSum += at
-	s.latencySum += latency
+	if outcome == model.OutcomeSuccess {
+		s.success(latency, p.watched.Deadline, 1)
+	}
+	p.countSlow(s, outcome, latency, 1)
+	s.end(outcome, admittedAt, at)
+}
+
+// end counts what every release has.
+func (s *shard) end(outcome model.Outcome, admittedAt, at uint64) {
 	switch outcome {
 	case model.OutcomeSuccess:
 		s.completed++
-		s.success(latency, watched.Deadline)
 	case model.OutcomeDropped:
 		s.dropped++
 	case model.OutcomeFailure:
 		s.failed++
 	default:
 		s.cancelled++
+	}
+	s.releaseTimeSum += at
+	s.latencySum += at - admittedAt
+}
+
+// countSlow: a call that was cancelled says nothing.
+func (p *Places) countSlow(s *shard, outcome model.Outcome, latency, times uint64) {
+	if p.watched.Count == 0 || outcome == model.OutcomeIgnore {
 		return
 	}
-	for i := range watched.Count {
-		if latency > watched.After[i] {
-			s.slow[i]++
+	for i, after := range p.watched.After[:p.watched.Count] {
+		if latency > after {
+			s.slow[i] += times
 		}
 	}
 }
 
-func (s *shard) success(latency, deadline uint64) {
-	s.successLatencySum += latency
+// The longest latency whose square fits.
+const maxMicros = math.MaxUint32
+
+// success counts so many successes of that latency, but for their number.
+func (s *shard) success(latency, deadline, times uint64) {
+	s.successLatencySum += latency * times
+	micros := min(latency/1000, maxMicros)
 	// The rest is carried: a service that answers in 50 us has squares below one unit.
-	micros := min(latency/1000, math.MaxUint32)
-	squares := micros*micros + s.squareRest
+	squares := micros*micros*times + s.squareRest
 	s.squareRest = squares % squareUnitMicros
 	s.successLatencySqSum += squares / squareUnitMicros
-	s.histogram[bucket(latency)]++
+	s.histogram[bucket(latency)] += times
 	if latency > deadline {
-		s.late++
+		s.late += times
 	}
 }

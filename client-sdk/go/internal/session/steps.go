@@ -25,6 +25,7 @@ func (l *loop) connected(it dialled) {
 		return
 	}
 	l.line.connected()
+	l.knobsChanged()
 	hello := l.hello()
 	// A hello names every knob: only what comes or goes from now on is news.
 	l.speech.add, l.speech.remove = nil, nil
