@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"strconv"
 
@@ -40,6 +41,11 @@ func WithLabel(name, value string) Option { return func(s *settings) { s.labels[
 
 // WithLogger is where state changes and mistakes are told. Default: slog.Default().
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
+
+// WithDial is another way to the sidecar than its socket file. It is called for each attempt to connect.
+func WithDial(dial func(ctx context.Context) (net.Conn, error)) Option {
+	return func(s *settings) { s.dial = dial }
+}
 
 // WithDisabled switches the SDK off: everything is admitted and there is no session. Default: whether the environment's
 // SETPOINT_DISABLED is 1.

@@ -146,15 +146,29 @@ func (t *Talk) HangUp() { t.over() }
 // Over is closed when the stream has ended.
 func (t *Talk) Over() <-chan struct{} { return t.ctx.Done() }
 
-// Hear the next message; nil at the end.
-func (t *Talk) Hear() *v1.ClientMessage { return <-t.heard }
+// Patience with an SDK that says nothing.
+const patience = time.Minute
+
+// Hear the next message; nil at the end, or when there is none for a minute.
+func (t *Talk) Hear() *v1.ClientMessage {
+	select {
+	case message := <-t.heard:
+		return message
+	case <-time.After(patience):
+		return nil
+	}
+}
 
 // Hello is the first message.
 func (t *Talk) Hello() *v1.Hello { return t.Hear().GetHello() }
 
-// Ack is the next one; nil at the end.
+// Ack is the next one; nil when there is none.
 func (t *Talk) Ack() *v1.Ack {
-	for message := range t.heard {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		message := t.Hear()
+		if message == nil {
+			return nil
+		}
 		if ack := message.GetAck(); ack != nil {
 			return ack
 		}
@@ -162,9 +176,13 @@ func (t *Talk) Ack() *v1.Ack {
 	return nil
 }
 
-// Report is the next one; nil at the end.
+// Report is the next one; nil when there is none.
 func (t *Talk) Report() *v1.Report {
-	for message := range t.heard {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		message := t.Hear()
+		if message == nil {
+			return nil
+		}
 		if report := message.GetReport(); report != nil {
 			return report
 		}

@@ -135,6 +135,11 @@ func (t *tuned) wouldWait(wanted model.Value, now time.Duration) bool {
 func (t *tuned) settle(now, judgeAt time.Duration, newly bool) bool {
 	said := word{}
 	var next verdict
+	pinned := t.actuator.Pinned()
+	if t.verdict == localOverride && !pinned {
+		// What was read back then was the owner's.
+		t.readBack = t.actuator.InForce()
+	}
 	stage, share := model.Over, 0.0
 	if t.pushed {
 		stage, share = t.push.lease.stage(judgeAt)
@@ -155,7 +160,7 @@ func (t *tuned) settle(now, judgeAt time.Duration, newly bool) bool {
 	// After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
 	t.tell(said)
 	t.guard(func() { t.actuator.Fresh(stage == model.Valid) })
-	if t.actuator.Pinned() {
+	if pinned {
 		next = localOverride
 	}
 	changed := next != t.verdict
