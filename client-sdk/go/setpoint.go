@@ -113,17 +113,15 @@ func (s *Setpoint) standIn(refused string) {
 
 // Health is how the SDK stands with its sidecar. No call ever depends on it. One atomic load.
 func (s *Setpoint) Health() Health {
-	switch {
-	case s.session == nil:
+	if s.session == nil {
 		return HealthDisabled
-	default:
-		return Health(s.session.Health())
 	}
+	return Health(s.session.Health())
 }
 
-// Stop ends the session with the sidecar and waits until nothing of it runs any more, a quarter of a second at most: every knob
-// goes to its baseline, the runtime's settings to what they were, and the sidecar forgets this process. Limiters go on with their
-// baselines. A process that just ends need not call it.
+// Stop ends the session with the sidecar and waits until nothing of it runs any more, a quarter of a second at most, and for a
+// collection that the sidecar has asked for: every knob goes to its baseline, the runtime's settings to what they were, and the
+// sidecar forgets this process. Limiters go on with their baselines. A process that just ends need not call it.
 func (s *Setpoint) Stop() {
 	if s.session != nil {
 		s.session.Stop()

@@ -97,13 +97,13 @@ func (s *settings) priorityOf(ctx context.Context, method string) setpoint.Prior
 }
 
 // refusal as the caller gets it, and what its retry logic understands.
-func refusal(err error) (error, metadata.MD) {
+func refusal(err error) (metadata.MD, error) {
 	var rejected *setpoint.Rejected
 	if !errors.As(err, &rejected) {
-		return err, nil
+		return nil, err
 	}
 	trailer := metadata.Pairs(RejectedKey, rejected.Reason.String(), pushbackKey, strconv.FormatInt(rejected.RetryAfter.Milliseconds(), 10))
-	return status.Error(codes.ResourceExhausted, rejected.Error()), trailer
+	return trailer, status.Error(codes.ResourceExhausted, rejected.Error())
 }
 
 // UnaryServer holds the calls of a server to a limit.
@@ -112,7 +112,7 @@ func UnaryServer(limiter *setpoint.Limiter, options ...Option) grpc.UnaryServerI
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (response any, err error) {
 		permit, err := limiter.TryAcquire(settings.priorityOf(ctx, info.FullMethod))
 		if err != nil {
-			err, trailer := refusal(err)
+			trailer, err := refusal(err)
 			_ = grpc.SetTrailer(ctx, trailer) // a call without a stream has none to set
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func StreamServer(limiter *setpoint.Limiter, options ...Option) grpc.StreamServe
 	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		permit, err := limiter.TryAcquire(settings.priorityOf(stream.Context(), info.FullMethod))
 		if err != nil {
-			err, trailer := refusal(err)
+			trailer, err := refusal(err)
 			stream.SetTrailer(trailer)
 			return err
 		}

@@ -196,3 +196,18 @@ func TestATunedTransportIsSwapped(t *testing.T) {
 		t.Errorf("%+v", base)
 	}
 }
+
+func TestPriorityAndOutcomeAreTheOwnersToChoose(t *testing.T) {
+	sdk, sidecar := testsdk.Start(t)
+	handler := Middleware(sdk.Limiter("in"),
+		ExemptIf(func(r *http.Request) bool { return r.Header.Get("X-Probe") != "" }),
+		PriorityOf(func(*http.Request) setpoint.Priority { return setpoint.Low }),
+		OutcomeOf(func(int, http.Header) setpoint.Outcome { return setpoint.Dropped }),
+	)(http.HandlerFunc(answer))
+	probe := httptest.NewRequest("GET", "/", nil)
+	probe.Header.Set("X-Probe", "1")
+	for _, request := range []*http.Request{probe, httptest.NewRequest("GET", "/", nil)} {
+		handler.ServeHTTP(httptest.NewRecorder(), request)
+	}
+	sidecar.Counters("limit.in", sums(0, 1, 0, 0))
+}

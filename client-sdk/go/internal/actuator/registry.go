@@ -40,14 +40,6 @@ func (r *Registry) Register(name string, create func() Actuator) (Actuator, bool
 	return entry, true
 }
 
-// Remove withdraws a knob. What it drives is the caller's to restore.
-func (r *Registry) Remove(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.entries, name)
-	r.signal()
-}
-
 func (r *Registry) signal() {
 	select {
 	case r.changed <- struct{}{}:

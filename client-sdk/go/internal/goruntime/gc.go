@@ -158,9 +158,6 @@ func (g *GC) Tick() bool {
 	return false
 }
 
-// Rates of the runtime, for the reports; for the session's goroutine.
-func (g *GC) Rates() *Rates { return &g.rates }
-
 // Recommended is what would be in force if the SDK decided, or is.
 func (g *GC) Recommended() Setting {
 	g.mu.Lock()

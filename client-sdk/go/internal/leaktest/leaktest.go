@@ -13,19 +13,19 @@ import (
 // Main runs the tests and then looks for goroutines that none of them ended.
 func Main(m *testing.M) {
 	code := m.Run()
-	if left := Left(5 * time.Second); code == 0 && left != "" {
-		fmt.Fprintf(os.Stderr, "goroutines are left over:\n%s\n", left)
+	if found := left(5 * time.Second); code == 0 && found != "" {
+		fmt.Fprintf(os.Stderr, "goroutines are left over:\n%s\n", found)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-// Left waits until no goroutine but those of the runtime and the test framework is left, and returns those that are all the same.
-func Left(patience time.Duration) string {
+// left waits until no goroutine but those of the runtime and the test framework is left, and returns those that are all the same.
+func left(patience time.Duration) string {
 	for end := time.Now().Add(patience); ; runtime.Gosched() {
-		left := others()
-		if left == "" || time.Now().After(end) {
-			return left
+		found := others()
+		if found == "" || time.Now().After(end) {
+			return found
 		}
 	}
 }

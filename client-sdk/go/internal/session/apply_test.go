@@ -1,126 +1,16 @@
 package session
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/actuator"
-	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/leaktest"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire"
 )
-
-func TestMain(m *testing.M) { leaktest.Main(m) }
-
-// fake is a knob whose service can refuse, panic, cut and pin.
-type fake struct {
-	actuator.Defaults
-	knob            *model.Knob
-	value           model.Value
-	calls           []float64
-	refuse, panicAt float64
-	most            float64
-	pinned          bool
-	admitted        []*model.Admission
-}
-
-func (f *fake) Knob() *model.Knob    { return f.knob }
-func (f *fake) InForce() model.Value { return f.value }
-func (f *fake) Pinned() bool         { return f.pinned }
-func (f *fake) Enforce(bool)         {}
-
-func (f *fake) Admit(admission *model.Admission) { f.admitted = append(f.admitted, admission) }
-
-func (f *fake) Apply(value model.Value, _ *wire.Why) (model.Value, error) {
-	asked := value.Scalar()
-	f.calls = append(f.calls, asked)
-	if asked == f.panicAt {
-		panic("the service's own bug")
-	}
-	if asked == f.refuse {
-		return f.value, errors.New("no room")
-	}
-	f.value = value.WithScalar(min(asked, f.most))
-	return f.value, nil
-}
-
-func newFake(knob model.Knob) *fake {
-	if err := knob.Check(); err != nil {
-		panic(err)
-	}
-	return &fake{knob: &knob, value: knob.BaselineValue(), refuse: -1, panicAt: -1, most: math.Inf(1)}
-}
-
-func limitKnob(name string) model.Knob {
-	return model.Knob{
-		Name: name, Kind: model.KindConcurrencyLimit, Min: 4, Max: 400, Baseline: 64, Step: 1, Restrictive: model.RestrictiveLower,
-	}
-}
-
-func limitFake(name string) *fake { return newFake(limitKnob(name)) }
-
-const epoch = 7
-
-func at(seconds float64) time.Duration { return time.Duration(seconds * 1e9) }
-
-type bench struct {
-	*testing.T
-	*applier
-}
-
-func newBench(t *testing.T, fakes ...*fake) bench {
-	b := bench{t, newApplier(slog.New(slog.NewTextHandler(io.Discard, nil)))}
-	var all []actuator.Actuator
-	for _, it := range fakes {
-		all = append(all, it)
-	}
-	b.sync(all)
-	b.startStream(epoch)
-	return b
-}
-
-type to struct {
-	knob  string
-	limit float64
-}
-
-func limits(seq uint64, set ...to) *wire.Frame {
-	frame := &wire.Frame{Channel: wire.Limits, Nonce: seq, Version: wire.Version{Epoch: epoch, Seq: seq}}
-	for _, it := range set {
-		frame.Set = append(frame.Set, setpointOf(it.knob, model.Concurrency(it.limit)))
-	}
-	return frame
-}
-
-func setpointOf(knob string, value model.Value) wire.Setpoint {
-	return wire.Setpoint{Knob: knob, Value: value, Lease: model.DefaultLease(), Why: &wire.Why{}}
-}
-
-func atomicFrame(seq uint64, set ...to) *wire.Frame {
-	frame := limits(seq, set...)
-	frame.Atomic = true
-	return frame
-}
-
-// expect the lines of an ack: status and value of each.
-func (b bench) expect(ack wire.Ack, expected ...any) {
-	b.Helper()
-	var got []any
-	for _, line := range ack.Results {
-		got = append(got, line.Status, line.Effective)
-	}
-	if !reflect.DeepEqual(got, expected) {
-		b.Errorf("%+v, expected %v", ack.Results, expected)
-	}
-}
-
-func (b bench) ticks(seconds float64) []wire.Ack { return b.tick(at(seconds), at(seconds)) }
 
 func TestL2_AFrameIsPutInForceAndAnsweredWithWhatWasReadBack(t *testing.T) {
 	a, cut := limitFake("a"), limitFake("b")
@@ -320,10 +210,11 @@ func TestAPinnedKnobIsTheOwners(t *testing.T) {
 	a := limitFake("a")
 	b := newBench(t, a)
 	b.frame(limits(1, to{"a", 10}), 0)
-	a.pinned = true
-	b.expect(b.ticks(1)[0], wire.LocalOverride, 10.0)
-	a.pinned = false
-	b.expect(b.ticks(2)[0], wire.Applied, 10.0)
+	a.pinned, a.value = true, model.Concurrency(300)
+	b.expect(b.ticks(1)[0], wire.LocalOverride, 300.0)
+	b.expect(b.frame(limits(2, to{"a", 12}), at(2)), wire.LocalOverride, 300.0)
+	a.pinned, a.value = false, model.Concurrency(12)
+	b.expect(b.ticks(3)[0], wire.Applied, 12.0)
 }
 
 func TestAnAtomicFrameIsAllOrNothing(t *testing.T) {
@@ -357,85 +248,6 @@ func TestAnAtomicFrameWaitsForAllOfItsKnobs(t *testing.T) {
 		t.Errorf("%v", acks)
 	}
 	b.expect(b.ticks(3)[0], wire.Applied, 20.0, wire.Applied, 20.0)
-}
-
-func TestL2_ALeaseIsHeldThenDecaysToTheBaselineAndComesBackWhenRenewed(t *testing.T) {
-	a := limitFake("a")
-	b := newBench(t, a)
-	b.frame(limits(1, to{"a", 10}), 0)
-	for _, step := range []to{{"4", 10}, {"5", 10}, {"34", 10}, {"65", 37}, {"94", 63}, {"95", 64}, {"200", 64}} {
-		var second float64
-		fmt.Sscan(step.knob, &second)
-		b.ticks(second)
-		if a.value.Number != step.limit {
-			t.Errorf("%s s: %v, expected %v", step.knob, a.value.Number, step.limit)
-		}
-	}
-	held := wire.Renewal{Channel: wire.Limits, Version: wire.Version{Epoch: epoch, Seq: 1}}
-	if !b.lapsed([]wire.Renewal{held}) {
-		t.Error("it was let go")
-	}
-	b.renew([]wire.Renewal{held}, at(201))
-	b.ticks(201)
-	if a.value.Number != 10 {
-		t.Errorf("%v", a.value)
-	}
-	b.renew([]wire.Renewal{{Channel: wire.Limits, Version: wire.Version{Epoch: epoch, Seq: 2}}, {Channel: wire.Safety, Version: held.Version}}, at(204))
-	if stage, _ := b.knobs["a"].push.lease.stage(at(206)); stage != model.Held {
-		t.Errorf("that renewed something else: %v", stage)
-	}
-}
-
-func TestADecayDoesNotCallTheServiceAtEveryTick(t *testing.T) {
-	knob := limitKnob("a")
-	knob.Step = 0
-	a := newFake(knob)
-	b := newBench(t, a)
-	b.frame(limits(1, to{"a", 10}), 0)
-	for tick := range 2000 {
-		b.ticks(float64(tick) * 0.05)
-	}
-	if a.value.Number != 64 || len(a.calls) < 50 || len(a.calls) > 101 {
-		t.Errorf("%v after %d calls", a.value, len(a.calls))
-	}
-}
-
-func TestLeasesEndAsTheySay(t *testing.T) {
-	breaker := newFake(model.Knob{Name: "breaker", Kind: model.KindBreaker, Max: 4})
-	toggle := newFake(model.Knob{Name: "switch", Kind: model.KindSwitch, Max: 1})
-	share := newFake(model.Knob{Name: "share", Kind: model.KindRateLimit, Min: 1, Max: 100, Baseline: 50})
-	kept := newFake(model.Knob{Name: "kept", Kind: model.KindNumeric, Max: 100})
-	b := newBench(t, breaker, toggle, share, kept)
-	with := func(knob string, value model.Value, onExpiry model.OnExpiry, safe float64) wire.Setpoint {
-		it := setpointOf(knob, value)
-		it.Lease.OnExpiry, it.Lease.SafeValue = onExpiry, safe
-		return it
-	}
-	frame := limits(1)
-	open := model.Breaker{State: model.BreakerOpen, RetryAfter: time.Second}
-	frame.Set = []wire.Setpoint{
-		with("breaker", model.Value{Form: model.FormBreaker, Breaker: open}, model.ToBaseline, 0),
-		with("switch", model.Switch(true), model.HoldThenDecay, 0),
-		with("share", model.Value{Form: model.FormRate, Number: 90}, model.ToSafe, 200),
-		with("kept", model.Number(7), model.Keep, 0),
-	}
-	b.frame(frame, 0)
-	for _, step := range []struct {
-		second float64
-		values [4]float64
-		why    string
-	}{
-		{4, [4]float64{3, 1, 90, 7}, "leased"},
-		{5, [4]float64{0, 1, 100, 7}, "open ends with the ttl; the safe value is within the bounds"},
-		{34, [4]float64{0, 1, 100, 7}, "held"},
-		{35, [4]float64{0, 0, 100, 7}, "a switch cannot decay: it goes back when the hold ends"},
-		{9999, [4]float64{0, 0, 100, 7}, "long after"},
-	} {
-		b.ticks(step.second)
-		if got := [4]float64{breaker.value.Scalar(), toggle.value.Scalar(), share.value.Scalar(), kept.value.Scalar()}; got != step.values {
-			t.Errorf("%s: %v, expected %v", step.why, got, step.values)
-		}
-	}
 }
 
 func TestAHelloSaysWhatIsInForce(t *testing.T) {
@@ -513,71 +325,5 @@ func TestC8_WhatGoesWithALimitIsToldOnceAndEndsWithTheLease(t *testing.T) {
 	b.frame(taken, 0)
 	if len(again.admitted) != 2 || again.admitted[1] != nil {
 		t.Errorf("taken back with its frame: %v", again.admitted)
-	}
-}
-
-func TestWaitsGrowToThreeSecondsWithinTheirJitter(t *testing.T) {
-	b, nominal := backoff{seed: 7}, 0.1
-	for range 100 {
-		if wait := b.afterFailure().Seconds(); wait < nominal*0.8 || wait > nominal*1.2 {
-			t.Errorf("%v for %v", wait, nominal)
-		}
-		nominal = min(nominal*1.6, 3)
-	}
-	b.reset()
-	if wait := b.afterFailure(); wait > 120*time.Millisecond {
-		t.Errorf("%v", wait)
-	}
-	if wait := b.afterDrain(24 * time.Hour); wait > 72*time.Second {
-		t.Errorf("a drain is waited for but not for a day: %v", wait)
-	}
-	other := backoff{seed: 1 << 40}
-	if b.afterDenial() == other.afterDenial() {
-		t.Error("two processes knock in step")
-	}
-}
-
-func TestGraceIsNotGivenTwiceWithoutASignOfLife(t *testing.T) {
-	var s stallWatch
-	s.fired(at(1), at(1)+stallAbove, at(1))
-	if s.total != 0 || s.judgeAt(at(2)) != at(2) {
-		t.Error("late, but no stall")
-	}
-	s.fired(at(20), at(80), at(1))
-	if s.total != at(60) || s.judgeAt(at(80)) != at(20) || s.judgeAt(at(81)) != at(81) || s.takeWorst() != at(60) || s.takeWorst() != 0 {
-		t.Errorf("%+v", s)
-	}
-	s.fired(at(82), at(83), at(1))
-	if s.judgeAt(at(83)) != at(83) {
-		t.Error("a second grace")
-	}
-	s.heard()
-	s.fired(at(90), at(91), at(1))
-	if s.judgeAt(at(91)) != at(90) {
-		t.Error("no grace after a sign of life")
-	}
-}
-
-func TestTheLeastFreshKnobTells(t *testing.T) {
-	for _, test := range []struct {
-		stages []model.Stage
-		silent float64 // below 0: no stream
-		health Health
-	}{
-		{nil, 0, Synced}, {nil, 3, Quiet}, {nil, 6, Baseline}, {nil, -1, Baseline},
-		{[]model.Stage{model.Valid}, 0, Synced}, {[]model.Stage{model.Valid}, 3, Quiet}, {[]model.Stage{model.Valid}, -1, Quiet},
-		{[]model.Stage{model.Valid, model.Held}, 0, Held}, {[]model.Stage{model.Decaying, model.Held}, -1, Decaying},
-		{[]model.Stage{model.Over, model.Valid}, 0, Synced}, {[]model.Stage{model.Over}, 0, Baseline}, {[]model.Stage{model.Over}, 3, Baseline},
-	} {
-		var stream *liveness
-		if test.silent >= 0 {
-			stream = &liveness{beatEvery: time.Second, lostAfter: 5 * time.Second}
-		}
-		if got := standing(false, test.stages, stream, at(max(test.silent, 0))); got != test.health {
-			t.Errorf("%v, silent for %v s: %v, expected %v", test.stages, test.silent, got, test.health)
-		}
-		if got := standing(true, test.stages, stream, 0); got != Disabled {
-			t.Errorf("%v", got)
-		}
 	}
 }

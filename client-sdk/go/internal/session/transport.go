@@ -48,8 +48,6 @@ type broken struct {
 	why    string
 }
 
-func (b *broken) Error() string { return b.why }
-
 func brokenBy(err error) *broken {
 	if errors.Is(err, io.EOF) {
 		return &broken{why: "the sidecar ended the stream"}

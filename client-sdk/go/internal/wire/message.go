@@ -44,12 +44,11 @@ type Why struct {
 
 // Setpoint is what the sidecar wants of one knob.
 type Setpoint struct {
-	Knob       string
-	Value      model.Value
-	Admission  model.Admission
-	Lease      model.Lease
-	Why        *Why
-	DecisionID uint64
+	Knob      string
+	Value     model.Value
+	Admission model.Admission
+	Lease     model.Lease
+	Why       *Why
 }
 
 // Unsupported names a knob whose setpoint this build cannot read, and why.
