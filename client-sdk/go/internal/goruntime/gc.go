@@ -201,8 +201,9 @@ func (g *GC) evaluate(news bool) {
 	}
 	is := Setting{g.newest.Percent, g.newest.MemoryLimit}
 	next := g.wanted
+	// What a setting leaves out is as it was at the start.
 	if next.Percent == 0 {
-		next.Percent = is.Percent
+		next.Percent = g.start.Percent
 	}
 	if next.MemoryLimitBytes == 0 {
 		next.MemoryLimitBytes = g.start.MemoryLimitBytes

@@ -33,7 +33,7 @@ type Heap struct {
 	CPUs float64
 }
 
-// Setting is what to set in the runtime; zero: leave it as it is.
+// Setting is what to set in the runtime; zero: as it was when the process started.
 type Setting struct {
 	Percent          int32
 	MemoryLimitBytes int64
