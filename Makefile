@@ -20,11 +20,12 @@ demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its optio
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/demo $(ARGS)
 
-test: ## Runs every test: all crates, real processes, the manifests, the SDK's atomics under loom
+test: ## Runs every test: all crates, real processes, the manifests, the SDK's atomics under loom, the Go SDK
 	integration/tests/deploy/prepare target/venv
 	$(CARGO) build --workspace --bins --tests
 	$(CARGO) test --workspace
 	RUSTFLAGS="--cfg setpoint_loom" $(CARGO) test -p setpoint-sdk --lib --profile bench --target-dir target/loom loom
+	SETPOINT_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/setpoint client-sdk/go/each test
 
 bench: ## Measures (ARGS are the options of all benches: --only GROUP, --json FILE)
 	$(CARGO) build --profile bench -p setpoint --bins
@@ -40,9 +41,11 @@ scoreboard-real: ## Plays scenarios on real processes, compares them with the si
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/scoreboard-real $(ARGS)
 
-lint: ## Format and clippy, warnings are errors
+lint: ## Format, clippy and vet, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	client-sdk/go/each lint
 
 gen: ## Generates the bindings from the .proto files anew
 	$(CARGO) run -p setpoint-codegen
+	client-sdk/go/each gen

@@ -101,8 +101,8 @@ impl Prior {
             shapes[shape] += weight;
         }
         let [of_capacity, of_floor, of_both, of_shape] = JUMPS;
-        for row in 0..FLOORS {
-            for column in 0..CAPACITIES {
+        for (row, of_row) in rows.iter().enumerate() {
+            for (column, of_column) in columns.iter().enumerate() {
                 let pair = row * CAPACITIES + column;
                 let known: f32 = old[pair * SHAPES..][..SHAPES].iter().sum();
                 for shape in 0..SHAPES {
@@ -112,8 +112,8 @@ impl Prior {
                         + at(row, column.saturating_sub(1))
                         + at(row, (column + 1).min(CAPACITIES - 1));
                     let elsewhere = self.both[pair]
-                        * (of_capacity * rows[row][shape] * self.rows[row]
-                            + of_floor * columns[column][shape] * self.columns[column]
+                        * (of_capacity * of_row[shape] * self.rows[row]
+                            + of_floor * of_column[shape] * self.columns[column]
                             + of_both * shapes[shape])
                         + of_shape * known * SHAPE[shape];
                     weights[pair * SHAPES + shape] =

@@ -1,0 +1,201 @@
+package setpoint_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	setpoint "github.com/setpoint-dev/setpoint/client-sdk/go"
+)
+
+// binary of the sidecar, or the test is skipped and says so.
+func binary(t *testing.T) string {
+	path := os.Getenv("SETPOINT_BINARY")
+	if path == "" {
+		t.Skip("NOT TESTED: SETPOINT_BINARY names no sidecar (cargo build -p setpoint, then SETPOINT_BINARY=target/debug/setpoint)")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const policy = `version: setpoint/v1
+name: checkout
+policies:
+  - name: inbound
+    adaptive_concurrency: {knob: limit.inbound, min: 4, max: 400}
+`
+
+// sidecar is a real process.
+type sidecar struct {
+	*testing.T
+	*exec.Cmd
+	log chan string
+}
+
+func startSidecar(t *testing.T, path, home string) *sidecar {
+	t.Helper()
+	s := &sidecar{t, exec.Command(path, "run", "--config", filepath.Join(home, "config"), "--socket", filepath.Join(home, "sdk.sock"),
+		"--admin", "127.0.0.1:0", "--state-dir", filepath.Join(home, "state")), make(chan string, 1000)}
+	log, err := s.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	go func() { // ends with the process
+		defer close(s.log)
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			s.log <- lines.Text()
+		}
+	}()
+	s.waitFor("sidecar started")
+	return s
+}
+
+// waitFor a line of the log with this text.
+func (s *sidecar) waitFor(text string) {
+	s.Helper()
+	for patience := time.After(20 * time.Second); ; {
+		select {
+		case line, ok := <-s.log:
+			if strings.Contains(line, text) {
+				return
+			}
+			if !ok {
+				s.Fatalf("the sidecar has ended without %q", text)
+			}
+		case <-patience:
+			s.Fatalf("the sidecar does not say %q", text)
+		}
+	}
+}
+
+func (s *sidecar) kill() {
+	_ = s.Process.Kill() // it may have ended already
+	_ = s.Wait()
+}
+
+// eventually waits for a state of a real process, as long as it may take.
+func eventually(t *testing.T, what string, within time.Duration, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(within); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// TestL2_ARealSidecarSteersAndItsDeathHarmsNobody takes half a minute: a new sidecar only learns for its first ten seconds.
+func TestL2_ARealSidecarSteersAndItsDeathHarmsNobody(t *testing.T) {
+	path, home := binary(t), t.TempDir()
+	for _, directory := range []string{"config", "state"} {
+		if err := os.Mkdir(filepath.Join(home, directory), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(home, "config/policy.yaml"), []byte(policy), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	first := startSidecar(t, path, home)
+	sdk := setpoint.Start(context.Background(), "checkout", setpoint.WithSocket(filepath.Join(home, "sdk.sock")),
+		setpoint.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	defer sdk.Stop()
+	limiter := sdk.Limiter("inbound", setpoint.Bounds(4, 400), setpoint.Baseline(50))
+	load := startLoad(limiter)
+	defer load.stop()
+
+	eventually(t, "in session", 5*time.Second, func() bool { return sdk.Health() == setpoint.HealthSynced })
+	// Ten places are all that the service has; fifty callers only stand in line.
+	eventually(t, "the sidecar has cut the limit", 40*time.Second, func() bool { return limiter.Limit() < 45 })
+
+	killed := time.Now()
+	first.kill()
+	pushed := limiter.Limit()
+	eventually(t, "the lease has run out", 8*time.Second, func() bool { return sdk.Health() == setpoint.HealthHeld })
+	if waited := time.Since(killed); waited < 4*time.Second {
+		t.Errorf("after %v already", waited)
+	}
+	// The reflex may hold it lower still; nothing may lift it.
+	if got := limiter.Limit(); got > pushed {
+		t.Errorf("%v, %v was pushed", got, pushed)
+	}
+	second := startSidecar(t, path, home)
+	second.waitFor("session started")
+	if got := limiter.Limit(); got > pushed {
+		t.Errorf("a jump from %v to %v", pushed, got)
+	}
+	second.kill()
+	load.stop()
+	if load.failed.Load() != 0 || load.slowest.Load() > int64(500*time.Millisecond) || load.done.Load() < 1000 {
+		t.Errorf("%d calls failed, the slowest admission took %v, %d calls done", load.failed.Load(), time.Duration(load.slowest.Load()), load.done.Load())
+	}
+	sdk.Stop()
+	if got := limiter.Limit(); got != 50 {
+		t.Errorf("after the session: %v", got)
+	}
+}
+
+// load is a service with ten places behind a limiter, and 100 callers.
+type load struct {
+	failed, done, slowest atomic.Int64
+	cancel                context.CancelFunc
+	callers               sync.WaitGroup
+}
+
+func startLoad(limiter *setpoint.Limiter) *load {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &load{cancel: cancel}
+	places := make(chan struct{}, 10)
+	for range 100 {
+		l.callers.Add(1)
+		go func() {
+			defer l.callers.Done()
+			for ctx.Err() == nil {
+				l.call(limiter, places)
+			}
+		}()
+	}
+	return l
+}
+
+func (l *load) call(limiter *setpoint.Limiter, places chan struct{}) {
+	asked := time.Now()
+	permit, err := limiter.TryAcquire(setpoint.Normal)
+	if took := int64(time.Since(asked)); took > l.slowest.Load() {
+		l.slowest.Store(took)
+	}
+	var rejected *setpoint.Rejected
+	if errors.As(err, &rejected) {
+		time.Sleep(20 * time.Millisecond) // a caller that comes back later
+		return
+	}
+	if err != nil {
+		l.failed.Add(1)
+		return
+	}
+	places <- struct{}{}
+	time.Sleep(10 * time.Millisecond)
+	<-places
+	permit.Finish(setpoint.Success)
+	l.done.Add(1)
+}
+
+func (l *load) stop() {
+	l.cancel()
+	l.callers.Wait()
+}

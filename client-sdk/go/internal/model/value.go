@@ -1,0 +1,137 @@
+package model
+
+import "time"
+
+// Form is the family of a value; a knob takes values of one form only.
+type Form uint8
+
+// The forms of values.
+const (
+	FormNumber Form = iota
+	FormConcurrency
+	FormRate
+	FormBreaker
+	FormGC
+	FormThreads
+	FormSwitch
+)
+
+// Value is what a knob should be set to. Values of one form can be compared with ==.
+type Value struct {
+	Form Form
+	// Number is the limit, the rate, the threads, the number, 0 or 1; of a GC target that is read back, the percent in force.
+	Number float64
+	// Burst of a rate, in calls, if HasBurst; else one second of the rate.
+	Burst    float64
+	HasBurst bool
+	Breaker  Breaker
+	GC       GcTarget
+}
+
+// Number is any other number, in the knob's unit.
+func Number(n float64) Value { return Value{Form: FormNumber, Number: n} }
+
+// Concurrency is a limit of simultaneous calls.
+func Concurrency(limit float64) Value { return Value{Form: FormConcurrency, Number: limit} }
+
+// Switch is on or off.
+func Switch(on bool) Value {
+	if on {
+		return Value{Form: FormSwitch, Number: 1}
+	}
+	return Value{Form: FormSwitch}
+}
+
+// Scalar is the one number that stands for the value in acks and logs.
+func (v Value) Scalar() float64 {
+	if v.Form == FormBreaker {
+		return float64(v.Breaker.State)
+	}
+	return v.Number
+}
+
+// WithScalar is the same form of value with another number; what is no quantity stays as it is.
+func (v Value) WithScalar(scalar float64) Value {
+	if v.IsQuantity() {
+		v.Number = scalar
+	}
+	return v
+}
+
+// IsQuantity says whether the scalar can be compared, stepped and clamped.
+func (v Value) IsQuantity() bool {
+	switch v.Form {
+	case FormNumber, FormConcurrency, FormRate, FormThreads:
+		return true
+	default:
+		return false
+	}
+}
+
+// BreakerState is what a breaker is told; the numbers are those of the wire and grow with how much is held back.
+type BreakerState int32
+
+// The states that can be pushed.
+const (
+	BreakerLocal BreakerState = iota
+	BreakerClosed
+	BreakerHalfOpen
+	BreakerOpen
+	BreakerForcedOpen
+)
+
+// Breaker is what a breaker should do.
+type Breaker struct {
+	State BreakerState
+	// ProbeRatio is the share of calls let through while half open.
+	ProbeRatio float64
+	// ProbeMax is the most of them at once.
+	ProbeMax uint32
+	// RetryAfter is handed to callers while open.
+	RetryAfter time.Duration
+}
+
+// GcMode says how a GC target is meant. The numbers are those of the wire.
+type GcMode int32
+
+// The modes of a GC target.
+const (
+	GcThroughput GcMode = iota + 1
+	GcFrugal
+	GcFixed
+)
+
+// GcTarget is an envelope within which the SDK chooses after each GC cycle. Zero bytes and percents are unset.
+type GcTarget struct {
+	Mode GcMode
+	// BudgetBytes is what the runtime may use in all.
+	BudgetBytes int64
+	// MemoryLimitBytes in fixed mode is the limit; else how far the limit may go above the budget where the live heap needs it.
+	MemoryLimitBytes int64
+	// Percent in fixed mode is the percentage; else what the sender expects to come out, for people.
+	Percent                int32
+	PercentMin, PercentMax int32
+	// CPUTarget is the share of usable CPUs for collections in frugal mode.
+	CPUTarget float64
+	// CPUCap is the share above which fewer calls should be admitted.
+	CPUCap float64
+	// Collect once, and give freed pages back once, when it turns true.
+	Collect, ReturnMemory bool
+}
+
+// The defaults of a target, and the largest percentage and number of bytes.
+const (
+	GcPercentMin   = 15
+	GcPercentMax   = 800
+	GcCPUTarget    = 0.05
+	GcCPUCap       = 0.20
+	GcPercentLimit = 100_000
+	GcBytesLimit   = 1 << 53
+)
+
+// FixedGC is this percentage and no limit: the baseline of a knob.
+func FixedGC(percent int32) GcTarget {
+	return GcTarget{
+		Mode: GcFixed, Percent: percent, PercentMin: GcPercentMin, PercentMax: GcPercentMax, CPUTarget: GcCPUTarget, CPUCap: GcCPUCap,
+	}
+}

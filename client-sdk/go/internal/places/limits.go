@@ -1,0 +1,52 @@
+// Package places is the part of a limiter that lies on the way of every call: the limit, the places that are taken, and the
+// counters.
+package places
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+)
+
+// Unlimited is a cap that admits everything.
+const Unlimited = math.MaxUint64
+
+// Limits is the limit as the request path reads it: one number for each priority, on cache lines that are only read there.
+type Limits struct {
+	caps      [model.Priorities]atomic.Uint64
+	limitBits atomic.Uint64
+}
+
+// Cap is how many places may be taken for a call of that class to be admitted.
+func (l *Limits) Cap(class int) uint64 { return l.caps[class].Load() }
+
+// Limit in force, as read back.
+func (l *Limits) Limit() float64 { return math.Float64frombits(l.limitBits.Load()) }
+
+// Set puts a limit in force, shared out among the priorities.
+func (l *Limits) Set(limit float64, shares model.Shares) {
+	l.limitBits.Store(math.Float64bits(limit))
+	for class, share := range shares {
+		l.caps[class].Store(capOf(limit, share))
+	}
+}
+
+// Open admits everything; the baseline is what is read back, since nothing that was pushed is in force.
+func (l *Limits) Open(baseline float64) {
+	l.limitBits.Store(math.Float64bits(baseline))
+	for class := range l.caps {
+		l.caps[class].Store(Unlimited)
+	}
+}
+
+// capOf is whole calls: rounded down, but one at least where the limit allows one and the priority is not shut out.
+func capOf(limit, share float64) uint64 {
+	if limit < 1 || share <= 0 {
+		return 0
+	}
+	if limit*share >= 1<<62 {
+		return 1 << 62
+	}
+	return max(uint64(limit*share), 1)
+}

@@ -1,0 +1,51 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire"
+)
+
+// put puts a value in force, unless it is already or was refused before. One that is pushed again is put in force again where
+// something else has changed it meanwhile; the percentage of a GC target changes all the time, and its actuator sees to that.
+func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Duration) error {
+	if t.refused.stands && t.refused.value == value {
+		return errors.New(t.refused.why)
+	}
+	if value == t.asked && !(newly && value.Form != model.FormGC && t.actuator.InForce() != t.readBack) {
+		return nil
+	}
+	readBack, err := t.apply(value, why)
+	if err != nil {
+		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", value.Scalar(), "why", err)
+		t.refused = refusal{value, err.Error(), true}
+		return err
+	}
+	t.log.Info("a knob was moved", "knob", t.knob.Name, "from", t.asked.Scalar(), "to", readBack.Scalar(), "reason", why.Rule, "policy", why.Policy)
+	if value != t.asked {
+		t.moved, t.hasMoved = now, true
+	}
+	t.asked, t.readBack, t.refused = value, readBack, refusal{}
+	return nil
+}
+
+// apply calls the actuator. A callback of the service's owner may run in there: whatever it does, the session goes on.
+func (t *tuned) apply(value model.Value, why *wire.Why) (readBack model.Value, err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = errors.New("the callback panicked")
+		}
+	}()
+	return t.actuator.Apply(value, why)
+}
+
+func (t *tuned) guard(call func()) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			t.log.Error("an actuator panicked", "knob", t.knob.Name, "panic", caught)
+		}
+	}()
+	call()
+}

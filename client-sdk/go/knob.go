@@ -1,0 +1,110 @@
+package setpoint
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"sync/atomic"
+
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/actuator"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire"
+)
+
+// Knob is any other number of a service: a batch size, a pool size, a time-out. Make one with Setpoint.Knob.
+//
+// The value is put in force first and told after, so that a callback that looks at the knob sees the new value. A callback is
+// somebody else's code: when it panics, the push is refused and the previous value is put back.
+type Knob struct {
+	bits     atomic.Uint64
+	slot     *actuator.Slot
+	onChange func(Change)
+	log      *slog.Logger
+}
+
+func newKnob(sdk *Setpoint, spec *numberSpec) *Knob {
+	k := &Knob{slot: actuator.NewSlot(spec.declare(sdk.log)), onChange: spec.onChange, log: sdk.log}
+	k.bits.Store(math.Float64bits(k.slot.Knob().Baseline))
+	return k
+}
+
+// Value in force. One atomic load.
+func (k *Knob) Value() float64 { return math.Float64frombits(k.bits.Load()) }
+
+// Pin holds the knob at a value (within the bounds), whatever is pushed, until Unpin. Returns the value now in force: the previous
+// one if it is not a number or the callback panicked.
+func (k *Knob) Pin(value float64) float64 {
+	err := k.change(&wire.Why{Policy: "owner", Rule: "pinned", Text: "pinned by the service"}, func(put actuator.Put) (actuator.Wish, error) {
+		return k.slot.Pin(model.Number(value), put)
+	})
+	if err != nil {
+		k.log.Error("pin refused", "knob", k.slot.Knob().Name, "why", err)
+	}
+	return k.Value()
+}
+
+// Unpin gives the knob back to what is pushed.
+func (k *Knob) Unpin() {
+	err := k.change(&wire.Why{Policy: "owner", Rule: "unpinned", Text: "unpinned by the service"}, func(put actuator.Put) (actuator.Wish, error) {
+		return k.slot.Unpin(put), nil
+	})
+	if err != nil {
+		k.log.Error("unpin refused", "knob", k.slot.Knob().Name, "why", err)
+	}
+}
+
+// change makes a change in the slot and tells of it; takes it back when that goes wrong.
+func (k *Knob) change(why *wire.Why, edit func(actuator.Put) (actuator.Wish, error)) (err error) {
+	var changed bool
+	var old, now model.Value
+	before, err := edit(func(value model.Value, on bool) {
+		now = value
+		if !on {
+			now = k.slot.Knob().BaselineValue()
+		}
+		old, changed = model.Number(k.swap(now)), true
+	})
+	// The slot is not locked any more: a callback may look at this knob, or pin it.
+	if err != nil || !changed || old == now || k.onChange == nil {
+		return err
+	}
+	defer func() {
+		if caught := recover(); caught != nil {
+			k.slot.Restore(before, now, func(value model.Value, _ bool) { k.swap(value) })
+			k.log.Error("OnChange panicked, previous value restored", "knob", k.slot.Knob().Name, "old", old.Number, "new", now.Number, "panic", caught)
+			err = errors.New("OnChange panicked")
+		}
+	}()
+	k.onChange(Change{k.slot.Knob().Name, old.Number, now.Number, why.Policy, why.Rule, why.Text})
+	return nil
+}
+
+// swap puts a value in force and returns the one before.
+func (k *Knob) swap(value model.Value) float64 {
+	return math.Float64frombits(k.bits.Swap(math.Float64bits(value.Number)))
+}
+
+// knobTuning is the session's side.
+type knobTuning struct {
+	actuator.Defaults
+	it *Knob
+}
+
+func (k *knobTuning) Knob() *model.Knob    { return k.it.slot.Knob() }
+func (k *knobTuning) InForce() model.Value { return k.it.slot.Value() }
+func (k *knobTuning) Pinned() bool         { return k.it.slot.Pinned() }
+
+func (k *knobTuning) Apply(value model.Value, why *wire.Why) (model.Value, error) {
+	err := k.it.change(why, func(put actuator.Put) (actuator.Wish, error) { return k.it.slot.Push(value, put) })
+	if err != nil {
+		return model.Value{}, err
+	}
+	return k.InForce(), nil
+}
+
+func (k *knobTuning) Enforce(on bool) {
+	// A callback that panics was logged; there is nobody to refuse to.
+	_ = k.it.change(&wire.Why{Policy: "operator", Rule: "kill_switch", Text: "kill switch"}, func(put actuator.Put) (actuator.Wish, error) {
+		return k.it.slot.Enforce(on, put), nil
+	})
+}

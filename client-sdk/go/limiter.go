@@ -1,0 +1,131 @@
+package setpoint
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/actuator"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/places"
+)
+
+// Limiter is a concurrency limiter, knob limit.NAME: how many calls may be in flight at once, and what became of them. Make one
+// with Setpoint.Limiter.
+//
+// On the request path there are three things: the limit (read), the places that are taken (one compare-and-swap), and the counters
+// (a shard for each processor). Everything else is worked out by the session from the counters.
+type Limiter struct {
+	places  *places.Places
+	breaker *Breaker
+	clock   *clock.Clock
+	advice  atomic.Pointer[advice]
+	tuning  *limiterTuning
+}
+
+// Before any call has ended.
+const firstAdvice = 100 * time.Millisecond
+
+func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
+	knob := spec.declare(sdk.log)
+	l := &Limiter{places: places.New(sdk.clock, places.Watch(knob.Deadline, spec.watched), spec.clockEvery), breaker: breaker, clock: sdk.clock}
+	l.tuning = &limiterTuning{
+		limiter: l, slot: actuator.NewSlot(knob), log: sdk.log, mu: sync.Mutex{}, steering: newSteering(knob.Baseline, spec.shares),
+	}
+	l.places.Set(knob.Baseline, spec.shares)
+	l.advice.Store(adviseEvery(knob.Name, ConcurrencyLimit, firstAdvice))
+	return l
+}
+
+// TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits, locks or allocates. Costs one reading
+// of the clock and about half as much again; a rejection costs less than a reading.
+func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
+	return l.TryAcquireMany(priority, 1)
+}
+
+// TryAcquireMany is the same for a call that is as heavy as several: it takes so many places (0 counts as 1) until it ends, and is
+// counted as one call. One that is heavier than the limit takes all of it: it runs alone, rather than never.
+func (l *Limiter) TryAcquireMany(priority Priority, count uint32) (Permit, error) {
+	class := priority.class()
+	if class < 0 {
+		return Permit{}, nil
+	}
+	pass, retryAfter, ok := l.breaker.machine.Admit()
+	if !ok {
+		l.places.Reject(class)
+		return Permit{}, l.breaker.rejected(retryAfter)
+	}
+	limit := l.places.Cap(class)
+	taken := min(max(uint64(count), 1), max(limit, 1))
+	if !l.places.TryEnter(taken, limit) {
+		l.breaker.machine.GiveBack(pass)
+		return Permit{}, l.advice.Load().draw(l.places.Reject(class))
+	}
+	at, timed := l.places.Admit()
+	return Permit{l, l.breaker, pass, at, taken, timed}, nil
+}
+
+// Do runs a call under the limit. Its error says what became of it (OutcomeOf); a panic counts as a failure and goes on. The error
+// is a *Rejected when the call was not let in.
+func (l *Limiter) Do(priority Priority, call func() error) error {
+	permit, err := l.TryAcquire(priority)
+	if err != nil {
+		return err
+	}
+	outcome := Failure
+	defer func() { permit.Finish(outcome) }()
+	err = call()
+	outcome = OutcomeOf(err)
+	return err
+}
+
+func (l *Limiter) release(permit *Permit, outcome Outcome) {
+	l.places.Release(outcome, permit.at, permit.timed)
+	l.places.Leave(permit.places)
+}
+
+// Limit in force. What is admitted is this rounded down, but at least 1 call unless the limit is below 1.
+func (l *Limiter) Limit() float64 { return l.places.Limit() }
+
+// InFlight is how many places the calls in flight take now.
+func (l *Limiter) InFlight() uint64 { return l.places.Taken() }
+
+// Breaker is the one that this limiter asks.
+func (l *Limiter) Breaker() *Breaker { return l.breaker }
+
+// Pin holds the limit at a value (within the bounds), whatever is pushed, until Unpin. Returns the limit now in force; what is not
+// a number changes nothing.
+func (l *Limiter) Pin(limit float64) float64 {
+	l.tuning.steer(func(s *steering) { s.reflex.Pushed(l.clock.Now()) })
+	if _, err := l.tuning.slot.Pin(model.Concurrency(limit), l.tuning.put); err != nil {
+		l.tuning.log.Error("pin refused", "knob", l.tuning.slot.Knob().Name, "why", err)
+	}
+	return l.Limit()
+}
+
+// Unpin gives the limit back to what is pushed.
+func (l *Limiter) Unpin() { l.tuning.slot.Unpin(l.tuning.put) }
+
+// ReflexCuts is how often the limiter's own reflex has cut the limit since the start: for a short while when calls in flight get
+// far too old or end in overload, between two pushes and without a sidecar.
+func (l *Limiter) ReflexCuts() uint64 {
+	l.tuning.mu.Lock()
+	defer l.tuning.mu.Unlock()
+	return l.tuning.steering.reflex.Cuts()
+}
+
+// LatencyCount is how many successes took at least so long, and less than the next one.
+type LatencyCount struct {
+	AtLeast time.Duration
+	Count   uint64
+}
+
+// LatencyCounts says how many successes took how long since the start.
+func (l *Limiter) LatencyCounts() []LatencyCount {
+	counts := make([]LatencyCount, places.Buckets)
+	for i, count := range l.places.Histogram() {
+		counts[i] = LatencyCount{places.Floor(i), count}
+	}
+	return counts
+}

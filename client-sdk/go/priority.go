@@ -1,0 +1,63 @@
+package setpoint
+
+import (
+	"context"
+
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+)
+
+// Priority is how much a call matters when not all can be let in.
+//
+// Every priority has a share of the limit, and the shares are nested: a call is admitted while fewer than share * limit calls are
+// in flight, whoever they belong to. One comparison, strict degradation, nothing to rebalance.
+type Priority uint8
+
+const (
+	// Normal is the ordinary, and what a caller gets that says nothing.
+	Normal Priority = iota
+	// Critical is what must work when nothing else does.
+	Critical
+	// High is before the ordinary.
+	High
+	// Low can wait.
+	Low
+	// Background: nobody waits for it.
+	Background
+	// Exempt is for health checks, traces and the like: always admitted, not counted.
+	Exempt
+)
+
+// DefaultShares of the limit unless a limiter is built with others, from critical to background: a service that knows no
+// priorities uses its entire limit.
+var defaultShares = model.Shares{1, 1, 1, 0.85, 0.5}
+
+// class that the calls are counted in; negative for exempt ones.
+func (p Priority) class() int {
+	switch p {
+	case Critical:
+		return 0
+	case High:
+		return 1
+	case Normal:
+		return 2
+	case Low:
+		return 3
+	case Background:
+		return 4
+	default:
+		return -1
+	}
+}
+
+type priorityKey struct{}
+
+// WithPriority notes in a context how much what is done with it matters; the middleware and the interceptors heed it.
+func WithPriority(ctx context.Context, priority Priority) context.Context {
+	return context.WithValue(ctx, priorityKey{}, priority)
+}
+
+// PriorityFrom is the priority noted in a context, Normal without one.
+func PriorityFrom(ctx context.Context) Priority {
+	priority, _ := ctx.Value(priorityKey{}).(Priority)
+	return priority
+}

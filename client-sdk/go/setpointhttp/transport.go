@@ -1,0 +1,63 @@
+package setpointhttp
+
+import (
+	"errors"
+	"net"
+	"net/http"
+
+	setpoint "github.com/setpoint-dev/setpoint/client-sdk/go"
+)
+
+// Transport holds the requests of a client to a limit. A call ends when the head of the response is there; its error is a
+// *setpoint.Rejected (errors.As) when it was not let in. Put it inside of whatever retries: a permit is for one attempt.
+func Transport(limiter *setpoint.Limiter, base http.RoundTripper, options ...Option) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{limiter, base, settingsOf(options)}
+}
+
+type transport struct {
+	limiter  *setpoint.Limiter
+	base     http.RoundTripper
+	settings *settings
+}
+
+// RoundTrip makes one attempt.
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	permit, err := t.limiter.TryAcquire(t.settings.priorityOf(request))
+	if err != nil {
+		if request.Body != nil {
+			request.Body.Close() // which a RoundTripper owes in any case
+		}
+		return nil, err
+	}
+	outcome := setpoint.Failure
+	defer func() { permit.Finish(outcome) }()
+	response, err := t.base.RoundTrip(request)
+	if err != nil {
+		outcome = outcomeOfError(err)
+		return response, err
+	}
+	outcome = t.settings.outcome(response.StatusCode, response.Header)
+	return response, nil
+}
+
+// CloseIdleConnections of the transport beneath.
+func (t *transport) CloseIdleConnections() {
+	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
+}
+
+// outcomeOfError: a time-out of whatever kind is overload.
+func outcomeOfError(err error) setpoint.Outcome {
+	var timeout net.Error
+	if outcome := setpoint.OutcomeOf(err); outcome != setpoint.Failure {
+		return outcome
+	}
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return setpoint.Dropped
+	}
+	return setpoint.Failure
+}
