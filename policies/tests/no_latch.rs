@@ -45,6 +45,8 @@ fn c1_rejections_end_when_there_is_room() {
             let counts = run.counts(scenario.seconds - LOOKED_AT_SECONDS, scenario.seconds);
             let rejected = f64::from(counts.rejected) / f64::from(counts.arrived.max(1));
             if rejected > REJECTED {
+                // What it decided, for whoever has to find out why.
+                run.log.iter().for_each(|(at, _, text)| eprintln!("{:6.1} {text}", at.as_secs_f64()));
                 kept_out.push(format!(
                     "{} known {deadline_known}: {rejected:.3} {}",
                     scenario.name, scenario.about

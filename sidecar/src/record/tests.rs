@@ -101,7 +101,7 @@ async fn a_replay_decides_what_the_live_engine_decided() {
     };
     let live = rig.shared.journal.newest(journal::CAPACITY);
     let live: Vec<_> = live.iter().map(|entry| line(entry.at, &entry.decision)).collect();
-    assert!(live.len() > 5, "something was decided: {live:#?}");
+    assert!(live.len() > 3, "something was decided: {live:#?}");
 
     let set = config::load(dir.path()).unwrap().set;
     let (tape, mut engine, mut again, mut newest) = (wrote(dir.path()), None, Vec::new(), 0);

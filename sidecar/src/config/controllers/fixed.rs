@@ -7,8 +7,11 @@ use setpoint_policies::spec::Controller;
 
 use crate::yaml::{Entry, Fields, Findings, Node, SETTING, TEXT, Value, describe, quoted};
 
+/// What a knob's name says of its values: how it starts, what fits, and in words.
+type Unit = (&'static str, fn(Setting) -> bool, &'static str);
+
 /// What the names of knobs start with that take a value of one kind.
-const UNITS: [(&str, fn(Setting) -> bool, &str); 6] = [
+const UNITS: [Unit; 6] = [
     ("timeout.", |setting| matches!(setting, Setting::Time(_)), "a time such as 30s"),
     ("rate.", |setting| matches!(setting, Setting::PerSecond(_)), "a rate such as 100/s"),
     ("pool.", |setting| matches!(setting, Setting::Number(_)), "a number such as 50"),

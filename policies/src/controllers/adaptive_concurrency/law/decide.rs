@@ -25,7 +25,7 @@ const PATIENCE: f64 = 3.0;
 /// Probability with which a full limit must be answered in time without overload.
 const SAFE: f64 = 0.6;
 /// Limit that is always safe where no deadline is known.
-const FEW_WAIT: f64 = 8.0;
+const FEW_WAIT: f64 = 12.0;
 /// What is left of the limit after one report, at least.
 const MOST_AT_ONCE: f64 = 0.6;
 
