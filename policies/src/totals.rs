@@ -67,8 +67,6 @@ pub struct Totals {
     pub queue_wait_sum: u64,
     /// Calls that wait for a place now.
     pub waiting: u64,
-    /// A callee asked not to be called again before this time on the SDK's clock; 0: none ever did.
-    pub not_before_nanos: u64,
     /// Calls that took longer than each latency that a policy watches.
     pub slow: Vec<SlowCalls>,
     /// The probes of the round that the breaker of the same name is in, if it was pushed.

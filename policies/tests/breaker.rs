@@ -90,6 +90,7 @@ fn step(
         id: InstanceId("demo/1".into()),
         service: "demo".into(),
         incarnation: 7,
+        labels: Default::default(),
         knobs: Vec::new(),
         in_force: BTreeMap::new(),
         totals: BTreeMap::new(),

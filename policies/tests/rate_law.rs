@@ -127,6 +127,7 @@ impl World {
         let mut theirs = Bucket { tokens: 0.0, burst: 1.0 };
         let mut on_the_way: VecDeque<(u64, u64)> = VecDeque::from(vec![(0, 0); LATENCY_MS]);
         let (mut totals, mut reported) = (Totals::default(), Totals::default());
+        let mut left_alone_until = 0;
         for millis in 0..seconds * 1000 {
             let (second, allowed) = (&mut all[(millis / 1000) as usize], self.allowed(millis / 1000));
             let (per_second, burst) = rate_of(in_force);
@@ -145,12 +146,14 @@ impl World {
                 (second.sent + sent as f64, second.good + completed as f64, second.refused + dropped as f64);
             (totals.completed, totals.dropped) = (totals.completed + completed, totals.dropped + dropped);
             if dropped > 0 && self.callee == Callee::AsksToWait {
-                totals.not_before_nanos = (millis + 2000) * 1_000_000;
+                left_alone_until = millis + 2000;
             }
             if millis % TICK_MS == TICK_MS - 1 {
                 in_force = next;
                 next = self.decide(millis, in_force, &reported).unwrap_or(next);
                 totals.at_nanos = millis * 1_000_000;
+                let left = left_alone_until.checked_sub(millis).filter(|left| *left > 0);
+                totals.retry_after = left.map(Duration::from_millis);
                 reported = totals.clone();
             }
         }

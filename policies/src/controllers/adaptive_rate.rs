@@ -6,7 +6,7 @@
 //! and grows back otherwise: fast towards the rate of the last overload, slowly past it, then faster again. The obvious
 //! curve, a constant step, is either slow after a large change or hits the ceiling all the time.
 //!
-//! Inputs: counters of the rate (admitted, completed, dropped, not before), or of the limiter of the same name where the
+//! Inputs: counters of the rate (admitted, completed, dropped, retry after), or of the limiter of the same name where the
 //! service tells nothing of its rate. Output: calls per second, and a burst. For calls that go out, and for those that come
 //! in: then the outcomes are the service's own.
 //!

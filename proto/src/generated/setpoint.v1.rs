@@ -1007,9 +1007,6 @@ pub struct ResourceStats {
     /// of the breaker of the same name, in its newest round
     #[prost(message, optional, tag = "35")]
     pub probes: ::core::option::Option<Probes>,
-    /// a callee asked not to be called before then, SDK clock; 0 = none ever did
-    #[prost(uint64, tag = "40")]
-    pub not_before_nanos: u64,
 }
 /// Nested message and enum types in `ResourceStats`.
 pub mod resource_stats {

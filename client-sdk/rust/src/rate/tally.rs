@@ -32,6 +32,14 @@ struct Ended {
     rejected_before: AtomicU64,
 }
 
+impl Ended {
+    /// How much longer a callee wants to be left alone.
+    fn left_alone_for(&self, now: u64) -> Option<Duration> {
+        let left = self.not_before_nanos.load(Ordering::Relaxed).saturating_sub(now);
+        (left > 0).then(|| Duration::from_nanos(left))
+    }
+}
+
 impl Tally {
     #[inline]
     pub fn rejected(&self) {
@@ -69,7 +77,7 @@ impl Tally {
             rejected,
             limit_in_force: in_force,
             limited: ended.rejected_before.swap(refused, Ordering::Relaxed) != refused,
-            not_before_nanos: ended.not_before_nanos.load(Ordering::Relaxed),
+            retry_after: ended.left_alone_for(at_nanos),
             ..Totals::default()
         };
         let admitted = counted.released();

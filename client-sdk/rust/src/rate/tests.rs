@@ -169,11 +169,12 @@ fn counters_are_reported_as_soon_as_the_service_tells_how_calls_end() {
     let ended = (seen.arrived, seen.admitted, seen.in_flight());
     assert_eq!((ended, seen.rejected, seen.limited), ((4, 3, 0), [0, 0, 1, 0, 0], true));
     assert_eq!((seen.completed, seen.dropped, seen.failed, seen.cancelled), (1, 2, 0, 0));
-    assert_eq!(seen.not_before_nanos, 11_000_000_000, "the latest that was asked for");
+    assert_eq!(seen.retry_after, Some(Duration::from_nanos(10_999_999_999)), "the latest that was asked for");
     rate.record(Outcome::Ignore, Some(Duration::MAX));
-    let seen = rate.totals(1, 2).unwrap();
+    let seen = rate.totals(0, 2).unwrap();
     assert_eq!((seen.cancelled, seen.limited), (1, false));
-    assert_eq!(seen.not_before_nanos, (9 + 3600) * 1_000_000_000, "an hour at most");
+    assert_eq!(seen.retry_after, Some(Duration::from_secs(9 + 3600)), "an hour at most");
+    assert_eq!(rate.totals(9_000_000_000_000, 2).unwrap().retry_after, None, "it is over");
 }
 
 #[test]

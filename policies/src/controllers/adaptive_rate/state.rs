@@ -18,6 +18,8 @@ const USED: f64 = 0.8;
 const REFUSES_MOST: f64 = 0.5;
 /// A callee is left alone for so long at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Moments that differ by less are the same.
+const ROUNDING_NANOS: u64 = 1_000_000;
 /// What is in force is something else than we wanted when it differs by more than this share,
 const APART: f64 = 0.02;
 /// in so many looks in a row: then something else holds it.
@@ -156,10 +158,12 @@ struct Asked {
 impl Asked {
     /// How long the callee is to be left alone from now on.
     fn wait(&mut self, totals: &Totals) -> Duration {
-        if totals.not_before_nanos != self.not_before {
-            self.not_before = totals.not_before_nanos;
-            let longest = totals.at_nanos.saturating_add(LONGEST_WAIT.as_nanos() as u64);
-            self.until = self.not_before.min(longest);
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let not_before = totals.retry_after.map_or(0, |wait| totals.at_nanos.saturating_add(nanos(wait)));
+        // A report says how long is left: the same moment, but for what is rounded on the way.
+        if not_before > self.not_before.saturating_add(ROUNDING_NANOS) {
+            self.not_before = not_before;
+            self.until = not_before.min(totals.at_nanos.saturating_add(nanos(LONGEST_WAIT)));
         }
         Duration::from_nanos(self.until.saturating_sub(totals.at_nanos))
     }

@@ -130,7 +130,7 @@ prop_compose! {
 
 prop_compose! {
     fn totals(at_nanos: u64, stall_nanos: u64)(
-        counts in any::<[u64; 19]>(),
+        counts in any::<[u64; 18]>(),
         reflex in option::of(select(Cause::ALL.to_vec())),
         rejected in any::<[u64; 5]>(),
         limit_in_force in quantity(),
@@ -149,7 +149,7 @@ prop_compose! {
             admit_time_sum: counts[7], release_time_sum: counts[8], latency_sum: counts[9],
             success_latency_sum: counts[10], success_latency_sq_sum: counts[11], in_flight_peak: counts[12],
             consecutive_failures: counts[13], limit_in_force, limited, reflexes: counts[14], reflex,
-            queue_waits: counts[15], queue_wait_sum: counts[16], waiting: counts[17], not_before_nanos: counts[18],
+            queue_waits: counts[15], queue_wait_sum: counts[16], waiting: counts[17],
             slow: slow.into_iter().map(slow_calls).collect(), probed, retry_after,
         }
     }

@@ -7,17 +7,32 @@ use setpoint_policies::spec::Controller;
 
 use crate::yaml::{Entry, Fields, Findings, Node, SETTING, TEXT, Value, describe, quoted};
 
-/// What a knob's name says of its values: how it starts, what fits, and in words.
-type Unit = (&'static str, fn(Setting) -> bool, &'static str);
+/// What a knob takes whose name starts so.
+struct Unit {
+    prefix: &'static str,
+    fits: fn(Setting) -> bool,
+    takes: &'static str,
+}
 
-/// What the names of knobs start with that take a value of one kind.
+const fn count(prefix: &'static str) -> Unit {
+    Unit { prefix, fits: |setting| matches!(setting, Setting::Number(_)), takes: "a number such as 50" }
+}
+
 const UNITS: [Unit; 6] = [
-    ("timeout.", |setting| matches!(setting, Setting::Time(_)), "a time such as 30s"),
-    ("rate.", |setting| matches!(setting, Setting::PerSecond(_)), "a rate such as 100/s"),
-    ("pool.", |setting| matches!(setting, Setting::Number(_)), "a number such as 50"),
-    ("limit.", |setting| matches!(setting, Setting::Number(_)), "a number such as 50"),
-    ("connections.", |setting| matches!(setting, Setting::Number(_)), "a number such as 50"),
-    ("breaker.", |_| false, "no fixed value"),
+    count("limit."),
+    count("pool."),
+    count("connections."),
+    Unit {
+        prefix: "timeout.",
+        fits: |setting| matches!(setting, Setting::Time(_)),
+        takes: "a time such as 30s",
+    },
+    Unit {
+        prefix: "rate.",
+        fits: |setting| matches!(setting, Setting::PerSecond(_)),
+        takes: "a rate such as 100/s",
+    },
+    Unit { prefix: "breaker.", fits: |_| false, takes: "no fixed value" },
 ];
 
 pub(super) fn fixed(mut fields: Fields<'_>) -> Option<Controller> {
@@ -38,8 +53,8 @@ pub(super) fn fixed(mut fields: Fields<'_>) -> Option<Controller> {
 /// The field `value`, in the unit that the name of the knob tells, if it tells one.
 fn setting(fields: &mut Fields<'_>, knob: &KnobName) -> Option<Setting> {
     let setting = fields.look("value", &SETTING)?;
-    let unit = UNITS.iter().find(|(prefix, ..)| knob.as_str().starts_with(prefix));
-    if let Some((prefix, _, takes)) = unit.filter(|(_, fits, _)| !fits(setting)) {
+    let unit = UNITS.iter().find(|unit| knob.as_str().starts_with(unit.prefix));
+    if let Some(Unit { prefix, takes, .. }) = unit.filter(|unit| !(unit.fits)(setting)) {
         let at = fields.entry("value").map(|entry| entry.value.at)?;
         let found = (SETTING.show)(&setting);
         fields.complain("value", at, format!("a knob named `{prefix}NAME` takes {takes}, found {found}"));

@@ -59,8 +59,6 @@ pub(super) struct Counters {
     #[serde(default)]
     waiting: u64,
     #[serde(default)]
-    not_before_nanos: u64,
-    #[serde(default)]
     slow: Vec<SlowLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probed: Option<ProbedLine>,
@@ -127,7 +125,6 @@ impl Counters {
             queue_waits: totals.queue_waits,
             queue_wait_sum: totals.queue_wait_sum,
             waiting: totals.waiting,
-            not_before_nanos: totals.not_before_nanos,
             slow: totals.slow.iter().map(slow).collect(),
             probed: totals.probed.map(ProbedLine),
             retry_after_nanos: totals
@@ -164,7 +161,6 @@ impl Counters {
             queue_waits: self.queue_waits,
             queue_wait_sum: self.queue_wait_sum,
             waiting: self.waiting,
-            not_before_nanos: self.not_before_nanos,
             slow: self.slow.into_iter().map(slow).collect(),
             probed: self.probed.map(|line| line.0),
             retry_after: self.retry_after_nanos.map(Duration::from_nanos),

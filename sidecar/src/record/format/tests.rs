@@ -160,7 +160,6 @@ fn totals(seed: u64) -> Totals {
         queue_waits: n(22),
         queue_wait_sum: n(23),
         waiting: n(24),
-        not_before_nanos: n(25),
         slow: (0..seed % 3)
             .map(|place| SlowCalls { after: Duration::from_nanos(n(place)), calls: seed })
             .collect(),

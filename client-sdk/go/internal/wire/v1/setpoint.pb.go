@@ -2965,7 +2965,6 @@ type ResourceStats struct {
 	ConsecutiveFailures uint64                 `protobuf:"varint,29,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`     // hard failures in a row now
 	Slow                []*SlowCalls           `protobuf:"bytes,34,rep,name=slow,proto3" json:"slow,omitempty"`                                                               // of each watched latency, since it is watched
 	Probes              *Probes                `protobuf:"bytes,35,opt,name=probes,proto3" json:"probes,omitempty"`                                                           // of the breaker of the same name, in its newest round
-	NotBeforeNanos      uint64                 `protobuf:"varint,40,opt,name=not_before_nanos,json=notBeforeNanos,proto3" json:"not_before_nanos,omitempty"`                  // a callee asked not to be called before then, SDK clock; 0 = none ever did
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -3222,13 +3221,6 @@ func (x *ResourceStats) GetProbes() *Probes {
 		return x.Probes
 	}
 	return nil
-}
-
-func (x *ResourceStats) GetNotBeforeNanos() uint64 {
-	if x != nil {
-		return x.NotBeforeNanos
-	}
-	return 0
 }
 
 // Probes that came back when a later round had begun are in none.
@@ -4555,7 +4547,7 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"stallNanos\x1a9\n" +
 	"\vCustomEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xfb\t\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xd1\t\n" +
 	"\rResourceStats\x12\x12\n" +
 	"\x04knob\x18\x01 \x01(\tR\x04knob\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x1a\n" +
@@ -4592,8 +4584,7 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\x16success_latency_sq_sum\x18\x1c \x01(\x04R\x13successLatencySqSum\x121\n" +
 	"\x14consecutive_failures\x18\x1d \x01(\x04R\x13consecutiveFailures\x12*\n" +
 	"\x04slow\x18\" \x03(\v2\x16.setpoint.v1.SlowCallsR\x04slow\x12+\n" +
-	"\x06probes\x18# \x01(\v2\x13.setpoint.v1.ProbesR\x06probes\x12(\n" +
-	"\x10not_before_nanos\x18( \x01(\x04R\x0enotBeforeNanos\":\n" +
+	"\x06probes\x18# \x01(\v2\x13.setpoint.v1.ProbesR\x06probes\":\n" +
 	"\x06Reflex\x12\b\n" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tOLD_CALLS\x10\x01\x12\t\n" +

@@ -79,6 +79,7 @@ impl Process {
             id: InstanceId("demo/1".into()),
             service: "demo".into(),
             incarnation: 7,
+            labels: Default::default(),
             knobs: self.knobs.clone(),
             in_force: BTreeMap::from([(self.knobs[0].name.clone(), Value::Breaker(self.breaker))]),
             totals: BTreeMap::from([(self.knobs[1].name.clone(), received)]),
