@@ -86,7 +86,6 @@ fn step(
 ) -> (Vec<Breaker>, Vec<Duration>) {
     let at = Timestamp::from_millis(now);
     let mut instance = Instance {
-        labels: Default::default(),
         id: InstanceId("demo/1".into()),
         service: "demo".into(),
         incarnation: 7,

@@ -75,7 +75,6 @@ impl Process {
         let at = Timestamp::from_millis(self.millis);
         let received = Received { at, totals: Arc::new(self.totals.clone()) };
         let instance = Instance {
-            labels: Default::default(),
             id: InstanceId("demo/1".into()),
             service: "demo".into(),
             incarnation: 7,
