@@ -29,7 +29,7 @@ fn services() -> impl Iterator<Item = Scenario> {
         let calls = rates.iter().map(|(_, rate)| rate).sum::<f64>() / rates.len() as f64 * scenario.seconds;
         // Whoever bursts or pauses has no room at those times.
         // So has a batch of calls that is more than a service of that size can hold for as long as it may take.
-        let small = scenario.server.station.workers.at(0.0) < 4 && scenario.clients.batch > 2.0;
+        let small = *scenario.server.station.workers.at(0.0) < 4 && scenario.clients.batch > 2.0;
         let steady = scenario.clients.rate.bursts.is_none() && scenario.server.pauses.is_none() && !small;
         (calls < MOST_CALLS && steady && scenario.clients.rate.modulation.is_none()).then_some(scenario)
     })
