@@ -1,17 +1,17 @@
 //! Finds the concurrency limit at which a service answers most calls in time.
 //!
 //! Latency alone does not say whether a limit is too high: calls may wait, or they may simply take longer (a slow
-//! dependency, heavier requests). So the law models a service by two numbers, its capacity `C` in calls per second and its
-//! latency floor `s`, aims at the limit that they suggest, and then tests whatever it believes: a cut must not cost
-//! throughput, a limit that is held is compared with higher and lower ones by the answers that come in time.
+//! dependency, heavier requests). So the law keeps a probability for every pair of latency floor and capacity (`belief`) and
+//! takes the limit at which most answers in time are to be expected over all of them. A wrong belief loses its probability with
+//! each report that it did not expect, also when nothing is tried; a limit that is too low for something likely is raised,
+//! which shows whether that was true.
 //!
 //! ```text
 //! budget   b = share x deadline (share learned from late answers, 0.40 to 0.85), at least 2 s; without a deadline 4 s
-//! normal   L = what could be answered in time, 1.5 C b, or some times what is usual: bursts may wait
+//! normal   L = 1.5 C b, or some times what is usual: bursts may wait; what a full limit lets in is most probably in time
 //! filled   more than 1.1 C is offered: L = C b for as long as a burst may last
-//! overload L = knee = 1.5 C s + 2 sqrt(C s), at most C b; then visits to 0.6-0.8 L and 1.25-2 L, compared by goodput
-//! cut      throughput falls by over 15 %: calls take that long, s := latency, L back; confirmed by throughput coming back
-//! ceiling  more calls in flight got less done, or calls dropped by the service: not above that
+//! overload L = argmax sum over (s, C) of p(s, C) min(X(L), offered) in_time(L / X(L)); the lowest within 1 % of the best
+//! drops    calls dropped by the service are not done; and a limit at which they were dropped is remembered
 //! ```
 //!
 //! | parameter | default | range | raising it | lowering it |
@@ -23,9 +23,10 @@
 //! | `latency_budget` | 0 ms | 0 to 60 s | a full limit may cause at least this latency | |
 //!
 //! Inputs: the limiter's counters (times in seconds). Output: the limit, in calls, from `min` to `max`. Failure modes: a
-//! stalled process, a cap by another policy or counters that do not come: hold. Too few calls: samples get longer. Whatever it believes, a limit that rejects calls tries a higher one every few seconds. Sources: Little's
-//! law; capacity and floor as in BBR congestion control; comparing limits by goodput and verifying cuts are ours, the
-//! scoreboard says what they are worth.
+//! stalled process, a cap by another policy or counters that do not come: hold. Few calls prove little, so it
+//! moves later. Services that get less done when crowded are known by two shapes only; a decline of another shape is taken for
+//! lost capacity. Sources: Little's law; capacity and floor as in BBR congestion control; Bayesian online change point detection
+//! (Adams and MacKay 2007); choosing a limit by expected goodput is ours, the scoreboard says what it is worth.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ use sample::{Meter, Observed};
 
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
-/// The law at work on one limiter. Costs under a microsecond per step and under 4 KB.
+/// The law at work on one limiter.
 #[derive(Debug)]
 pub struct AdaptiveConcurrencyPolicy {
     spec: AdaptiveConcurrency,
