@@ -74,6 +74,7 @@
 //! | the same with [`LimiterBuilder::sample_clocks`]`(8)` | 12 | 12 |
 //! | rejected by a full limiter | 5 | 5 |
 //! | rejected by a breaker that was told to be open | 5 | 5 |
+//! | through a closed breaker on its own, no clock | 3 | 3 |
 //! | take a token of a rate | 14 | 46 |
 //! | take a token of a key, of 1024 in turn | 52 | 59 |
 //! | value of a knob | 3 | 3 |

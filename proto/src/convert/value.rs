@@ -62,6 +62,8 @@ fn limit(wire: &v1::Limit) -> Result<Value, Trouble> {
 
 fn breaker(wire: &v1::Breaker) -> Result<Breaker, Trouble> {
     use v1::breaker::State;
+    // A round of so many probes has no use for a share of calls; it has to be a share all the same.
+    field::ratio(wire.probe_ratio).at("probe_ratio")?;
     let retry_after = field::duration_or(wire.retry_after.as_ref(), RETRY_AFTER).at("retry_after")?;
     let deadline = field::duration_or(wire.probe_deadline.as_ref(), PROBE_DEADLINE).at("probe_deadline")?;
     let ramp = field::duration_or(wire.ramp.as_ref(), RAMP).at("ramp")?;
@@ -113,6 +115,7 @@ fn encode_breaker(breaker: Breaker) -> v1::Breaker {
         Breaker::Closed => plain(State::Closed),
         Breaker::HalfOpen { round, probe_max, probe_total, deadline } => v1::Breaker {
             round,
+            probe_ratio: 1.0,
             probe_max,
             probe_total: Some(probe_total),
             probe_deadline: field::encode_duration(deadline),

@@ -541,10 +541,13 @@ pub struct Limit {
     #[prost(message, optional, tag = "10")]
     pub baseline_latency: ::core::option::Option<::prost_types::Duration>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct Breaker {
     #[prost(enumeration = "breaker::State", tag = "1")]
     pub state: i32,
+    /// HALF_OPEN: share of calls let through, for an SDK that counts no probes; always 1 here
+    #[prost(double, tag = "2")]
+    pub probe_ratio: f64,
     /// HALF_OPEN: at most this many probes in flight; 8 at most
     #[prost(uint32, tag = "3")]
     pub probe_max: u32,

@@ -1955,6 +1955,7 @@ func (x *Limit) GetBaselineLatency() *durationpb.Duration {
 type Breaker struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         Breaker_State          `protobuf:"varint,1,opt,name=state,proto3,enum=setpoint.v1.Breaker_State" json:"state,omitempty"`
+	ProbeRatio    float64                `protobuf:"fixed64,2,opt,name=probe_ratio,json=probeRatio,proto3" json:"probe_ratio,omitempty"`        // HALF_OPEN: share of calls let through, for an SDK that counts no probes; always 1 here
 	ProbeMax      uint32                 `protobuf:"varint,3,opt,name=probe_max,json=probeMax,proto3" json:"probe_max,omitempty"`               // HALF_OPEN: at most this many probes in flight; 8 at most
 	RetryAfter    *durationpb.Duration   `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`          // OPEN, FORCED_OPEN: handed to callers; default 1s
 	ProbeTotal    *uint32                `protobuf:"varint,5,opt,name=probe_total,json=probeTotal,proto3,oneof" json:"probe_total,omitempty"`   // HALF_OPEN: and this many in the round; default 10
@@ -2001,6 +2002,13 @@ func (x *Breaker) GetState() Breaker_State {
 		return x.State
 	}
 	return Breaker_LOCAL
+}
+
+func (x *Breaker) GetProbeRatio() float64 {
+	if x != nil {
+		return x.ProbeRatio
+	}
+	return 0
 }
 
 func (x *Breaker) GetProbeMax() uint32 {
@@ -4430,9 +4438,11 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\v_rate_per_sB\b\n" +
 	"\x06_burstB\b\n" +
 	"\x06_queueB\b\n" +
-	"\x06_floorJ\x04\b\x06\x10\a\"\xee\x03\n" +
+	"\x06_floorJ\x04\b\x06\x10\a\"\x89\x04\n" +
 	"\aBreaker\x120\n" +
-	"\x05state\x18\x01 \x01(\x0e2\x1a.setpoint.v1.Breaker.StateR\x05state\x12\x1b\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1a.setpoint.v1.Breaker.StateR\x05state\x12\x1f\n" +
+	"\vprobe_ratio\x18\x02 \x01(\x01R\n" +
+	"probeRatio\x12\x1b\n" +
 	"\tprobe_max\x18\x03 \x01(\rR\bprobeMax\x12:\n" +
 	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12$\n" +
@@ -4454,7 +4464,7 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\bDISABLED\x10\x06\x12\n" +
 	"\n" +
 	"\x06SHADOW\x10\aB\x0e\n" +
-	"\f_probe_totalJ\x04\b\x02\x10\x03\"\xc3\x03\n" +
+	"\f_probe_total\"\xc3\x03\n" +
 	"\bGcTarget\x12!\n" +
 	"\fbudget_bytes\x18\x01 \x01(\x03R\vbudgetBytes\x12\x1f\n" +
 	"\vpercent_min\x18\x02 \x01(\x05R\n" +

@@ -1,6 +1,7 @@
 use loom::sync::Arc;
 
 use super::*;
+use crate::limiter::thresholds::Thresholds;
 use crate::outcome::Outcome;
 use crate::priority::Priority;
 use crate::sync::{AtomicU64, explore};

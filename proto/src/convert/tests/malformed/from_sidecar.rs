@@ -176,6 +176,8 @@ fn values_are_refused_by_field() {
         v1::Breaker::default,
         |breaker| convert(v1::setpoint::Value::Breaker(breaker)),
         &[
+            (|b| b.probe_ratio = NAN, "frame.set[0].breaker.probe_ratio", Problem::NotFinite),
+            (|b| b.probe_ratio = 1.5, "frame.set[0].breaker.probe_ratio", TO_ONE),
             (
                 |b| b.probe_deadline = NEGATIVE,
                 "frame.set[0].breaker.probe_deadline",
