@@ -26,7 +26,7 @@ const FLOOR_STEP: f32 = 0.346_573_6;
 /// Capacities, a factor 2^(1/3) apart.
 const CAPACITIES: usize = 22;
 const CAPACITY_STEP: f32 = 0.231_049_06;
-/// Without and with a decline by crowding.
+/// Ways to decline when crowded.
 const SHAPES: usize = model::SHAPES.len();
 const CELLS: usize = FLOORS * CAPACITIES * SHAPES;
 

@@ -1,17 +1,16 @@
 //! How many calls end per second while so many are in flight, by hypothesis.
 //!
-//! A hypothesis is a latency floor `s`, a capacity `C` and whether more than [`CROWD`] times the calls that keep the service
-//! busy get less done. Below the knee calls end as `n / s`, above it as `C`, and the corner between is the rounder the fewer
+//! A hypothesis is a latency floor `s`, a capacity `C` and whether many times the calls that keep the service busy get less
+//! done ([`SHAPES`]). Below the knee calls end as `n / s`, above it as `C`, and the corner between is the rounder the fewer
 //! calls the service works on at once, because arrivals at random leave a small service idle more often: with
 //! `u = ln(n / (C s))` and `p = sqrt(C s)`, from 1 to 8, `ln X = ln C - ln(1 + e^(-p u)) / p`. For one worker (`p = 1`) that
-//! is the M/M/1 queue, `X = C n / (n + 1)`; for several it is within 2 % of M/M/c up to 95 % of use.
+//! is the M/M/1 queue, `X = C n / (n + 1)`.
 //!
-//! Everything is in natural logarithms and single precision: a hypothesis is tested in about 2 ns.
+//! Everything is in natural logarithms and single precision, arithmetic only.
 
-/// How services decline when crowded: calls in flight over busy ones (ln) from which they get less done, and as which power.
-pub(super) const SHAPES: [(f32, f32); 3] = [(0.0, 0.0), (FROM2, DEC2), (1.386_294_4, 1.5)];
-const FROM2: f32 = 0.693;
-const DEC2: f32 = 0.7;
+/// How services decline when crowded: calls in flight over busy ones (ln) from which they get less done, and as which power of
+/// them. Not at all, gently from twice as many on, steeply from four times.
+pub(super) const SHAPES: [(f32, f32); 3] = [(f32::INFINITY, 0.0), (0.693, 0.7), (1.386_294_4, 1.5)];
 
 /// One thing that may be true.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +28,7 @@ impl Hypothesis {
     pub(super) fn throughput(self, calls: f32) -> f32 {
         let use_of = calls - self.floor - self.capacity;
         let (from, decline) = SHAPES[self.shape];
-        let over = if self.shape > 0 { (use_of - from).max(0.0) } else { 0.0 };
+        let over = (use_of - from).max(0.0);
         self.capacity - corner(use_of - over, power(self.floor + self.capacity)) - decline * over
     }
 }

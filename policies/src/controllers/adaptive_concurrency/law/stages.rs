@@ -68,8 +68,10 @@ impl Law {
 
     /// Moves to a goal, as far as that is safe; not for a trifle.
     fn aim(&mut self, goal: f64, sample: &Sample, reason: ConcurrencyReason) {
-        let safe = self.safe();
-        if safe < goal.min(0.8 * self.limit) && sample.in_flight() > FEW {
+        let (crowded, higher) = (sample.in_flight() > FEW, goal > 1.1 * self.limit);
+        // Only a queue can be unsafe, and a higher limit.
+        let safe = if crowded || higher { self.safe() } else { f64::INFINITY };
+        if crowded && safe < goal.min(0.8 * self.limit) {
             self.set(safe, self.allowed());
         } else if goal < 0.96 * self.limit {
             self.set(goal, reason);
