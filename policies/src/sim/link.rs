@@ -1,10 +1,11 @@
-//! Our engine as a [`Law`]: the counters of an SDK here, the engine of a sidecar there, and messages between them that take
-//! time and get lost.
+//! Our engine as a [`Law`]: the limiter of an SDK with its reflex here, the engine of a sidecar there, and messages between
+//! them that take time and get lost.
 //!
 //! Reports are totals and the engine's state goes out again whenever the limit that was read back is another one, so a lost
 //! message costs time and nothing else. The limiter and the engine each have their own 100 ms rhythm, as in a pod.
 
 mod counters;
+mod limiter;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,21 +16,19 @@ use fastrand::Rng;
 use crate::controllers::adaptive_concurrency::AdaptiveConcurrency;
 use crate::engine::Engine;
 use crate::knob::{Kind, Knob, KnobName};
+use crate::reflex;
 use crate::signal::Signals;
 use crate::sim::law::{Arrival, Ended, Host, Law};
 use crate::sim::scenario::{Link, Scenario};
 use crate::snapshot::{Instance, InstanceId, Received, Snapshot};
 use crate::spec::{Controller, Mode, PolicySet, PolicySpec};
 use crate::time::Timestamp;
-use crate::totals::{PRIORITIES, Totals};
+use crate::totals::Totals;
 use crate::value::Value;
-use counters::Counters;
+use limiter::{Limiter, Push};
 
 /// The knob that the simulated service has.
 pub const KNOB: &str = "limit.inbound";
-
-/// Share of the limit that each priority may use, highest first, as the SDK has it.
-const SHARES: [f64; PRIORITIES] = [1.0, 1.0, 1.0, 0.85, 0.5];
 
 /// Our policies with nothing set but what the scenario says: bounds, and the deadline where it may be known.
 pub fn default_policies(scenario: &Scenario) -> PolicySet {
@@ -48,17 +47,19 @@ pub fn default_policies(scenario: &Scenario) -> PolicySet {
 /// A limiter and the engine that tunes it.
 #[derive(Debug)]
 pub struct Connected {
-    counters: Counters,
-    limit: f64,
-    caps: [u32; PRIORITIES],
+    limiter: Limiter,
     engine: Engine,
     instance: Instance,
     link: Link,
     rng: Rng,
     report_at: Timestamp,
     tick_at: Timestamp,
-    reports: VecDeque<(Timestamp, Totals)>,
-    pushes: VecDeque<(Timestamp, f64)>,
+    watch_at: Timestamp,
+    /// The limit that was in force goes with the counters.
+    reports: VecDeque<(Timestamp, (Totals, f64))>,
+    pushes: VecDeque<(Timestamp, Push)>,
+    /// What was sent last.
+    sent: Push,
     log: Vec<(Timestamp, String)>,
 }
 
@@ -71,27 +72,20 @@ impl Connected {
         let knob = Knob::try_new(name, Kind::ConcurrencyLimit, bounds.min, bounds.max, bounds.initial)
             .expect("a scenario has sound bounds");
         let interval = Duration::from_secs_f64(scenario.link.interval);
-        let mut connected = Self {
-            counters: Counters::default(),
-            limit: bounds.initial,
-            caps: [0; PRIORITIES],
+        Self {
+            limiter: Limiter::new(bounds.initial, bounds.min),
             engine: Engine::learning_for(Duration::ZERO, Arc::clone(policies), Timestamp::ZERO),
             instance: process(instance, knob),
             link: scenario.link,
             report_at: Timestamp::ZERO + interval.mul_f64(rng.f64()),
             tick_at: Timestamp::ZERO + interval,
+            watch_at: Timestamp::ZERO + reflex::EVERY,
             rng,
             reports: VecDeque::new(),
             pushes: VecDeque::new(),
+            sent: Push::of(bounds.initial),
             log: Vec::new(),
-        };
-        connected.put(bounds.initial);
-        connected
-    }
-
-    fn put(&mut self, limit: f64) {
-        self.limit = limit;
-        self.caps = SHARES.map(|share| if limit < 1.0 { 0 } else { ((limit * share) as u32).max(1) });
+        }
     }
 
     fn interval(&self) -> Duration {
@@ -106,23 +100,23 @@ impl Connected {
     }
 
     fn report(&mut self, now: Timestamp) {
-        let totals = self.counters.totals(now, self.limit);
+        let report = self.limiter.report(now);
         if let Some(at) = self.arrival(now) {
-            self.reports.push_back((at, totals));
+            self.reports.push_back((at, report));
         }
     }
 
     fn receive(&mut self, now: Timestamp) {
-        while let Some((at, totals)) = pop_due(&mut self.reports, now) {
+        while let Some((at, (totals, limit))) = pop_due(&mut self.reports, now) {
             let knob = self.instance.knobs[0].name.clone();
             let newest = self.instance.totals.get(&knob).map(|received| received.totals.at_nanos);
             if newest.is_none_or(|newest| newest < totals.at_nanos) {
-                self.instance.in_force.insert(knob.clone(), Value::Concurrency(totals.limit_in_force));
+                self.instance.in_force.insert(knob.clone(), Value::Concurrency(limit));
                 self.instance.totals.insert(knob, Received { at, totals: Arc::new(totals) });
             }
         }
-        while let Some((_, limit)) = pop_due(&mut self.pushes, now) {
-            self.put(limit);
+        while let Some((_, push)) = pop_due(&mut self.pushes, now) {
+            self.limiter.push(now, push);
         }
     }
 
@@ -133,8 +127,12 @@ impl Connected {
         let (from, to) = (decision.from.scalar(), decision.to.scalar());
         if from != to {
             self.log.push((now, format!("{from:.1} -> {to:.1}: {}", decision.reason)));
+        }
+        let push = Push { limit: to, admission: decision.admission };
+        if from != to || !push.resembles(&self.sent) {
+            self.sent = push;
             if let Some(at) = self.arrival(now) {
-                self.pushes.push_back((at, to));
+                self.pushes.push_back((at, push));
             }
         }
     }
@@ -160,22 +158,25 @@ fn process(instance: usize, knob: Knob) -> Instance {
 
 impl Law for Connected {
     fn admit(&mut self, call: &Arrival) -> bool {
-        let cap = self.caps[usize::from(call.priority).min(PRIORITIES - 1)];
-        self.counters.arrived(call, call.in_flight < cap)
+        self.limiter.admit(call)
     }
 
     fn ended(&mut self, call: &Ended) {
-        self.counters.ended(call);
+        self.limiter.ended(call);
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
         let messages = [self.reports.front().map(|(at, _)| *at), self.pushes.front().map(|(at, _)| *at)];
-        let timers = [self.report_at, self.tick_at];
+        let timers = [self.report_at, self.tick_at, self.watch_at];
         timers.into_iter().chain(messages.into_iter().flatten()).min()
     }
 
     fn wake(&mut self, now: Timestamp, _host: &Host) {
         self.receive(now);
+        if self.watch_at <= now {
+            self.watch_at += reflex::EVERY;
+            self.limiter.watch(now);
+        }
         if self.report_at <= now {
             self.report_at += self.interval();
             self.report(now);
@@ -187,7 +188,7 @@ impl Law for Connected {
     }
 
     fn limit(&self) -> f64 {
-        self.limit
+        self.limiter.limit()
     }
 
     fn take_log(&mut self) -> Vec<(Timestamp, String)> {

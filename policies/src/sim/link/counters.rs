@@ -45,6 +45,11 @@ impl Counters {
         }
     }
 
+    /// The counters alone: nothing starts again.
+    pub fn peek(&self, now: Timestamp) -> Totals {
+        Totals { at_nanos: now.as_nanos(), ..self.totals.clone() }
+    }
+
     /// What is reported now; the peak starts again.
     pub fn totals(&mut self, now: Timestamp, limit: f64) -> Totals {
         let mut totals = self.totals.clone();
