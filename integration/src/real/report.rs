@@ -63,8 +63,8 @@ const HOW: &str = "## How it was made, and what it does not say
 - The service's station is the simulator's own, driven by the real clock: work is waiting, not computing, so that two cores can
   play sixteen. What is real is everything around it: sockets, scheduler, timers, the SDK's counters, its session and its
   reflex, the sidecar's loop, the way of a report and of a push.
-- The simulator knows no reflex of the SDK and no HTTP, and its link is an assumption. Goodput that agrees says that these cost
-  little; oscillation and convergence show more of them. None of it says whether the plant is like yours.
+- The simulator knows no HTTP, and its link is an assumption. Goodput that agrees says that these cost little; oscillation and
+  convergence show more of them. None of it says whether the plant is like yours.
 ";
 
 #[cfg(test)]
