@@ -3,7 +3,7 @@
 //! The sidecar decides every 100 ms on what it was told 100 ms ago, and it can be gone. The reflex looks at the limiter's
 //! counters every 10 ms and knows two signs: calls in flight that are far older than a call ever was while callers are
 //! rejected, and calls that end in overload. Then it bounds the limit, below what was asked for, to what the last 100 ms
-//! have shown to be enough: `1.5 * successes per second * baseline latency`.
+//! have shown to be enough: `successes per second * max(1.5 * baseline latency, 0.35 * deadline)`.
 //!
 //! Why not simply cut for as long as the signs last: a dependency that hangs or has become slower shows the same signs,
 //! and there less concurrency only means less work done. Fewer successes would mean a lower limit, and so on down to
@@ -50,6 +50,10 @@ const SHORTEST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(32);
 /// Calls in flight are old when their mean age is above so many baseline latencies.
 const OLD: f64 = 4.0;
+/// ... and above this share of the deadline, where there is one: a queue that all will survive is the sidecar's to judge.
+const TOO_OLD: f64 = 0.5;
+/// What is enough lets calls take this share of the deadline: a short queue keeps the service busy.
+const IN_TIME: f64 = 0.35;
 /// Fewest drops in a window, and their least share of the calls that ended in success or overload.
 const DROPS: u64 = 5;
 const DROP_RATIO: f64 = 0.1;
@@ -106,6 +110,15 @@ pub struct Allowed {
     pub floor: f64,
     /// Latency without a queue; `None`: not known, so that no call counts as old.
     pub baseline_latency: Option<Duration>,
+    /// How long the caller of a call waits for it; `None`: not known.
+    pub deadline: Option<Duration>,
+}
+
+impl Allowed {
+    /// A share of the deadline, seconds; 0 where none is known.
+    fn of_deadline(&self, share: f64) -> f64 {
+        self.deadline.map_or(0.0, |deadline| share * deadline.as_secs_f64())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -260,7 +273,7 @@ fn sign(totals: &Totals, recent: &Recent, allowed: &Allowed) -> Option<Cause> {
     let in_flight = totals.in_flight();
     let old = |baseline: Duration| {
         let age = totals.in_flight_age_sum().as_secs_f64() / in_flight.max(1) as f64;
-        age > OLD * baseline.as_secs_f64()
+        age > allowed.of_deadline(TOO_OLD).max(OLD * baseline.as_secs_f64())
     };
     let judged = recent.completed.saturating_add(recent.dropped);
     if recent.dropped >= DROPS && recent.dropped as f64 > DROP_RATIO * judged as f64 {
@@ -277,7 +290,10 @@ fn sign(totals: &Totals, recent: &Recent, allowed: &Allowed) -> Option<Cause> {
 fn enough(totals: &Totals, recent: &Recent, allowed: &Allowed) -> f64 {
     let at_most = |count: u64| count as f64 + (count as f64).sqrt();
     let cap = match allowed.baseline_latency {
-        Some(baseline) => ROOM * at_most(recent.completed) / recent.seconds * baseline.as_secs_f64(),
+        Some(baseline) => {
+            let latency = allowed.of_deadline(IN_TIME).max(ROOM * baseline.as_secs_f64());
+            at_most(recent.completed) / recent.seconds * latency
+        }
         None => BLIND * allowed.limit.min(at_most(totals.in_flight())),
     };
     cap.max(lowest(allowed)).min(allowed.limit)

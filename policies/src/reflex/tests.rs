@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 const R0: Duration = Duration::from_millis(20);
-const ALLOWED: Allowed = Allowed { limit: 400.0, floor: 4.0, baseline_latency: Some(R0) };
+const ALLOWED: Allowed = Allowed { limit: 400.0, floor: 4.0, baseline_latency: Some(R0), deadline: None };
 
 /// A server with so many workers behind a limiter; every call takes as long as it is told to. One step is 10 ms.
 #[derive(Clone)]
@@ -112,6 +112,23 @@ fn l2_without_a_sidecar_a_lasting_overload_is_held_down() {
     let mean = (plant.totals.success_latency_sum - latency_before) as f64 / done as f64 / 1e9;
     // Unbounded, 400 calls stand in line: 0.5 s.
     assert!(done >= 22_000 && mean < 0.2, "{done} calls of 24000, {mean} s each");
+}
+
+#[test]
+fn c1_a_queue_that_every_call_survives_is_left_to_the_sidecar() {
+    // 400 calls in flight and 800 done per second: each takes 500 ms, and is 250 ms old on average.
+    for (deadline, expected) in [(None, true), (Some(1000), false), (Some(300), true)] {
+        let allowed = Allowed { deadline: deadline.map(Duration::from_millis), ..ALLOWED };
+        let mut plant = Plant::new();
+        plant.run(100, NORMAL, &allowed);
+        let cut = plant.run(200, OVERLOAD, &allowed).into_iter().flatten().next();
+        assert_eq!(cut.is_some(), expected, "{deadline:?}");
+        if let (Some(deadline), Some(cap)) = (deadline, cut) {
+            // What is done in 0.35 of it, and the root of a count more.
+            let enough = 0.35 * deadline as f64 * 0.8;
+            assert!((enough..1.2 * enough).contains(&cap), "{cap} where {enough} are enough");
+        }
+    }
 }
 
 #[test]
@@ -228,7 +245,8 @@ proptest! {
         events in any_totals(), limit in 0.0..500.0_f64, floor in 0.0..20.0_f64,
         baseline in proptest::option::of(0..2000_u64),
     ) {
-        let allowed = Allowed { limit, floor, baseline_latency: baseline.map(Duration::from_millis) };
+        let baseline_latency = baseline.map(Duration::from_millis);
+        let allowed = Allowed { limit, floor, baseline_latency, deadline: None };
         let (mut reflex, mut totals) = (Reflex::default(), Totals::default());
         for (millis, [admitted, completed, dropped, rejected], age) in events {
             totals.at_nanos += millis * 1_000_000;

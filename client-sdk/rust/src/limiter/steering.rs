@@ -75,7 +75,12 @@ impl Steering {
     pub fn watch(&mut self, totals: &Totals, knob: &Knob) -> (Option<Cut>, Option<Cut>) {
         let before = self.reflex.cut();
         let Some(limit) = self.asked else { return (before, before) };
-        let allowed = Allowed { limit, floor: knob.min, baseline_latency: self.baseline_latency() };
+        let allowed = Allowed {
+            limit,
+            floor: knob.min,
+            baseline_latency: self.baseline_latency(),
+            deadline: knob.deadline,
+        };
         (before, self.reflex.step(totals, &allowed))
     }
 

@@ -1,5 +1,7 @@
 //! The limiter as an SDK has it: counters, the limit that was pushed, and a reflex that may hold it down between two pushes.
 
+use std::time::Duration;
+
 use crate::admission::Admission;
 use crate::reflex::{Allowed, Reflex};
 use crate::sim::law::{Arrival, Ended};
@@ -36,6 +38,8 @@ pub struct Limiter {
     pushed: Push,
     /// The hard lower bound of the limit.
     floor: f64,
+    /// How long callers wait, where the service says so.
+    deadline: Option<Duration>,
     reflex: Reflex,
     /// What calls meet: below what was pushed while the reflex holds it down.
     limit: f64,
@@ -43,11 +47,12 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    pub fn new(limit: f64, floor: f64) -> Self {
+    pub fn new(limit: f64, floor: f64, deadline: Option<Duration>) -> Self {
         let mut limiter = Self {
             counters: Counters::default(),
             pushed: Push::of(limit),
             floor,
+            deadline,
             reflex: Reflex::default(),
             limit,
             caps: [0; PRIORITIES],
@@ -77,7 +82,8 @@ impl Limiter {
     /// Lets the reflex look.
     pub fn watch(&mut self, now: Timestamp) {
         let Push { limit, admission } = self.pushed;
-        let allowed = Allowed { limit, floor: self.floor, baseline_latency: admission.baseline_latency };
+        let Admission { baseline_latency, .. } = admission;
+        let allowed = Allowed { limit, floor: self.floor, baseline_latency, deadline: self.deadline };
         self.reflex.step(&self.counters.peek(now), &allowed);
         self.put_in_force();
     }
@@ -107,8 +113,6 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::reflex::Cause;
 
@@ -129,7 +133,7 @@ mod tests {
 
     /// A hundred calls that never end, and more that are refused every 10 ms.
     fn stuck(baseline_latency: Option<Duration>) -> Limiter {
-        let mut limiter = Limiter::new(100.0, 1.0);
+        let mut limiter = Limiter::new(100.0, 1.0, None);
         let admission = Admission { baseline_latency, shares: None };
         limiter.push(at(0), Push { limit: 100.0, admission });
         (0..100).for_each(|call| assert!(limiter.admit(&arrival(0, call))));
