@@ -4,6 +4,7 @@
 //! without overload: in a service with a few very long calls the mean latency says little. So the share of the deadline
 //! that a full limit may use up is learned from lateness.
 
+use super::belief::InTime;
 use super::sample::Sample;
 
 /// First guess of the share of the deadline that a full limit may use.
@@ -49,16 +50,15 @@ impl Patience {
         (self.share * deadline).min(most).max((FLOORS_LEAST * floor).min(SHARE_HIGHEST * deadline))
     }
 
-    /// Share of the answers that come in time when calls take `wait` seconds on average; `floor`: those that do not wait.
-    pub(super) fn in_time(&self, wait: f64, floor: f64, asked_for: f64) -> f64 {
+    /// Which latencies are in time; `floor`: that of calls that do not wait.
+    pub(super) fn in_time(&self, floor: f64, asked_for: f64) -> InTime {
         let budget = self.budget(Some(floor));
         let (budget, none) = match self.deadline {
             Some(deadline) => (budget.min(SHARE_HIGHEST * deadline), deadline),
             None => (budget, 2.0 * budget),
         };
-        let budget = budget.max(asked_for);
-        let none = none.max(1.2 * budget);
-        ((none - wait) / (none - budget)).clamp(0.0, 1.0)
+        let all = budget.max(asked_for);
+        InTime { all, none: none.max(1.2 * all) }
     }
 
     /// Bursts up to this long are left to the queue.

@@ -5,7 +5,8 @@
 //! overload or longer (a slower dependency), seldom shorter; the highest throughput of the last minutes or less, seldom more. A
 //! service whose calls take less than one worker needs (`C s < 1`) is unusual.
 
-use super::{CAPACITIES, CELLS, FLOORS, Origin, SHAPES, exp};
+use super::grid::{CAPACITIES, Cells, FLOORS, Origin, Plane, SHAPES};
+use super::model::exp;
 
 /// Jumps per second ...
 const HAZARD: f32 = 0.12;
@@ -24,13 +25,12 @@ const LESS_THAN_ONE: f32 = 0.05;
 /// Services that get less done when crowded.
 const CROWDS: f32 = 0.05;
 
-const PAIRS: usize = FLOORS * CAPACITIES;
 const SHAPE: [f32; SHAPES] = [1.0 - 2.0 * CROWDS, CROWDS, CROWDS];
 
 /// Probabilities of what comes after a jump.
 #[derive(Debug)]
 pub(super) struct Prior {
-    both: [f32; PAIRS],
+    both: Plane,
     /// One over the sum of each row (one floor) and each column (one capacity).
     rows: [f32; FLOORS],
     columns: [f32; CAPACITIES],
@@ -39,7 +39,12 @@ pub(super) struct Prior {
 
 impl Default for Prior {
     fn default() -> Self {
-        Self { both: [0.0; PAIRS], rows: [0.0; FLOORS], columns: [0.0; CAPACITIES], aimed: None }
+        Self {
+            both: [[0.0; CAPACITIES]; FLOORS],
+            rows: [0.0; FLOORS],
+            columns: [0.0; CAPACITIES],
+            aimed: None,
+        }
     }
 }
 
@@ -62,17 +67,17 @@ impl Prior {
                 let of_capacity = if more < 0.0 { LESS * more } else { -MORE * more };
                 let small = origin.floor(row) + origin.capacity(column) < -0.22;
                 let weight = exp(of_floor + of_capacity) * if small { LESS_THAN_ONE } else { 1.0 };
-                self.both[row * CAPACITIES + column] = weight;
+                self.both[row][column] = weight;
             }
         }
         self.normalise();
     }
 
     fn normalise(&mut self) {
-        let sum: f32 = self.both.iter().sum();
-        self.both.iter_mut().for_each(|weight| *weight /= sum);
+        let sum: f32 = self.both.as_flattened().iter().sum();
+        self.both.as_flattened_mut().iter_mut().for_each(|weight| *weight /= sum);
         self.columns = [0.0; CAPACITIES];
-        for (row, weights) in self.both.chunks_exact(CAPACITIES).enumerate() {
+        for (row, weights) in self.both.iter().enumerate() {
             self.rows[row] = 1.0 / weights.iter().sum::<f32>();
             self.columns.iter_mut().zip(weights).for_each(|(column, weight)| *column += weight);
         }
@@ -80,46 +85,55 @@ impl Prior {
     }
 
     /// Nothing is known yet but what is usual.
-    pub(super) fn fill(&self, weights: &mut [f32; CELLS]) {
-        for (cell, weight) in weights.iter_mut().enumerate() {
-            *weight = self.both[cell / SHAPES] * SHAPE[cell % SHAPES];
+    pub(super) fn fill(&self, weights: &mut Cells) {
+        for (plane, usual) in weights.iter_mut().zip(SHAPE) {
+            *plane = self.both.map(|row| row.map(|weight| usual * weight));
         }
     }
 
     /// What may have happened in so many seconds.
-    pub(super) fn mix(&self, weights: &mut [f32; CELLS], seconds: f32) {
+    pub(super) fn mix(&self, weights: &mut Cells, seconds: f32) {
         let jump = 1.0 - exp(-HAZARD * seconds);
         let step = (1.0 - jump) * (1.0 - exp(-DRIFT * seconds));
-        let old = *weights;
-        let mut rows = [[0.0; SHAPES]; FLOORS];
-        let mut columns = [[0.0; SHAPES]; CAPACITIES];
-        let mut shapes = [0.0; SHAPES];
-        for (cell, weight) in old.iter().enumerate() {
-            let (pair, shape) = (cell / SHAPES, cell % SHAPES);
-            rows[pair / CAPACITIES][shape] += weight;
-            columns[pair % CAPACITIES][shape] += weight;
-            shapes[shape] += weight;
+        let shapeless = shapeless(weights);
+        for (plane, usual) in weights.iter_mut().zip(SHAPE) {
+            self.jump(plane, &shapeless, usual, jump, step);
         }
+    }
+
+    /// For one shape; `shapeless`: sums over all of them, `usual`: how usual this one is.
+    fn jump(&self, plane: &mut Plane, shapeless: &Plane, usual: f32, jump: f32, step: f32) {
         let [of_capacity, of_floor, of_both, of_shape] = JUMPS;
-        for (row, of_row) in rows.iter().enumerate() {
-            for (column, of_column) in columns.iter().enumerate() {
-                let pair = row * CAPACITIES + column;
-                let known: f32 = old[pair * SHAPES..][..SHAPES].iter().sum();
-                for shape in 0..SHAPES {
-                    let at = |row: usize, column: usize| old[(row * CAPACITIES + column) * SHAPES + shape];
-                    let beside = at(row.saturating_sub(1), column)
-                        + at((row + 1).min(FLOORS - 1), column)
-                        + at(row, column.saturating_sub(1))
-                        + at(row, (column + 1).min(CAPACITIES - 1));
-                    let elsewhere = self.both[pair]
-                        * (of_capacity * of_row[shape] * self.rows[row]
-                            + of_floor * of_column[shape] * self.columns[column]
-                            + of_both * shapes[shape])
-                        + of_shape * known * SHAPE[shape];
-                    weights[pair * SHAPES + shape] =
-                        (1.0 - jump - step) * at(row, column) + 0.25 * step * beside + jump * elsewhere;
-                }
+        let old = *plane;
+        let mut columns = [0.0; CAPACITIES];
+        for row in &old {
+            columns.iter_mut().zip(row).for_each(|(column, weight)| *column += weight);
+        }
+        let all = of_both * columns.iter().sum::<f32>();
+        columns.iter_mut().zip(&self.columns).for_each(|(column, scale)| *column *= of_floor * scale);
+        for (row, new) in plane.iter_mut().enumerate() {
+            let (above, here, below) =
+                (&old[row.saturating_sub(1)], &old[row], &old[(row + 1).min(FLOORS - 1)]);
+            let of_row = of_capacity * here.iter().sum::<f32>() * self.rows[row];
+            for column in 0..CAPACITIES {
+                let elsewhere = self.both[row][column] * (of_row + columns[column] + all)
+                    + of_shape * shapeless[row][column] * usual;
+                let beside = above[column] + below[column] + sides(here, column);
+                new[column] = (1.0 - jump - step) * here[column] + 0.25 * step * beside + jump * elsewhere;
             }
         }
     }
+}
+
+/// Both neighbours in a row; beyond an edge is the edge itself.
+fn sides(row: &[f32; CAPACITIES], at: usize) -> f32 {
+    row[at.saturating_sub(1)] + row[(at + 1).min(CAPACITIES - 1)]
+}
+
+fn shapeless(weights: &Cells) -> Plane {
+    let mut sums = [[0.0; CAPACITIES]; FLOORS];
+    for plane in weights {
+        sums.as_flattened_mut().iter_mut().zip(plane.as_flattened()).for_each(|(sum, weight)| *sum += weight);
+    }
+    sums
 }

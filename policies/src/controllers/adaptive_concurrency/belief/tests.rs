@@ -27,9 +27,13 @@ fn believing(reports: impl IntoIterator<Item = (f64, f64, usize)>) -> Belief {
     belief
 }
 
+fn likely(belief: &Belief) -> Likely {
+    belief.likely(|_| InTime { all: 1.0, none: 2.0 })
+}
+
 /// Expected calls per second with so many in flight.
-fn expected(belief: &Belief, calls: f64) -> f64 {
-    belief.likely().iter().map(|one| one.probability * one.throughput(calls)).sum()
+fn expected(belief: &Belief, calls: f64) -> f32 {
+    likely(belief).throughput(calls)
 }
 
 #[test]
@@ -52,7 +56,7 @@ fn throughput_that_follows_the_calls_means_that_calls_take_longer() {
     let belief = believing([(4.0, 160.0, 50), (20.0, 100.0, 20), (40.0, 200.0, 20)]);
     let more = expected(&belief, 80.0);
     assert!(more > 220.0, "still more calls get more done: {more}");
-    let floors = belief.likely().iter().map(|one| one.probability * one.floor()).sum::<f64>();
+    let floors = likely(&belief).floor();
     assert!((0.08..0.30).contains(&floors), "200 ms rather than 25: {floors}");
 }
 
@@ -84,10 +88,53 @@ proptest! {
         for (calls, per_second, seconds, floor) in reports {
             let sample = Sample { seconds, ended: per_second * seconds, area: calls * seconds, ..report(0.0, 0.0) };
             belief.see(&sample, Some(floor), calls > 10.0);
-            let sum: f64 = belief.weights.iter().map(|weight| f64::from(*weight)).sum();
+            let weights = belief.grid.weights.as_flattened().as_flattened();
+            let sum: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
             prop_assert!((sum - 1.0).abs() < 1e-3, "{sum}");
-            prop_assert!(belief.weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0));
-            prop_assert!(belief.likely().iter().all(|one| one.throughput(calls).is_finite()));
+            prop_assert!(weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0));
+            prop_assert!(likely(&belief).goodput(calls, per_second).is_finite());
+            prop_assert!((0.0..=1.0001).contains(&likely(&belief).in_time(calls)));
         }
     }
+}
+
+#[test]
+fn timing_tmp() {
+    let mut b = believing([(4.0, 160.0, 50), (40.0, 400.0, 20), (16.0, 395.0, 20)]);
+    let r = report(20.0, 400.0);
+    let t = |name: &str, f: &mut dyn FnMut()| {
+        let mut best = f64::MAX;
+        for _ in 0..20 {
+            let s = std::time::Instant::now();
+            for _ in 0..200 {
+                f();
+            }
+            best = best.min(s.elapsed().as_nanos() as f64 / 200.0);
+        }
+        eprintln!("{name} {best:.0} ns");
+    };
+    t("see", &mut || b.see(&r, Some(0.025), true));
+    t("mix", &mut || {
+        let p = b.prior.as_ref().unwrap();
+        p.mix(&mut b.grid.weights, 0.1)
+    });
+    let c = [3.0; FLOORS];
+    t("weigh", &mut || b.grid.weigh(&c, 40.0, -2.3, 0.5, 8.0));
+    t("norm", &mut || {
+        b.normalise();
+    });
+    let mut b = believing([(4.0, 160.0, 50), (40.0, 400.0, 20), (16.0, 395.0, 20)]);
+    b.see(&r, Some(0.025), true);
+    let mut n = 0;
+    t("likely", &mut || {
+        n = likely(&b).in_time(1.0) as usize;
+    });
+    let l = likely(&b);
+    t("goodput", &mut || {
+        std::hint::black_box(l.goodput(std::hint::black_box(20.0), 500.0));
+    });
+    t("in_time", &mut || {
+        std::hint::black_box(l.in_time(std::hint::black_box(20.0)));
+    });
+    eprintln!("{n} {}", l.len());
 }

@@ -40,9 +40,10 @@ struct Promise {
 impl Law {
     /// Sets the limit of an overload.
     pub(super) fn decide(&mut self, sample: &Sample) {
-        let likely = self.belief.likely();
+        let likely = self.likely();
+        let calls = self.belief.fullness();
         let offered = self.offered.unwrap_or(0.0).max(0.5 * sample.offered());
-        let promise = |limit: f64| Promise { limit, goodput: self.goodput(&likely, limit, offered) };
+        let promise = |limit: f64| Promise { limit, goodput: likely.goodput(calls * limit, offered) };
         let mut limit = (self.limit / LOWEST).max(self.spec.min.max(1.0));
         let highest = (self.limit * HIGHEST).max(16.0).min(self.spec.max).min(self.drops.ceiling() + 1.0);
         let mut promises = Vec::new();
@@ -77,15 +78,8 @@ impl Law {
         self.set(limit, reason);
     }
 
-    /// Answers in time per second that a limit promises.
-    fn goodput(&self, likely: &[Likely], limit: f64, offered: f64) -> f64 {
-        let calls = limit * self.belief.fullness();
-        let expected = likely.iter().map(|one| {
-            let throughput = one.throughput(calls);
-            let in_time = self.patience.in_time(calls / throughput, one.floor(), self.asked_for());
-            one.probability * throughput.min(offered) * in_time
-        });
-        expected.sum()
+    fn likely(&self) -> Likely {
+        self.belief.likely(|floor| self.patience.in_time(floor, self.asked_for()))
     }
 
     /// Without overload the limit is generous, but what it lets in must be answered in time, most probably. So a sudden
@@ -94,17 +88,9 @@ impl Law {
         if self.belief.capacity().is_none() {
             return f64::INFINITY;
         }
-        let likely = self.belief.likely();
-        let all: f64 = likely.iter().map(|one| one.probability).sum();
-        let in_time = |limit: f64| -> f64 {
-            let shares = likely.iter().map(|one| {
-                let wait = limit / one.throughput(limit);
-                one.probability * self.patience.in_time(wait, one.floor(), self.asked_for())
-            });
-            shares.sum()
-        };
+        let likely = self.likely();
         let mut limit = HIGHEST * self.limit;
-        while limit > MOST_AT_ONCE * self.limit && in_time(limit) < SAFE * all {
+        while limit > MOST_AT_ONCE * self.limit && likely.in_time(limit) < SAFE {
             limit *= 0.85;
         }
         // Without a deadline nobody knows what is in time: a few calls may always wait.
