@@ -33,6 +33,8 @@ const TRIAL: Duration = Duration::from_secs(5);
 /// Drops that stay away for this long are over; a single short window without them is chance.
 const OVER_AFTER: Duration = Duration::from_secs(3);
 const FEW: f64 = 0.05;
+/// Drops that were to be expected without a cut, when none came, that show that it has helped.
+const BEYOND_CHANCE: f64 = 5.0;
 const FIRST_REST: Duration = Duration::from_secs(30);
 const LONGEST_REST: Duration = Duration::from_secs(300);
 
@@ -52,6 +54,10 @@ struct Running {
     began: Timestamp,
     ratio: f64,
     limit: f64,
+    /// Calls in flight.
+    busy: f64,
+    /// Calls that have ended since the last drop.
+    passed: f64,
 }
 
 /// What to do about a window with drops.
@@ -70,12 +76,14 @@ enum Verdict {
 
 impl DropTrial {
     /// Judges a window in which `ratio` of the calls were dropped.
-    fn judge(&mut self, now: Timestamp, ratio: f64, limit: f64) -> Verdict {
+    fn judge(&mut self, now: Timestamp, ratio: f64, limit: f64, busy: f64) -> Verdict {
         self.quiet_since = None;
         if self.rest_until.is_some_and(|until| now < until) {
             return Verdict::Ignore;
         }
-        let running = *self.running.get_or_insert(Running { began: now, ratio, limit });
+        let running = self.running.get_or_insert(Running { began: now, ratio, limit, busy, passed: 0.0 });
+        running.passed = 0.0;
+        let running = *running;
         if now.since(running.began) < TRIAL || ratio <= 0.5 * running.ratio {
             return Verdict::Cut;
         }
@@ -83,6 +91,16 @@ impl DropTrial {
         self.rested = (3 * self.rested).clamp(FIRST_REST, LONGEST_REST);
         self.rest_until = Some(now + self.rested);
         Verdict::Futile { restore: running.limit }
+    }
+
+    /// Takes note of calls of which none was dropped: so many that it cannot be chance show that the cut has helped.
+    fn passed(&mut self, calls: f64) {
+        if let Some(running) = &mut self.running {
+            running.passed += calls;
+            if running.passed * running.ratio >= BEYOND_CHANCE {
+                self.running = None;
+            }
+        }
     }
 
     /// Takes note of a complete window: once drops have stayed away, whatever was tried has helped, or is over.
@@ -102,6 +120,8 @@ pub(super) struct DropCeiling {
     ceiling: f64,
     /// Calls in flight when calls were dropped last.
     dropped_at: f64,
+    /// Calls got through without a drop since.
+    passed: bool,
     /// When that was, and how long the ceiling stays.
     cut_at: f64,
     stay: f64,
@@ -121,6 +141,7 @@ impl Default for DropCeiling {
             trial: DropTrial::default(),
             ceiling: f64::INFINITY,
             dropped_at: 0.0,
+            passed: true,
             cut_at: 0.0,
             stay: 0.0,
             next: 0.0,
@@ -130,6 +151,7 @@ impl Default for DropCeiling {
 
 impl DropCeiling {
     fn recover(&mut self, now: f64) {
+        self.passed = true;
         if self.ceiling < NEAR * self.dropped_at {
             self.ceiling *= BACK_FAST;
         } else if now - self.cut_at > self.stay {
@@ -160,6 +182,9 @@ impl DropCeiling {
         let ratio = sample.drop_ratio();
         if sample.dropped < MANY || ratio <= SHARE {
             self.trial.note(at, ratio);
+            if sample.dropped == 0.0 {
+                self.trial.passed(sample.ended);
+            }
             if sample.is_bound() && sample.dropped == 0.0 {
                 self.recover(now);
             }
@@ -169,15 +194,16 @@ impl DropCeiling {
             return None;
         }
         self.next = now + 0.2 + 1.5 * sample.little().min(2.0);
-        match self.trial.judge(at, ratio, limit) {
+        let busy = sample.in_flight().min(limit);
+        match self.trial.judge(at, ratio, limit, busy) {
             Verdict::Ignore => None,
             Verdict::Cut => {
-                let busy = sample.in_flight().min(limit);
                 let through = 1.1 * sample.served() / sample.seconds * floor;
-                let least =
-                    self.trial.running.map_or(1.0, |running| (TRIAL_DEEPEST * running.limit).max(1.0));
+                let least = self.trial.running.map_or(1.0, |running| (TRIAL_DEEPEST * running.busy).max(1.0));
                 self.ceiling = through.clamp(DEEPEST * busy, SHALLOWEST * busy).max(least);
-                self.dropped_at = busy;
+                // What is dropped before anything got through was let in at the limit before.
+                self.dropped_at = if self.passed { busy } else { busy.max(self.dropped_at) };
+                self.passed = false;
                 self.note_cut(now);
                 let reason = ConcurrencyReason::Drops { drops: sample.dropped as u64, ratio };
                 Some(AfterDrops { limit: self.ceiling, reason })
@@ -198,26 +224,62 @@ mod tests {
     fn cuts_that_do_not_help_are_taken_back_and_rest_longer_each_time() {
         let mut trial = DropTrial::default();
         let at = Timestamp::from_millis;
-        assert_eq!(trial.judge(at(0), 0.20, 50.0), Verdict::Cut);
-        assert_eq!(trial.judge(at(4900), 0.20, 10.0), Verdict::Cut, "time-outs from before may still come");
-        assert_eq!(trial.judge(at(5000), 0.20, 4.0), Verdict::Futile { restore: 50.0 });
-        assert_eq!(trial.judge(at(34_900), 0.20, 50.0), Verdict::Ignore);
-        assert_eq!(trial.judge(at(35_000), 0.20, 40.0), Verdict::Cut, "it may help by now");
-        assert_eq!(trial.judge(at(40_000), 0.20, 4.0), Verdict::Futile { restore: 40.0 });
-        assert_eq!(trial.judge(at(99_900), 0.20, 40.0), Verdict::Ignore, "three times as long");
+        assert_eq!(trial.judge(at(0), 0.20, 50.0, 50.0), Verdict::Cut);
+        assert_eq!(
+            trial.judge(at(4900), 0.20, 10.0, 10.0),
+            Verdict::Cut,
+            "time-outs from before may still come"
+        );
+        assert_eq!(trial.judge(at(5000), 0.20, 4.0, 4.0), Verdict::Futile { restore: 50.0 });
+        assert_eq!(trial.judge(at(34_900), 0.20, 50.0, 50.0), Verdict::Ignore);
+        assert_eq!(trial.judge(at(35_000), 0.20, 40.0, 40.0), Verdict::Cut, "it may help by now");
+        assert_eq!(trial.judge(at(40_000), 0.20, 4.0, 4.0), Verdict::Futile { restore: 40.0 });
+        assert_eq!(trial.judge(at(99_900), 0.20, 40.0, 40.0), Verdict::Ignore, "three times as long");
         trial.note(at(50_000), 0.0);
         trial.note(at(51_000), 0.12);
         trial.note(at(52_000), 0.0);
-        assert_eq!(trial.judge(at(54_000), 0.20, 40.0), Verdict::Ignore, "not over after two seconds");
+        assert_eq!(trial.judge(at(54_000), 0.20, 40.0, 40.0), Verdict::Ignore, "not over after two seconds");
         trial.note(at(55_000), 0.0);
         trial.note(at(58_000), 0.0);
-        assert_eq!(trial.judge(at(58_100), 0.20, 40.0), Verdict::Cut, "over after three: new drops are new");
+        assert_eq!(
+            trial.judge(at(58_100), 0.20, 40.0, 40.0),
+            Verdict::Cut,
+            "over after three: new drops are new"
+        );
     }
 
     #[test]
     fn cuts_that_help_go_on() {
         let mut trial = DropTrial::default();
-        assert_eq!(trial.judge(Timestamp::ZERO, 0.80, 50.0), Verdict::Cut);
-        assert_eq!(trial.judge(Timestamp::from_millis(6000), 0.40, 20.0), Verdict::Cut);
+        assert_eq!(trial.judge(Timestamp::ZERO, 0.80, 50.0, 50.0), Verdict::Cut);
+        assert_eq!(trial.judge(Timestamp::from_millis(6000), 0.40, 20.0, 20.0), Verdict::Cut);
+    }
+
+    #[test]
+    fn calls_that_pass_show_that_a_cut_has_helped() {
+        for (passed, expected) in [(20.0, Verdict::Futile { restore: 50.0 }), (30.0, Verdict::Cut)] {
+            let mut trial = DropTrial::default();
+            assert_eq!(trial.judge(Timestamp::ZERO, 0.20, 50.0, 50.0), Verdict::Cut);
+            trial.passed(passed);
+            let again = trial.judge(Timestamp::from_millis(5500), 0.20, 50.0, 50.0);
+            assert_eq!(again, expected, "5 drops were to be expected of 25 calls: more is no chance");
+        }
+    }
+
+    /// A tenth of a second with 15 calls in flight, of which 13 are dropped or none.
+    fn window(dropped: f64) -> Sample {
+        let calls = Sample { arrived: 15.0, ended: 15.0, area: 1.5, ..Sample::default() };
+        Sample { seconds: 0.1, dropped, rejected: 1.0, ..calls }
+    }
+
+    #[test]
+    fn a_limit_far_above_what_is_in_flight_is_cut_to_what_was_in_flight() {
+        let mut drops = DropCeiling::default();
+        let after = drops.see(1.0, &window(13.0), 108.0, 0.1).expect("a cut");
+        assert!((4.0..8.0).contains(&after.limit), "0.4 of 15, and not of 108: {after:?}");
+        drops.see(2.0, &window(13.0), 6.0, 0.1).expect("another one: what was let in before still ends");
+        (0..60).for_each(|n| assert_eq!(drops.see(2.1 + 0.1 * f64::from(n), &window(0.0), 6.0, 0.1), None));
+        let back = drops.ceiling();
+        assert!((12.0..15.0).contains(&back), "quickly to just below where calls were dropped first: {back}");
     }
 }
