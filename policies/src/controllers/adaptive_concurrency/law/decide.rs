@@ -11,7 +11,7 @@ use crate::controllers::adaptive_concurrency::sample::Sample;
 use crate::reason::ConcurrencyReason;
 
 /// Goodput that lower latency is worth.
-const WORTH: f64 = 0.01;
+const WORTH: f64 = 0.015;
 /// Limits are compared from an eighth to four times of the present one, in these steps.
 const STEP: f64 = 1.15;
 const LOWEST: f64 = 8.0;
@@ -89,8 +89,10 @@ impl Law {
             return f64::INFINITY;
         }
         let likely = self.likely();
+        // Where a single call would be too late, a lower limit helps nobody.
+        let enough = SAFE * likely.in_time(1.0);
         let mut limit = HIGHEST * self.limit;
-        while limit > MOST_AT_ONCE * self.limit && likely.in_time(limit) < SAFE {
+        while limit > MOST_AT_ONCE * self.limit && likely.in_time(limit) < enough {
             limit *= 0.85;
         }
         // Without a deadline nobody knows what is in time: a few calls may always wait.
