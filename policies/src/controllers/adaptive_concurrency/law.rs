@@ -157,7 +157,7 @@ impl Law {
         if self.answer_drops(sample) {
             return;
         }
-        let load = self.load();
+        let load = self.load(sample);
         self.leave_overload(load);
         match self.stage {
             Stage::Normal => self.normal(sample, load, saturated),
@@ -193,8 +193,9 @@ impl Law {
         let fade = (-sample.seconds / DROPPED_MEMORY).exp();
         self.dropped = (self.dropped.0 * fade + sample.dropped, self.dropped.1 * fade + sample.ended);
         self.belief.see(sample, self.floor.latency(), self.floor.is_certain());
-        let full = sample.is_bound() && sample.in_flight() > 0.5 * self.limit;
-        let saturated = full || self.is_dropping() || self.patience.is_exceeded(sample, self.latency_floor());
+        let saturated = self.is_full(sample)
+            || self.is_dropping()
+            || self.patience.is_exceeded(sample, self.latency_floor());
         let calm = self.stage == Stage::Normal && !saturated && !sample.is_bound();
         if calm {
             self.patience.see_calm(sample);
@@ -224,9 +225,16 @@ impl Law {
         many && !self.drops.is_futile(self.now)
     }
 
-    /// Offered over capacity; 0 while the latter is not known.
-    fn load(&self) -> f64 {
-        let capacity = self.capacity();
+    fn is_full(&self, sample: &Sample) -> bool {
+        sample.is_bound() && sample.in_flight() > 0.5 * self.limit
+    }
+
+    /// Offered over capacity, or over what is done while the limit is full and calls take too long, where that is less: a
+    /// service may get less done when it is crowded. 0 while nothing is known.
+    fn load(&self, sample: &Sample) -> f64 {
+        let crowded = self.is_full(sample) && self.patience.is_exceeded(sample, self.latency_floor());
+        let most = if crowded { self.belief.rate() } else { f64::INFINITY };
+        let capacity = self.capacity().min(most);
         if capacity > 0.0 { self.offered.unwrap_or(0.0) / capacity } else { 0.0 }
     }
 
