@@ -157,10 +157,11 @@ impl Law {
         if self.answer_drops(sample) {
             return;
         }
-        let load = self.load(sample);
-        self.leave_overload(load);
+        let load = self.load();
+        let crowded = self.is_crowded(sample);
+        self.leave_overload(load, crowded);
         match self.stage {
-            Stage::Normal => self.normal(sample, load, saturated),
+            Stage::Normal => self.normal(sample, if crowded { f64::INFINITY } else { load }, saturated),
             Stage::Filled => self.filled(sample),
             Stage::Overload if ours => self.decide(sample),
             Stage::Overload => {}
@@ -229,12 +230,9 @@ impl Law {
         sample.is_bound() && sample.in_flight() > 0.5 * self.limit
     }
 
-    /// Offered over capacity, or over what is done while the limit is full and calls take too long, where that is less: a
-    /// service may get less done when it is crowded. 0 while nothing is known.
-    fn load(&self, sample: &Sample) -> f64 {
-        let crowded = self.is_full(sample) && self.patience.is_exceeded(sample, self.latency_floor());
-        let most = if crowded { self.belief.rate() } else { f64::INFINITY };
-        let capacity = self.capacity().min(most);
+    /// Offered over capacity; 0 while nothing is known.
+    fn load(&self) -> f64 {
+        let capacity = self.capacity();
         if capacity > 0.0 { self.offered.unwrap_or(0.0) / capacity } else { 0.0 }
     }
 

@@ -29,6 +29,9 @@ const FEW_WAIT: f64 = 12.0;
 /// What is left of the limit after one report, at least.
 const MOST_AT_ONCE: f64 = 0.6;
 
+/// A full limit promises less than this share of what a lower one does.
+const CROWDED: f64 = 0.9;
+
 /// What a limit promises.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Promise {
@@ -59,6 +62,17 @@ impl Law {
         if !(here && best.limit > LOWER * self.limit) {
             self.move_to(*best, sample);
         }
+    }
+
+    /// Whether the service gets less done because the limit is full.
+    pub(super) fn is_crowded(&self, sample: &Sample) -> bool {
+        if !self.is_full(sample) || self.belief.capacity().is_none() {
+            return false;
+        }
+        let likely = self.likely();
+        let offered = self.offered.unwrap_or(0.0);
+        let here = likely.goodput(self.limit, offered);
+        [0.7, 0.5, 0.35, 0.25].iter().any(|share| here < CROWDED * likely.goodput(share * self.limit, offered))
     }
 
     fn move_to(&mut self, best: Promise, sample: &Sample) {

@@ -13,8 +13,8 @@ const UNSATURATED: f64 = 0.4;
 const FEW: f64 = 4.0;
 
 impl Law {
-    pub(super) fn leave_overload(&mut self, load: f64) {
-        if self.is_dropping() {
+    pub(super) fn leave_overload(&mut self, load: f64, crowded: bool) {
+        if self.is_dropping() || crowded {
             return;
         }
         let (seconds, asked) = self.unrejected;
