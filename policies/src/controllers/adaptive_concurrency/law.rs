@@ -34,6 +34,8 @@ const FOREIGN: f64 = 1.0;
 const AFTERMATH: u32 = 3;
 /// Calls take longer than they did when the belief says so by this factor.
 const LONGER: f64 = 2.0;
+/// ... and by this one at most.
+const LONGEST: f64 = 12.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -101,11 +103,12 @@ impl Law {
     /// How long a call takes that does not wait: as seen without overload, or longer by now.
     pub(super) fn latency_floor(&self) -> Option<f64> {
         let seen = self.floor.latency()?;
-        Some(
-            self.belief
-                .floor()
-                .map_or(seen, |believed| if believed > LONGER * seen { believed } else { seen }),
-        )
+        let believed = self.belief.floor().unwrap_or(seen);
+        if !self.floor.is_certain() {
+            // What was seen may have been a queue since the start.
+            return Some(believed.min(seen));
+        }
+        Some(if believed > LONGER * seen { believed.min(LONGEST * seen) } else { seen })
     }
 
     fn asked_for(&self) -> f64 {

@@ -74,9 +74,6 @@ impl Likely {
 
 #[cfg(test)]
 impl Likely {
-    pub(super) fn len(&self) -> usize {
-        self.probabilities.len()
-    }
     /// Expected calls per second with so many in flight.
     pub(super) fn throughput(&self, calls: f64) -> f32 {
         let ln_calls = calls.max(1e-6).ln() as f32;

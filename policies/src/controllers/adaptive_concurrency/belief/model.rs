@@ -64,7 +64,8 @@ pub(super) fn exp(x: f32) -> f32 {
     let scaled = x.clamp(-80.0, 80.0) * std::f32::consts::LOG2_E;
     let shifted = scaled + WHOLE;
     let rest = scaled - (shifted - WHOLE);
-    let power = 1.0 + rest * (0.693_147 + rest * (0.240_226 + rest * (0.055_504 + 0.009_618 * rest)));
+    let power =
+        1.0 + rest * (std::f32::consts::LN_2 + rest * (0.240_226 + rest * (0.055_504 + 0.009_618 * rest)));
     let exponent = shifted.to_bits().wrapping_sub(WHOLE.to_bits()).wrapping_add(127) << 23;
     f32::from_bits(exponent) * power
 }

@@ -72,7 +72,9 @@ impl Law {
         let likely = self.likely();
         let offered = self.offered.unwrap_or(0.0);
         let here = likely.goodput(self.limit, offered);
-        [0.7, 0.5, 0.35, 0.25].iter().any(|share| here < CROWDED * likely.goodput(share * self.limit, offered))
+        [0.7, 0.5, 0.35, 0.25]
+            .iter()
+            .any(|share| here < CROWDED * likely.goodput(share * self.limit, offered))
     }
 
     fn move_to(&mut self, best: Promise, sample: &Sample) {
@@ -93,7 +95,8 @@ impl Law {
     }
 
     fn likely(&self) -> Likely {
-        self.belief.likely(|floor| self.patience.in_time(floor, self.asked_for()))
+        let usual = self.floor.latency().unwrap_or(f64::INFINITY);
+        self.belief.likely(|floor| self.patience.in_time(floor, usual, self.asked_for()))
     }
 
     /// Without overload the limit is generous, but what it lets in must be answered in time, most probably. So a sudden
