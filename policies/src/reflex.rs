@@ -16,6 +16,7 @@
 //! | cut, doubled | a sign | cut, as high as it was when it helped |
 //! | cut | the same, but the sign is still there; or it has not drained within [`LONGEST_DRAIN`]: it did not help | resting, without a bound |
 //! | cut | the sidecar has pushed: it knows more | resting for [`HOLD`], without a bound |
+//! | cut | a sidecar steers and has not pushed for [`BRIDGE`]: it has seen what there is to see, and left the limit | resting, without a bound |
 //! | resting | its time is over: 1 s, then twice as long after each cut that did not help, up to 32 s | armed |
 //!
 //! So whatever happens, no bound stands for longer than [`LONGEST_DRAIN`] without a proof that it helps, and one that does
@@ -43,6 +44,8 @@ pub const EVERY: Duration = Duration::from_millis(10);
 pub const WINDOW: Duration = Duration::from_millis(100);
 /// A cut holds for this long before it is judged, and so does every doubling after it.
 pub const HOLD: Duration = Duration::from_millis(500);
+/// While a sidecar steers, a cut only bridges the time that it needs to answer.
+pub const BRIDGE: Duration = Duration::from_millis(300);
 /// Calls in flight have this long to drain to a cut.
 pub const LONGEST_DRAIN: Duration = Duration::from_secs(2);
 
@@ -112,6 +115,8 @@ pub struct Allowed {
     pub baseline_latency: Option<Duration>,
     /// How long the caller of a call waits for it; `None`: not known.
     pub deadline: Option<Duration>,
+    /// A sidecar has set the limit and sees the same counters.
+    pub steered: bool,
 }
 
 impl Allowed {
@@ -157,6 +162,8 @@ pub struct Reflex {
     marks: VecDeque<Mark>,
     /// How long the next rest is; doubles. Zero: the shortest.
     rest: Duration,
+    /// When it began to rest last.
+    rested: Timestamp,
     cuts: u64,
 }
 
@@ -254,17 +261,28 @@ impl Reflex {
             let cap = (cut.cap / 2.0).max(lowest(allowed));
             return State::Cut(Cut { cap, cause, since: now, doubled: false });
         }
+        if allowed.steered && held >= BRIDGE {
+            return self.take_rest(now);
+        }
         let drained = totals.in_flight() as f64 <= cut.cap;
         if held < HOLD || (!drained && held < LONGEST_DRAIN) {
             return State::Cut(cut);
         }
         if sign.is_some() || !drained {
-            let rest = self.rest.max(SHORTEST_REST);
-            self.rest = (2 * rest).min(LONGEST_REST);
-            return State::Resting { until: now + rest };
+            return self.take_rest(now);
         }
         self.rest = Duration::ZERO;
         State::Cut(Cut { cap: 2.0 * cut.cap, since: now, doubled: true, ..cut })
+    }
+}
+
+impl Reflex {
+    /// Rests, twice as long as the last time unless that was long ago.
+    fn take_rest(&mut self, now: Timestamp) -> State {
+        let rest = if now.since(self.rested) > 2 * LONGEST_REST { SHORTEST_REST } else { self.rest };
+        let rest = rest.max(SHORTEST_REST);
+        (self.rest, self.rested) = ((2 * rest).min(LONGEST_REST), now);
+        State::Resting { until: now + rest }
     }
 }
 

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 const R0: Duration = Duration::from_millis(20);
-const ALLOWED: Allowed = Allowed { limit: 400.0, floor: 4.0, baseline_latency: Some(R0), deadline: None };
+const ALLOWED: Allowed =
+    Allowed { limit: 400.0, floor: 4.0, baseline_latency: Some(R0), deadline: None, steered: false };
 
 /// A server with so many workers behind a limiter; every call takes as long as it is told to. One step is 10 ms.
 #[derive(Clone)]
@@ -143,6 +144,18 @@ fn p4_a_dependency_that_hangs_does_not_latch_the_limit_down() {
 }
 
 #[test]
+fn c1_while_a_sidecar_steers_a_cut_only_bridges_the_time_that_it_needs() {
+    let allowed = Allowed { steered: true, ..ALLOWED };
+    let mut plant = Plant::new();
+    plant.run(100, NORMAL, &allowed);
+    let caps = plant.run(6000, OVERLOAD, &allowed);
+    assert!(caps.iter().take(20).any(Option::is_some), "the first half second is ours");
+    let longest = caps.split(Option::is_none).map(<[_]>::len).max().expect("some");
+    assert!(longest <= 31, "{longest} steps of 10 ms without a word from it");
+    assert!(share_cut(&caps) < 0.05, "{}: it has seen all this, and left the limit", share_cut(&caps));
+}
+
+#[test]
 fn p4_a_dependency_that_has_become_slower_is_not_shed_for_long() {
     let slow = Load { served: 1e9, least: Duration::from_millis(400), ..NORMAL };
     // Too low for the new latency: 400 calls a second of 400 ms each want 160.
@@ -246,7 +259,7 @@ proptest! {
         baseline in proptest::option::of(0..2000_u64),
     ) {
         let baseline_latency = baseline.map(Duration::from_millis);
-        let allowed = Allowed { limit, floor, baseline_latency, deadline: None };
+        let allowed = Allowed { limit, floor, baseline_latency, deadline: None, steered: false };
         let (mut reflex, mut totals) = (Reflex::default(), Totals::default());
         for (millis, [admitted, completed, dropped, rejected], age) in events {
             totals.at_nanos += millis * 1_000_000;

@@ -80,6 +80,7 @@ impl Steering {
             floor: knob.min,
             baseline_latency: self.baseline_latency(),
             deadline: knob.deadline,
+            steered: self.pushed.is_some(),
         };
         (before, self.reflex.step(totals, &allowed))
     }

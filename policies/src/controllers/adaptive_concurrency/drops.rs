@@ -33,8 +33,8 @@ const TRIAL: Duration = Duration::from_secs(5);
 /// Drops that stay away for this long are over; a single short window without them is chance.
 const OVER_AFTER: Duration = Duration::from_secs(3);
 const FEW: f64 = 0.05;
-/// Drops that were to be expected without a cut, when none came, that show that it has helped.
-const BEYOND_CHANCE: f64 = 5.0;
+/// So many calls in a row without a drop show that a cut has helped: with one drop in ten they are no chance.
+const PASSED: f64 = 80.0;
 const FIRST_REST: Duration = Duration::from_secs(30);
 const LONGEST_REST: Duration = Duration::from_secs(300);
 
@@ -93,11 +93,11 @@ impl DropTrial {
         Verdict::Futile { restore: running.limit }
     }
 
-    /// Takes note of calls of which none was dropped: so many that it cannot be chance show that the cut has helped.
-    fn passed(&mut self, calls: f64) {
+    /// Takes note of calls: so many in a row without a drop that it cannot be chance show that the cut has helped.
+    fn passed(&mut self, sample: &Sample) {
         if let Some(running) = &mut self.running {
-            running.passed += calls;
-            if running.passed * running.ratio >= BEYOND_CHANCE {
+            running.passed = if sample.dropped == 0.0 { running.passed + sample.ended } else { 0.0 };
+            if running.passed >= PASSED {
                 self.running = None;
             }
         }
@@ -182,9 +182,7 @@ impl DropCeiling {
         let ratio = sample.drop_ratio();
         if sample.dropped < MANY || ratio <= SHARE {
             self.trial.note(at, ratio);
-            if sample.dropped == 0.0 {
-                self.trial.passed(sample.ended);
-            }
+            self.trial.passed(sample);
             if sample.is_bound() && sample.dropped == 0.0 {
                 self.recover(now);
             }
@@ -257,12 +255,12 @@ mod tests {
 
     #[test]
     fn calls_that_pass_show_that_a_cut_has_helped() {
-        for (passed, expected) in [(20.0, Verdict::Futile { restore: 50.0 }), (30.0, Verdict::Cut)] {
+        for (passed, expected) in [(75.0, Verdict::Futile { restore: 50.0 }), (85.0, Verdict::Cut)] {
             let mut trial = DropTrial::default();
             assert_eq!(trial.judge(Timestamp::ZERO, 0.20, 50.0, 50.0), Verdict::Cut);
-            trial.passed(passed);
+            trial.passed(&Sample { ended: passed, ..Sample::default() });
             let again = trial.judge(Timestamp::from_millis(5500), 0.20, 50.0, 50.0);
-            assert_eq!(again, expected, "5 drops were to be expected of 25 calls: more is no chance");
+            assert_eq!(again, expected);
         }
     }
 

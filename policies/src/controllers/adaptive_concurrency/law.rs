@@ -34,8 +34,6 @@ const FOREIGN: f64 = 1.0;
 const AFTERMATH: u32 = 3;
 /// Calls take longer than they did when the belief says so by this factor.
 const LONGER: f64 = 2.0;
-/// ... and by this one at most.
-const LONGEST: f64 = 12.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -108,7 +106,7 @@ impl Law {
             // What was seen may have been a queue since the start.
             return Some(believed.min(seen));
         }
-        Some(if believed > LONGER * seen { believed.min(LONGEST * seen) } else { seen })
+        Some(if believed > LONGER * seen { believed } else { seen })
     }
 
     fn asked_for(&self) -> f64 {

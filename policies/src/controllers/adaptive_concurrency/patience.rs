@@ -19,8 +19,6 @@ const ALWAYS: f64 = 0.2;
 const FLOORS_LEAST: f64 = 2.0;
 /// Floors that a full limit may use up when no deadline is known.
 const FLOORS_UNKNOWN: f64 = 4.0;
-/// ... and so many of what is usual, however much longer calls may take by now.
-const USUAL_UNKNOWN: f64 = 15.0;
 
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -52,12 +50,12 @@ impl Patience {
         (self.share * deadline).min(most).max((FLOORS_LEAST * floor).min(SHARE_HIGHEST * deadline))
     }
 
-    /// Which latencies are in time; `floor`: that of calls that do not wait, `usual`: as it was seen.
-    pub(super) fn in_time(&self, floor: f64, usual: f64, asked_for: f64) -> InTime {
+    /// Which latencies are in time; `floor`: that of calls that do not wait.
+    pub(super) fn in_time(&self, floor: f64, asked_for: f64) -> InTime {
         let budget = self.budget(Some(floor));
         let (budget, none) = match self.deadline {
             Some(deadline) => (budget.min(SHARE_HIGHEST * deadline), deadline),
-            None => (budget.min(USUAL_UNKNOWN * usual), 2.0 * budget.min(USUAL_UNKNOWN * usual)),
+            None => (budget, 2.0 * budget),
         };
         let all = budget.max(asked_for);
         InTime { all, none: none.max(1.2 * all) }

@@ -41,6 +41,8 @@ pub struct Limiter {
     /// How long callers wait, where the service says so.
     deadline: Option<Duration>,
     reflex: Reflex,
+    /// Something was pushed.
+    steered: bool,
     /// What calls meet: below what was pushed while the reflex holds it down.
     limit: f64,
     caps: [u32; PRIORITIES],
@@ -54,6 +56,7 @@ impl Limiter {
             floor,
             deadline,
             reflex: Reflex::default(),
+            steered: false,
             limit,
             caps: [0; PRIORITIES],
         };
@@ -74,7 +77,7 @@ impl Limiter {
 
     /// The sidecar has spoken: it knows more than the reflex.
     pub fn push(&mut self, now: Timestamp, push: Push) {
-        self.pushed = push;
+        (self.pushed, self.steered) = (push, true);
         self.reflex.pushed(now);
         self.put_in_force();
     }
@@ -83,7 +86,8 @@ impl Limiter {
     pub fn watch(&mut self, now: Timestamp) {
         let Push { limit, admission } = self.pushed;
         let Admission { baseline_latency, .. } = admission;
-        let allowed = Allowed { limit, floor: self.floor, baseline_latency, deadline: self.deadline };
+        let Self { floor, deadline, steered, .. } = *self;
+        let allowed = Allowed { limit, floor, baseline_latency, deadline, steered };
         self.reflex.step(&self.counters.peek(now), &allowed);
         self.put_in_force();
     }

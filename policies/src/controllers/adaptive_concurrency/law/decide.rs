@@ -95,8 +95,7 @@ impl Law {
     }
 
     fn likely(&self) -> Likely {
-        let usual = self.floor.latency().unwrap_or(f64::INFINITY);
-        self.belief.likely(|floor| self.patience.in_time(floor, usual, self.asked_for()))
+        self.belief.likely(|floor| self.patience.in_time(floor, self.asked_for()))
     }
 
     /// Without overload the limit is generous, but what it lets in must be answered in time, most probably. So a sudden
