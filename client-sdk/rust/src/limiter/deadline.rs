@@ -54,12 +54,21 @@ impl Limiter {
         self.acquire(priority, left).await
     }
 
-    /// How much time is left.
-    fn check_deadline(&self, priority: Priority, deadline: Deadline) -> Result<Option<Duration>, Rejected> {
-        let core = self.0;
-        let Some(left) = deadline.left(Instant::now()).filter(|_| priority != Priority::Exempt) else {
+    /// How much time is left. Without a deadline no clock is read.
+    #[inline]
+    pub(crate) fn check_deadline(
+        &self,
+        priority: Priority,
+        deadline: Deadline,
+    ) -> Result<Option<Duration>, Rejected> {
+        if deadline == Deadline::NONE || priority == Priority::Exempt {
             return Ok(None);
-        };
+        }
+        self.check_left(deadline.left(Instant::now()).unwrap_or_default())
+    }
+
+    fn check_left(&self, left: Duration) -> Result<Option<Duration>, Rejected> {
+        let core = self.0;
         let usual = || locked(&core.steering).baseline_latency();
         if left.is_zero() || core.hopeless.refuses(left, usual) {
             return Err(core.rejected(RejectReason::Deadline, RETRY_AFTER));
