@@ -4,7 +4,7 @@ use setpoint_policies::sim::scenario::Contention;
 
 use super::*;
 
-/// More jobs than can be done, each of half a second, some of minutes.
+/// Jobs of half a second on average, twice as many as can be done.
 fn scenario(workers: u32) -> Scenario {
     let work = Distribution::Lognormal { mean: 0.5, sigma: 1.0 };
     let mut scenario = Scenario::plain(workers, work, vec![(0.0, f64::from(workers) * 4.0)]);
@@ -19,7 +19,7 @@ fn done(run: &Run) -> f64 {
 
 #[test]
 fn c1_throughput_is_not_cut_where_latency_is_no_goal() {
-    let crowded = {
+    let slow = {
         // The database behind it is five times as slow for a while.
         let mut scenario = scenario(64);
         scenario.server.speed = Steps(vec![(0.0, 1.0), (100.0, 0.2), (200.0, 1.0)]);
@@ -33,7 +33,7 @@ fn c1_throughput_is_not_cut_where_latency_is_no_goal() {
         scenario.server.delay = Steps::constant(Distribution::Lognormal { mean: 0.4, sigma: 1.0 });
         scenario
     };
-    for (what, scenario) in [("16 workers", scenario(16)), ("slow for a while", crowded), ("waiting", waits)]
+    for (what, scenario) in [("16 workers", scenario(16)), ("slow for a while", slow), ("waiting", waits)]
     {
         let best = done(&plant::run(&scenario, 1, vec![Box::new(Fixed::new(256.0))]));
         let preset = done(&run(&scenario, service("batch-worker", "jobs").reports(well)));
