@@ -9,12 +9,12 @@ fn scenario(workers: u32) -> Scenario {
     let work = Distribution::Lognormal { mean: 0.5, sigma: 1.0 };
     let mut scenario = Scenario::plain(workers, work, vec![(0.0, f64::from(workers) * 4.0)]);
     scenario.classes[0].deadline = 3600.0;
-    scenario.seconds = 300.0;
+    scenario.seconds = 200.0;
     scenario
 }
 
 fn done(run: &Run) -> f64 {
-    run.goodput(60.0, 300.0)
+    run.goodput(60.0, 200.0)
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn c1_throughput_is_not_cut_where_latency_is_no_goal() {
     let slow = {
         // The database behind it is five times as slow for a while.
         let mut scenario = scenario(64);
-        scenario.server.speed = Steps(vec![(0.0, 1.0), (100.0, 0.2), (200.0, 1.0)]);
+        scenario.server.speed = Steps(vec![(0.0, 1.0), (80.0, 0.2), (140.0, 1.0)]);
         scenario
     };
     let waits = {
@@ -33,8 +33,7 @@ fn c1_throughput_is_not_cut_where_latency_is_no_goal() {
         scenario.server.delay = Steps::constant(Distribution::Lognormal { mean: 0.4, sigma: 1.0 });
         scenario
     };
-    for (what, scenario) in [("16 workers", scenario(16)), ("slow for a while", slow), ("waiting", waits)]
-    {
+    for (what, scenario) in [("16 workers", scenario(16)), ("slow for a while", slow), ("waiting", waits)] {
         let best = done(&plant::run(&scenario, 1, vec![Box::new(Fixed::new(256.0))]));
         let preset = done(&run(&scenario, service("batch-worker", "jobs").reports(well)));
         eprintln!("{what}: {preset:.1}/s, without any cut {best:.1}/s");
@@ -67,8 +66,8 @@ fn c2_no_more_jobs_than_memory_has_room_for() {
     scenario.server.work = Steps::constant(Distribution::Exponential(0.01));
     scenario.server.delay = Steps::constant(Distribution::Exponential(1.5));
     let run = run(&scenario, service("batch-worker", "jobs").reports(hungry));
-    let most = most_in_flight(&run, 0.0, 300.0);
-    let settled = run.between(150.0, 300.0).iter().map(|slice| slice.in_flight).fold(0.0, f64::max);
+    let most = most_in_flight(&run, 0.0, 200.0);
+    let settled = run.between(150.0, 200.0).iter().map(|slice| slice.in_flight).fold(0.0, f64::max);
     eprintln!("{most:.0} at most, {settled:.0} in the end, of 243 that end in an OOM kill");
     assert!(most < 235.0 && (150.0..220.0).contains(&settled), "{most}, {settled}");
 }
