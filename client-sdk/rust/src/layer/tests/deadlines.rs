@@ -59,7 +59,7 @@ async fn c7_a_request_whose_time_is_used_up_is_refused_before_any_work() {
     for (answer, seen) in ask(&rig.layer(), over).await {
         assert_eq!(
             (answer.status(), header(&answer, "x-setpoint-rejected")),
-            (504.try_into().unwrap(), "deadline")
+            (StatusCode::GATEWAY_TIMEOUT, "deadline")
         );
         assert!(seen.is_none(), "the handler is not asked");
     }
@@ -88,6 +88,19 @@ async fn c7_a_request_whose_time_is_used_up_is_refused_before_any_work() {
     }
     assert!(rate.try_acquire().is_ok(), "no token was taken");
     assert_eq!((rig.totals().arrived, rig.limiter.in_flight()), (0, 0), "it says nothing about the limit");
+}
+
+#[tokio::test]
+async fn c7_the_kill_switch_lets_through_what_comes_too_late_as_well() {
+    let rig = Rig::new(10);
+    rig.inner.set_disabled(true);
+    for (answer, seen) in ask(&rig.layer(), || with(request("/"), "x-setpoint-timeout-ms", "0")).await {
+        assert_eq!((answer.status(), seen.is_some()), (StatusCode::OK, true));
+    }
+    rig.inner.set_disabled(false);
+    for (answer, _) in ask(&rig.layer(), || with(request("/"), "x-setpoint-timeout-ms", "0")).await {
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    }
 }
 
 #[tokio::test]
