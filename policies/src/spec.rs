@@ -149,6 +149,16 @@ impl Controller {
         }
     }
 
+    /// The latency above which it wants calls of its resource counted: of all that watch one resource, at most
+    /// [`MOST_WATCHED`](crate::totals::MOST_WATCHED) different ones are.
+    pub fn watches(&self) -> Option<Duration> {
+        match self {
+            Self::Breaker(c) => c.watches(),
+            Self::Slo(c) => Some(c.within()),
+            _ => None,
+        }
+    }
+
     /// Whether it may move its knob; else it watches and raises alerts.
     pub const fn moves(&self) -> bool {
         !matches!(self, Self::TaskTrend(_) | Self::Slo(_))

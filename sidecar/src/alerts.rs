@@ -1,7 +1,7 @@
 //! What fires now, and the newest beginnings and ends.
 //!
-//! The engine says in each tick what fires; this compares with the tick before, and logs and keeps what is new. So each trouble is
-//! two lines in the log, whatever its length, and an alert whose process or policy has gone ends by itself.
+//! The engine says in each tick what fires; this compares with the tick before, and keeps and returns what is new, for the log and
+//! for `replay`. So each trouble is two lines, whatever its length, and an alert whose process or policy has gone ends by itself.
 //! Bounded: what fires by policies and processes, what is kept by [`CAPACITY`].
 
 use std::collections::VecDeque;
@@ -67,11 +67,11 @@ struct Known {
 }
 
 impl Alerts {
-    /// Takes over what fires in this tick.
-    pub fn note(&self, seen: &Snapshot, firing: Vec<Firing>) {
+    /// Takes over what fires in this tick. Returns what is new in it: what began, worsened or ended.
+    pub fn note(&self, seen: &Snapshot, firing: Vec<Firing>) -> Vec<Entry> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if firing.is_empty() && known.standing.is_empty() {
-            return;
+            return Vec::new();
         }
         let of_service = |firing: Firing| {
             let instance = seen.instances.iter().find(|instance| instance.id == firing.instance)?;
@@ -80,24 +80,24 @@ impl Alerts {
         let standing: Vec<_> = firing.into_iter().filter_map(of_service).collect();
         let before = std::mem::take(&mut known.standing);
         let ended = before.iter().filter(|old| !standing.iter().any(|new| same(old, new)));
-        let mut entries: Vec<_> = ended.map(|old| (Happened::Ended, old.clone())).collect();
+        let entry = |happened, of: &Standing| Entry { at: seen.at, happened, of: of.clone() };
+        let mut entries: Vec<_> = ended.map(|old| entry(Happened::Ended, old)).collect();
         for new in &standing {
             let happened = match before.iter().find(|old| same(old, new)) {
                 None => Happened::Began,
                 Some(old) if new.firing.alert.severity > old.firing.alert.severity => Happened::Worsened,
                 Some(_) => continue,
             };
-            entries.push((happened, new.clone()));
+            entries.push(entry(happened, new));
         }
         known.standing = standing;
-        for (happened, of) in entries {
-            let entry = Entry { at: seen.at, happened, of };
-            log(&entry);
+        for entry in &entries {
             if known.entries.len() == CAPACITY {
                 known.entries.pop_front();
             }
-            known.entries.push_back(entry);
+            known.entries.push_back(entry.clone());
         }
+        entries
     }
 
     /// What fires now.
@@ -117,20 +117,23 @@ fn same(a: &Standing, b: &Standing) -> bool {
     key(&a.firing) == key(&b.firing)
 }
 
-fn log(entry: &Entry) {
-    let Standing { service, firing } = &entry.of;
-    let (alert, lasted) = (firing.alert, entry.at.since(firing.since));
-    tracing::warn!(
-        %service,
-        instance = &*firing.instance.0,
-        policy = &*firing.policy,
-        happened = entry.happened.name(),
-        severity = alert.severity.name(),
-        rule = alert.reason.rule(),
-        reason = %alert.reason,
-        lasted_seconds = lasted.as_secs_f64(),
-        "alert"
-    );
+impl Entry {
+    /// Says it in the log.
+    pub fn log(&self) {
+        let Standing { service, firing } = &self.of;
+        let (alert, lasted) = (firing.alert, self.at.since(firing.since));
+        tracing::warn!(
+            %service,
+            instance = &*firing.instance.0,
+            policy = &*firing.policy,
+            happened = self.happened.name(),
+            severity = alert.severity.name(),
+            rule = alert.reason.rule(),
+            reason = %alert.reason,
+            lasted_seconds = lasted.as_secs_f64(),
+            "alert"
+        );
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +184,8 @@ mod tests {
             (400, vec![firing("b", 200, Critical)]),
             (500, vec![firing("b", 450, Critical)]),
         ] {
-            alerts.note(&seen(millis), firing);
+            let before = alerts.newest().len();
+            assert_eq!(alerts.note(&seen(millis), firing), alerts.newest()[before..]);
         }
         let told = |pairs: &[(&'static str, &str)]| -> Vec<_> {
             pairs.iter().map(|(happened, policy)| (*happened, (*policy).to_owned())).collect()

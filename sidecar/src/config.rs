@@ -20,6 +20,7 @@ mod file;
 mod folder;
 mod reload;
 mod settle;
+mod watched;
 
 pub use check::check;
 pub use reload::{ConfigState, Reloader, Status};

@@ -14,7 +14,7 @@ use setpoint_policies::snapshot::Snapshot;
 use setpoint_policies::spec::PolicySet;
 use setpoint_policies::time::Timestamp;
 
-use crate::alerts::Alerts;
+use crate::alerts::{Alerts, Entry};
 use crate::clock::Clock;
 use crate::config::{ConfigState, Reloader};
 use crate::journal::Journal;
@@ -136,7 +136,7 @@ impl Control {
         self.shared.journal.record(&seen, &step.decisions);
         self.shared.registry.publish(&step, self.engine.policies(), node);
         let Step { decisions, alerts, .. } = step;
-        self.shared.alerts.note(&seen, alerts);
+        self.shared.alerts.note(&seen, alerts).iter().for_each(Entry::log);
         self.shared.board.put(Latest { decisions, node, config: self.source.state().into() });
         if let Some(recorder) = &self.recorder {
             recorder.offer(self.started, seen);

@@ -1,22 +1,24 @@
 //! `setpoint replay`: recorded or foreign snapshots through a policy file, without a service.
 //!
-//! It is a filter: one snapshot a line in, each decision as a line out at once, so it works at the end of a pipe that never
-//! ends. It runs the engine of the sidecar and nothing else, so a recording gives the decisions that were made. Lines are
+//! It is a filter: one snapshot a line in, each decision and each beginning and end of an alert as a line out at once, so it works
+//! at the end of a pipe that never ends. It runs the engine of the sidecar and nothing else, so a recording gives the decisions that were made. Lines are
 //! bounded; a bad one ends it, or is skipped on request.
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use setpoint_policies::engine::Engine;
+use setpoint_policies::engine::{Engine, Step};
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::snapshot::{InstanceId, Snapshot};
 use setpoint_policies::spec::PolicySet;
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
 
+use crate::alerts::Alerts;
 use crate::record::format::{self, BadLine, Recorded};
 
+mod alert;
 mod decision;
 mod lines;
 
@@ -34,9 +36,9 @@ const TOLD: u64 = 20;
 /// How to replay.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Decisions as JSON, else for people.
+    /// Decisions and alerts as JSON, else for people.
     pub json: bool,
-    /// Only decisions that change something, else holds too.
+    /// Of decisions only those that change something, else holds too.
     pub changes: bool,
     /// Bad lines are skipped.
     pub keep_going: bool,
@@ -44,7 +46,7 @@ pub struct Options {
     pub assume_applied: bool,
 }
 
-/// Steps an engine with each line of `input`, which `name` names in errors, and writes what it decides. Returns the exit
+/// Steps an engine with each line of `input`, which `name` names in errors, and writes what it decides and tells. Returns the exit
 /// code: 0, or [`EXIT_DATA`] after a bad line. That nobody reads `out` any more is a quiet end.
 ///
 /// # Errors
@@ -57,8 +59,15 @@ pub fn replay(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let mut replay =
-        Replay { policies, options, engine: None, last: None, decided: Vec::new(), decisions: 0 };
+    let mut replay = Replay {
+        policies,
+        options,
+        engine: None,
+        last: None,
+        decided: Vec::new(),
+        decisions: 0,
+        alerts: Alerts::default(),
+    };
     let (mut lines, mut bad, mut good) = (Lines::new(input), 0u64, 0u64);
     while let Some((number, line)) = lines.next()? {
         match replay.line(&line, out) {
@@ -81,7 +90,8 @@ pub fn replay(
     if bad > 0 {
         let _ = writeln!(err, "{bad} bad lines skipped, {good} snapshots replayed");
     }
-    if good > 0 && replay.decisions == 0 {
+    let moves = replay.policies.policies.iter().any(|policy| policy.controller.moves());
+    if good > 0 && moves && replay.decisions == 0 {
         let knobs: Vec<_> = replay.policies.knobs().iter().map(|knob| knob.as_str().to_owned()).collect();
         let _ =
             writeln!(err, "no decisions: no snapshot has a knob that a policy names ({})", knobs.join(", "));
@@ -116,6 +126,7 @@ struct Replay {
     /// What was decided last.
     decided: Vec<(InstanceId, KnobName, Value)>,
     decisions: u64,
+    alerts: Alerts,
 }
 
 impl Replay {
@@ -139,15 +150,18 @@ impl Replay {
             // Nothing can be in force that would have to be learned.
             None => Engine::learning_for(Duration::ZERO, Arc::clone(&self.policies), snapshot.at),
         });
-        let decisions = engine.step(&snapshot).decisions;
+        let Step { decisions, alerts, .. } = engine.step(&snapshot);
         self.decisions += decisions.len() as u64;
         for decision in
             decisions.iter().filter(|decision| !self.options.changes || decision::changes(decision))
         {
             let line = decision::line(&snapshot, decision, self.options.json);
             out.write_all(line.as_bytes())?;
-            out.flush()?;
         }
+        for entry in self.alerts.note(&snapshot, alerts) {
+            out.write_all(alert::line(&entry, self.options.json).as_bytes())?;
+        }
+        out.flush()?;
         let decided = decisions.into_iter().map(|decision| (decision.instance, decision.knob, decision.to));
         self.decided = decided.collect();
         Ok(())

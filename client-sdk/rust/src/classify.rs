@@ -21,7 +21,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::outcome::Outcome;
 pub(crate) use fault::of_error;
-pub(crate) use fields::grpc_timeout;
 
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(crate) const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");

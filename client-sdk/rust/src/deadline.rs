@@ -22,6 +22,7 @@
 //! # drop(permit); Ok(())
 //! # }
 //! ```
+//! Layers do all of it by themselves: [`crate::LimitLayer::deadline`].
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,9 @@ mod wire;
 
 use std::time::{Duration, Instant};
 
+use http::Extensions;
+
+pub(crate) use wire::time_left;
 pub use wire::{BadTimeout, TIMEOUT_HEADER, grpc_timeout, parse_grpc_timeout, parse_timeout};
 
 /// When the answer to a request is of no use any more; or never, where nobody said. Two words, to be copied along with the
@@ -57,6 +61,13 @@ impl Reserve {
 }
 
 impl Deadline {
+    /// What a layer found out about a request, or what was noted with it for its way out: `request.extensions()`. A
+    /// [`LimitLayer`](crate::LimitLayer) of a server notes the deadline of each request that has one there; that of a client reads
+    /// it there and tells the callee.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or_default()
+    }
+
     /// None: the answer is of use whenever it comes.
     pub const NONE: Self = Self(None);
 

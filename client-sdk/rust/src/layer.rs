@@ -23,6 +23,7 @@
 //! pool) waits outside of the limit.
 
 mod body;
+mod budget;
 mod call;
 mod exempt;
 mod future;
@@ -45,6 +46,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::classify::Ending;
+use crate::deadline::Deadline;
 use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::priority::Priority;
@@ -52,13 +54,14 @@ use crate::rate::Rate;
 use crate::rejected::Rejected;
 use crate::throttle::Throttle;
 pub use body::LimitBody;
+use budget::Budget;
 use call::Call;
 pub use future::LimitFuture;
 pub use head::RequestHead;
 pub(crate) use holds::Holds;
 pub use queued::{QueuedFuture, QueuedLayer, QueuedService};
-use settings::Settings;
 pub use settings::Until;
+use settings::{Asked, Settings};
 
 /// Holds the requests of a service to a limit. See [`crate::Setpoint::layer`].
 ///
@@ -72,6 +75,11 @@ pub struct LimitLayer {
 }
 
 impl LimitLayer {
+    /// The paths that are exempt unless told otherwise ([`LimitLayer::exempt`], [`LimitLayer::exempt_only`]): health checks,
+    /// metrics, profiles, and spans on their way to or from a collector. Whoever watches a service must see it most of all when
+    /// it is overloaded, so they pass in every state, and are not limited at all: do not let the outside reach them.
+    pub const EXEMPT: [&'static str; 11] = exempt::DEFAULT_PATHS;
+
     /// Every request counts as [`Priority::Normal`], health and metrics routes are exempt, statuses mean their default.
     pub(crate) fn new(limiter: Limiter, holds: Arc<Holds>) -> Self {
         Self { settings: Arc::new(Settings::new(limiter, holds)) }
@@ -83,10 +91,15 @@ impl LimitLayer {
     }
 
     /// Lets a path through always and uncounted: exactly this one, or everything below it if it ends in `/*`. Beside the
-    /// default ones: `/healthz`, `/livez`, `/readyz`, `/metrics`, the health service of gRPC and the trace collector of
-    /// OpenTelemetry.
+    /// default ones, [`LimitLayer::EXEMPT`].
     pub fn exempt(self, path: &str) -> Self {
         self.with(|settings| settings.exempt.add_path(path))
+    }
+
+    /// Lets these paths through in place of the default ones and of those that were added before; none at all with `&[]`. For
+    /// services in which a default one is ordinary work, or open to the outside.
+    pub fn exempt_only(self, paths: &[&str]) -> Self {
+        self.with(|settings| settings.exempt.set_paths(paths))
     }
 
     /// Lets requests through always and uncounted for which `is_exempt` is true, beside the exempt paths.
@@ -104,6 +117,34 @@ impl LimitLayer {
     /// earned.
     pub fn priority_from(self, header: HeaderName, at_most: Priority) -> Self {
         self.priority(move |head| head.priority(&header, at_most))
+    }
+
+    /// Until when the answer of a request is of use, in place of what its headers say (`grpc-timeout` and
+    /// [`TIMEOUT_HEADER`](crate::TIMEOUT_HEADER), read by [`Deadline::from_headers`]; one that is malformed is no deadline). The
+    /// [`Deadline`] among its extensions counts besides, and the earlier of both holds.
+    ///
+    /// A request whose deadline is over is refused before anything else is asked, and in the queue ([`LimitLayer::queued`])
+    /// nobody waits beyond it. The wrapped service finds it among the extensions and in the headers: a handler reads it with
+    /// [`Deadline::of`] and notes it with the requests that it makes, and the layer of its client tells the callee.
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use setpoint_sdk::{Deadline, Reserve, Setpoint};
+    /// # let sp = Setpoint::builder("checkout").disabled(true).start();
+    /// // 500 ms is what was promised upstream: 400 ms for us, and less if the caller says so.
+    /// let promised = |head: &setpoint_sdk::RequestHead<'_>| {
+    ///     let told = Deadline::from_headers(head.headers, Instant::now()).unwrap_or_default();
+    ///     told.earlier(Deadline::within(Duration::from_millis(500), Reserve::Ratio(0.2)))
+    /// };
+    /// let server = sp.layer("inbound").deadline(promised);
+    ///
+    /// # fn handler(request: http::Request<()>) {
+    /// let deadline = Deadline::of(request.extensions()).less(Reserve::Time(Duration::from_millis(10)));
+    /// let call = http::Request::builder().uri("http://shop/order").extension(deadline); // through sp.layer("shop")
+    /// # drop(call); }
+    /// # drop(server);
+    /// ```
+    pub fn deadline(self, of: impl Fn(&RequestHead<'_>) -> Deadline + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.deadline = Some(Arc::new(of)))
     }
 
     /// What an ending means. Default: [`Ending::outcome`].
@@ -147,7 +188,8 @@ impl LimitLayer {
         self.with(|settings| settings.hold = bound)
     }
 
-    /// Holds calls to a rate as well. It is asked last: a token is taken when nothing else can refuse the call.
+    /// Holds calls to a rate as well. It is asked last: a token is taken when nothing else can refuse the call. It is told how
+    /// each call ended ([`Rate::record`]), so that `adaptive_rate` learns from answers of 429 and `RESOURCE_EXHAUSTED`.
     pub fn rate(self, rate: Rate) -> Self {
         self.with(|settings| settings.rate = Some(rate))
     }
@@ -203,10 +245,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let head = RequestHead::of(&request);
         match admit(&self.settings, &head) {
-            Ok(Some(call)) => LimitFuture::admitted(call, &mut self.inner, request),
+            Ok(Some((call, budget))) => {
+                budget.pass_on(&mut request);
+                LimitFuture::admitted(call, &mut self.inner, request)
+            }
             Ok(None) => LimitFuture::exempt(self.inner.call(request)),
             Err(rejected) => LimitFuture::answered(self.settings.refuse(&head, &rejected)),
         }
@@ -215,10 +260,10 @@ where
 
 /// `None`: the request is exempt.
 #[inline]
-fn admit(settings: &Arc<Settings>, head: &RequestHead<'_>) -> Result<Option<Call>, Rejected> {
-    let Some((priority, attempt)) = settings.ask(head)? else { return Ok(None) };
+fn admit(settings: &Arc<Settings>, head: &RequestHead<'_>) -> Result<Option<(Call, Budget)>, Rejected> {
+    let Some(Asked { priority, budget, attempt, .. }) = settings.ask(head)? else { return Ok(None) };
     let right = settings.admit(settings.limiter.try_acquire(priority)?, attempt)?;
-    Ok(Some(Call::begin(right, head, settings)))
+    Ok(Some((Call::begin(right, head, settings), budget)))
 }
 
 #[cfg(test)]

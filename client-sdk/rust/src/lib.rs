@@ -22,7 +22,7 @@
 //! | bound the requests of a server, or of a client | [`Setpoint::layer`], a tower layer for axum, tonic, hyper and reqwest |
 //! | bound the calls of anything else | [`Setpoint::limiter`] |
 //! | wait a moment for a place instead of being rejected | [`LimiterBuilder::queue`], then [`Limiter::acquire`] or [`LimitLayer::queued`] |
-//! | begin nothing that comes too late | [`Deadline`], [`Limiter::acquire_by`] |
+//! | begin nothing that comes too late | [`Deadline`], [`Limiter::acquire_by`], [`LimitLayer::deadline`] |
 //! | bound how many calls are made again | [`Setpoint::retry_budget`] |
 //! | spare a callee that refuses most calls | [`Setpoint::throttle`] |
 //! | stop calling what is down | [`Setpoint::breaker`]; a limiter asks the breaker of its own name |

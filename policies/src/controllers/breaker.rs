@@ -161,7 +161,7 @@ impl Policy for BreakerPolicy {
     }
 
     fn watches(&self) -> Option<Duration> {
-        self.spec.trip.slow_call_rate.and_then(|rate| rate.slower_than())
+        self.spec.watches()
     }
 
     fn standing(&self) -> Option<Standing> {

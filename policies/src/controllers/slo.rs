@@ -88,6 +88,11 @@ impl Slo {
         Ok(Self { knob, within, objective, fast_burn, slow_burn, minimum_calls: Self::MINIMUM_CALLS })
     }
 
+    /// The time within which calls must be answered.
+    pub const fn within(&self) -> Duration {
+        self.within
+    }
+
     /// How fast the budget may be spent, and how many calls are worth judging.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each line of input is one snapshot (docs/snapshot-format.md): what `setpoint run --record` writes, or signals of your own. The
-engine is the one of the sidecar, so a whole recording gives the decisions that were made.
+engine is the one of the sidecar, so a whole recording gives the decisions that were made, and the alerts as they began,
+worsened and ended.
 
 Examples:
   What would this policy have done yesterday?
@@ -24,10 +25,10 @@ pub struct Replay {
     /// Policy file, or directory with a policy.yaml
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
-    /// Print each decision as a line of JSON
+    /// Print each decision and each alert as a line of JSON
     #[arg(long)]
     pub json: bool,
-    /// Only decisions that change something: no holds
+    /// Only decisions that change something, no holds; alerts are told all the same
     #[arg(long)]
     pub changes: bool,
     /// Skip bad lines; each of the first 20 is told on standard error

@@ -7,6 +7,7 @@ use setpoint_policies::lease::Lease;
 use setpoint_policies::spec::{Controller, InvalidConfig, Mode, PolicySet, PolicySpec};
 
 use super::controllers::CONTROLLERS;
+use super::watched::Watched;
 use crate::yaml::{DURATION, Fields, Findings, MODE, NAME, Node, Position, TEXT, Value, describe};
 
 /// The one version of the format that is read.
@@ -107,7 +108,13 @@ fn policies(node: &Node, at: Position, findings: &mut Findings) -> (Vec<PolicySp
     }
     let mut names = BTreeMap::new();
     let mut movers = BTreeMap::new();
-    items.iter().filter_map(|item| policy(item, &mut names, &mut movers, findings)).unzip()
+    let mut watched = Watched::default();
+    let read = |item| {
+        let (spec, parameters) = policy(item, &mut names, &mut movers, findings)?;
+        watched.note(item, &spec.controller, findings);
+        Some((spec, parameters))
+    };
+    items.iter().filter_map(read).unzip()
 }
 
 /// Lines of the names that were seen, and of the controllers by knob.

@@ -9,6 +9,7 @@ mod golden;
 mod guards;
 mod hostile;
 mod mutation;
+mod presets;
 mod rates;
 mod shipped;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use setpoint_policies::decision::{Action, Decision};
+use setpoint_policies::reason::{self, Reason};
 use setpoint_policies::snapshot::Snapshot;
 
 use crate::record::format::ValueLine;
@@ -19,7 +20,6 @@ pub(super) fn line(seen: &Snapshot, decision: &Decision, json: bool) -> String {
         return text(seen, decision);
     }
     let service = seen.instances.iter().find(|instance| instance.id == decision.instance);
-    let evidence = decision.reason.evidence().into_iter();
     let line = DecisionLine {
         at_nanos: seen.at.as_nanos(),
         id: decision.id,
@@ -34,14 +34,7 @@ pub(super) fn line(seen: &Snapshot, decision: &Decision, json: bool) -> String {
         rule: decision.reason.rule(),
         reason: explain(decision),
         guarded: decision.guarded.map(|rule| rule.rule()),
-        evidence: evidence
-            .map(|e| Evidence {
-                signal: e.signal,
-                observed: e.observed,
-                threshold: e.threshold,
-                unit: e.unit,
-            })
-            .collect(),
+        evidence: evidence(&decision.reason),
         overruled: decision.overruled.iter().map(Overruled::of).collect(),
     };
     let mut text = serde_json::to_string(&line).expect("plain data without maps");
@@ -57,10 +50,25 @@ fn text(seen: &Snapshot, decision: &Decision) -> String {
         "{:.3} s  {instance}  {knob}  {from} -> {to}  {action}  {policy}: {reason}",
         seen.at.as_secs_f64()
     );
-    // Names come from the input, which may be anybody's.
+    printable(&line)
+}
+
+/// A line for people. Names come from the input, which may be anybody's.
+pub(super) fn printable(line: &str) -> String {
     let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.push('\n');
     line
+}
+
+/// What a reason goes by.
+pub(super) fn evidence(reason: &Reason) -> Vec<Evidence> {
+    let each = |e: reason::Evidence| Evidence {
+        signal: e.signal,
+        observed: e.observed,
+        threshold: e.threshold,
+        unit: e.unit,
+    };
+    reason.evidence().into_iter().map(each).collect()
 }
 
 #[derive(Serialize)]
@@ -83,7 +91,7 @@ struct DecisionLine<'a> {
 }
 
 #[derive(Serialize)]
-struct Evidence {
+pub(super) struct Evidence {
     signal: &'static str,
     observed: f64,
     threshold: f64,

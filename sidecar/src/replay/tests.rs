@@ -18,7 +18,11 @@ fn line(at_millis: u64, failures: u64) -> String {
 }
 
 fn run(input: &str, options: Options) -> (u8, String, String) {
-    let set = config::parse(POLICY.as_bytes()).unwrap().set;
+    run_by(POLICY, input, options)
+}
+
+fn run_by(policy: &str, input: &str, options: Options) -> (u8, String, String) {
+    let set = config::parse(policy.as_bytes()).unwrap().set;
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = replay(input.as_bytes(), "in", set, options, &mut out, &mut err).unwrap();
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
@@ -49,6 +53,70 @@ fn machines_get_objects() {
         "overruled": [],
     });
     assert_eq!(said, expected);
+}
+
+/// Readings of how late timers are, one a line, in milliseconds.
+fn delays(millis: &[u64]) -> String {
+    let line = |(n, delay): (usize, &u64)| {
+        let at = (n + 1) * 100_000_000;
+        format!(
+            r#"{{"v":1,"at_nanos":{at},"instances":[{{"id":"a/1","service":"a","knobs":[{{"name":"health.ready","kind":"switch","min":0,"max":1,"baseline":1}}],"signals":{{"runtime_delay_seconds":{}}}}}]}}"#,
+            *delay as f64 / 1e3
+        ) + "\n"
+    };
+    millis.iter().enumerate().map(line).collect()
+}
+
+const LATE: &str = "
+version: setpoint/v1
+name: demo
+policies:
+  - name: late
+    runtime_health: {knob: health.ready, above: 5ms, raw: true}
+";
+
+#[test]
+fn b5_an_alert_is_a_line_when_it_begins_and_one_when_it_ends() {
+    let changes = Options { changes: true, ..Options::default() };
+    let (code, out, err) = run_by(LATE, &delays(&[1, 20, 30, 1, 1]), changes);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<_> = out.lines().filter(|line| line.contains("  alert ")).collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    assert!(lines[0].starts_with("0.200 s  a/1  health.ready  alert began  warning  late: "), "{out}");
+    assert!(lines[1].starts_with("0.400 s  a/1  health.ready  alert ended  warning  late: "), "{out}");
+    let at = |what: &str| out.lines().position(|line| line.contains(what)).unwrap();
+    assert_eq!(
+        at("alert began"),
+        at("0.200 s  a/1  health.ready  1 -> 0") + 1,
+        "after the decisions of its snapshot"
+    );
+}
+
+#[test]
+fn b5_an_alert_is_an_object_for_machines_which_is_told_from_a_decision() {
+    let (_, out, _) = run_by(LATE, &delays(&[1, 20]), Options { json: true, ..Options::default() });
+    let objects: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let alerts: Vec<_> = objects.iter().filter(|object| object.get("alert").is_some()).collect();
+    assert_eq!((objects.len(), alerts.len()), (3, 1), "{out}");
+    let mut alert = alerts[0].clone();
+    let reason = alert["reason"].take();
+    assert!(reason.as_str().is_some_and(|reason| !reason.is_empty()));
+    let evidence = serde_json::json!([{"signal": "runtime_delay_seconds", "observed": 0.02, "threshold": 0.005, "unit": "seconds"}]);
+    assert_eq!(
+        alert,
+        serde_json::json!({
+            "at_nanos": 200_000_000, "alert": "began", "severity": "warning", "service": "a", "instance": "a/1",
+            "knob": "health.ready", "policy": "late", "since_nanos": 200_000_000, "rule": objects[1]["rule"],
+            "reason": null, "evidence": evidence,
+        })
+    );
+}
+
+#[test]
+fn b7_a_policy_that_only_watches_is_not_said_to_have_found_no_knob() {
+    let watch = "version: setpoint/v1\nname: w\npolicies:\n  - {name: trend, task_trend: {}}\n";
+    assert_eq!(run_by(watch, &delays(&[1]), Options::default()), (0, String::new(), String::new()));
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
-
-use crate::deadline::parse_grpc_timeout;
+use http::HeaderValue;
 
 /// The longest wait that a callee is believed.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -15,9 +13,4 @@ pub(super) fn number(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok()?;
     let sound = (1..=MOST_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if sound { text.parse().ok() } else { None }
-}
-
-/// What a gRPC client says it waits.
-pub(crate) fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
-    parse_grpc_timeout(headers.get("grpc-timeout")?.to_str().ok()?).ok()
 }

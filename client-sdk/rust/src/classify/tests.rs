@@ -64,28 +64,6 @@ fn when_to_come_back_is_read_in_bounds() {
 }
 
 #[test]
-fn deadlines_of_grpc_are_read_and_nonsense_is_none() {
-    for (text, expected) in [
-        ("1H", Some(Duration::from_secs(3600))),
-        ("2M", Some(Duration::from_secs(120))),
-        ("3S", Some(Duration::from_secs(3))),
-        ("250m", Some(Duration::from_millis(250))),
-        ("7u", Some(Duration::from_micros(7))),
-        ("99999999n", Some(Duration::from_nanos(99_999_999))),
-        ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
-        ("100000000n", None),
-        ("m", None),
-        ("", None),
-        ("-5m", None),
-        ("+5m", None),
-        ("5", None),
-        ("5x", None),
-    ] {
-        assert_eq!(grpc_timeout(&headers(&[("grpc-timeout", text)])), expected, "{text}");
-    }
-}
-
-#[test]
 fn protocols_are_told_by_the_content_type() {
     for (kind, expected) in [
         ("application/grpc", Protocol::Grpc),

@@ -89,16 +89,20 @@ pub fn grpc_timeout(left: Duration) -> String {
     format!("{count}{name}")
 }
 
+/// What the headers of a request say: the shorter one of both times. Looks at no clock, which most requests need not pay for.
+pub(crate) fn time_left(headers: &HeaderMap) -> Result<Option<Duration>, BadTimeout> {
+    let grpc = single(headers, &GRPC_TIMEOUT, GRPC_FORM, parse_grpc_timeout)?;
+    let plain = single(headers, &TIMEOUT_HEADER, HTTP_FORM, parse_timeout)?;
+    Ok(grpc.into_iter().chain(plain).min())
+}
+
 impl Deadline {
     /// What the headers of a request say, as of `now`: the earlier one of both headers.
     ///
     /// # Errors
     /// [`BadTimeout`]: a header is malformed, or there twice.
     pub fn from_headers(headers: &HeaderMap, now: Instant) -> Result<Self, BadTimeout> {
-        let grpc = single(headers, &GRPC_TIMEOUT, GRPC_FORM, parse_grpc_timeout)?;
-        let plain = single(headers, &TIMEOUT_HEADER, HTTP_FORM, parse_timeout)?;
-        let deadline = |left: Option<Duration>| left.map_or(Self::NONE, |left| Self::after(now, left));
-        Ok(deadline(grpc).earlier(deadline(plain)))
+        Ok(time_left(headers)?.map_or(Self::NONE, |left| Self::after(now, left)))
     }
 
     /// Tells the callee of a request how long is left: by `grpc-timeout` if the request is gRPC (as its `content-type` says),

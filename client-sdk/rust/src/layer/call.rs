@@ -16,19 +16,21 @@ use super::settings::{Meaning, Settings, Until};
 use crate::classify::{Ending, Protocol, of_error};
 use crate::outcome::Outcome;
 use crate::permit::Permit;
+use crate::rate::Rate;
 use crate::throttle::Attempt;
 
-/// What a call holds of the limiter, its breaker and the throttle.
+/// What a call holds of the limiter, its breaker and the throttle, and the rate that learns from its end.
 #[derive(Debug)]
 pub(super) struct Right {
     permit: Permit,
     attempt: Option<Attempt>,
+    rate: Option<Rate>,
 }
 
 impl Right {
     #[inline]
-    pub const fn new(permit: Permit, attempt: Option<Attempt>) -> Self {
-        Self { permit, attempt }
+    pub const fn new(permit: Permit, attempt: Option<Attempt>, rate: Option<Rate>) -> Self {
+        Self { permit, attempt, rate }
     }
 
     #[inline]
@@ -39,6 +41,9 @@ impl Right {
         self.permit.finish(verdict.outcome);
         if let Some(attempt) = self.attempt {
             attempt.finish(verdict.outcome);
+        }
+        if let Some(rate) = self.rate {
+            rate.record(verdict.outcome, verdict.retry_after);
         }
     }
 }

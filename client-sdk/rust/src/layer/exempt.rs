@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use super::RequestHead;
 
-/// Paths that are exempt without being asked for.
-const DEFAULT_PATHS: [&str; 6] = [
+/// Paths that are exempt without being asked for: what Kubernetes, gRPC, Prometheus, `pprof` and OpenTelemetry call them, and
+/// the three plain words for the same that services use. Each is a name that ordinary work does not go by.
+pub(super) const DEFAULT_PATHS: [&str; 11] = [
     "/healthz",
     "/livez",
     "/readyz",
+    "/health",
+    "/live",
+    "/ready",
     "/metrics",
+    "/debug/*",
     "/grpc.health.v1.Health/*",
+    "/v1/traces",
     "/opentelemetry.proto.collector.trace.v1.TraceService/*",
 ];
 
@@ -27,9 +33,7 @@ pub(super) struct Exempt {
 impl Default for Exempt {
     fn default() -> Self {
         let mut exempt = Self { exact: Vec::new(), below: Vec::new(), predicate: None };
-        for path in DEFAULT_PATHS {
-            exempt.add_path(path);
-        }
+        exempt.set_paths(&DEFAULT_PATHS);
         exempt
     }
 }
@@ -40,6 +44,13 @@ impl Exempt {
             Some(prefix) => self.below.push(prefix.into()),
             None => self.exact.push(path.into()),
         }
+    }
+
+    /// These and no others.
+    pub fn set_paths(&mut self, paths: &[&str]) {
+        self.exact.clear();
+        self.below.clear();
+        paths.iter().for_each(|path| self.add_path(path));
     }
 
     pub fn set_predicate(&mut self, is_exempt: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) {

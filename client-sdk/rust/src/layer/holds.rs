@@ -161,7 +161,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn right() -> Right {
-        Right::new(Permit::exempt(), None)
+        Right::new(Permit::exempt(), None, None)
     }
 
     #[test]

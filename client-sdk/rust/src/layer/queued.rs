@@ -8,7 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -16,44 +15,26 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::budget::Budget;
 use super::call::Call;
-use super::settings::{Of, Settings};
+use super::settings::{Asked, Settings};
 use super::{LimitBody, LimitFuture, LimitLayer, RequestHead};
-use crate::classify::grpc_timeout;
 use crate::limiter::Acquire;
 use crate::throttle::Attempt;
 
 /// Holds the requests of a service to a limit and lets them wait for a place. See [`LimitLayer::queued`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is limited before the layer wraps a service"]
 pub struct QueuedLayer {
     settings: Arc<Settings>,
-    deadline: Of<Option<Duration>>,
 }
 
 impl LimitLayer {
     /// The same layer, whose requests wait for a place if the limiter has a queue: `sp.limiter("inbound").queue(200)`
-    /// before `sp.layer("inbound").queued()`. See [`crate::Limiter::acquire`].
+    /// before `sp.layer("inbound").queued()`. See [`crate::Limiter::acquire`]. They wait no longer than their deadline allows
+    /// ([`LimitLayer::deadline`]); those without one no longer than that of the limiter, if it has one.
     pub fn queued(self) -> QueuedLayer {
-        QueuedLayer { settings: self.settings, deadline: Arc::new(|head| grpc_timeout(head.headers)) }
-    }
-}
-
-impl QueuedLayer {
-    /// How long the caller of a request still waits. Default: what the header `grpc-timeout` says. `None`: the limiter's
-    /// deadline, if it has one.
-    pub fn deadline(
-        mut self,
-        of: impl Fn(&RequestHead<'_>) -> Option<Duration> + Send + Sync + 'static,
-    ) -> Self {
-        self.deadline = Arc::new(of);
-        self
-    }
-}
-
-impl std::fmt::Debug for QueuedLayer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QueuedLayer").field("limiter", &self.settings.limiter).finish_non_exhaustive()
+        QueuedLayer { settings: self.settings }
     }
 }
 
@@ -89,18 +70,18 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = &self.layer.settings;
         let head = RequestHead::of(&request);
-        let (priority, attempt) = match settings.ask(&head) {
+        let Asked { priority, budget, left, attempt } = match settings.ask(&head) {
             Ok(Some(asked)) => asked,
             Ok(None) => return QueuedFuture::passing(LimitFuture::exempt(self.inner.call(request))),
             Err(rejected) => {
                 return QueuedFuture::passing(LimitFuture::answered(settings.refuse(&head, &rejected)));
             }
         };
-        let acquire = settings.limiter.acquire(priority, (self.layer.deadline)(&head));
+        let acquire = settings.limiter.acquire(priority, left);
         // The clone takes the place of the service that was found ready.
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);
-        let kept = Some(Kept { service, request, attempt });
+        let kept = Some(Kept { service, request, budget, attempt });
         QueuedFuture { state: State::Waiting { acquire, kept, settings: Arc::clone(settings) } }
     }
 }
@@ -109,6 +90,7 @@ where
 struct Kept<S, B> {
     service: S,
     request: Request<B>,
+    budget: Budget,
     attempt: Option<Attempt>,
 }
 
@@ -157,12 +139,13 @@ where
                 Projected::Waiting { acquire, kept, settings } => (acquire, kept, settings),
             };
             let Poll::Ready(answer) = Pin::new(acquire).poll(cx) else { return Poll::Pending };
-            let Kept { mut service, request, attempt } =
+            let Kept { mut service, mut request, budget, attempt } =
                 kept.take().expect("kept until there is an answer, and then left behind");
             let head = RequestHead::of(&request);
             let inner = match answer.and_then(|permit| settings.admit(permit, attempt)) {
                 Ok(right) => {
                     let call = Call::begin(right, &head, settings);
+                    budget.pass_on(&mut request);
                     LimitFuture::admitted(call, &mut service, request)
                 }
                 Err(rejected) => LimitFuture::answered(settings.refuse(&head, &rejected)),

@@ -5,6 +5,7 @@
 //! | limit, queue | 503 | `RESOURCE_EXHAUSTED` |
 //! | rate | 429 | `RESOURCE_EXHAUSTED` |
 //! | breaker, throttle | 503 | `UNAVAILABLE` |
+//! | deadline | 504 | `DEADLINE_EXCEEDED` |
 //!
 //! `retry-after` is in seconds, rounded up; `grpc-retry-pushback-ms` is exact. The header `x-setpoint-rejected` and a body of one
 //! word say the reason, and tell such an answer from any other 503.
@@ -22,6 +23,7 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 const EXHAUSTED: &str = "8";
 const UNAVAILABLE: &str = "14";
+const DEADLINE_EXCEEDED: &str = "4";
 const INTERNAL: &str = "13";
 const PANICKED: &str = "panicked";
 
@@ -38,6 +40,7 @@ impl Rejected {
             RejectReason::BreakerOpen | RejectReason::Throttled => {
                 (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
             }
+            RejectReason::Deadline => (StatusCode::GATEWAY_TIMEOUT, DEADLINE_EXCEEDED),
             _ => (StatusCode::SERVICE_UNAVAILABLE, EXHAUSTED),
         };
         let mut response = answer(protocol, status, code, reason);

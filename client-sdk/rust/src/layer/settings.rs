@@ -3,9 +3,10 @@
 //! | order | what | why here |
 //! |---|---|---|
 //! | 1 | exempt? | who watches a service must see it in every state, so nothing below is asked |
-//! | 2 | throttle | refuses for the callee's sake; the cheapest, and takes nothing that would have to be given back |
-//! | 3 | breaker, limit, queue | the breaker before the limit: no place is taken for a call that may not be made |
-//! | 4 | rate | a token cannot be given back, so it is taken when nothing else can refuse the call any more |
+//! | 2 | deadline | an answer that nobody waits for any more is not worth anybody's time |
+//! | 3 | throttle | refuses for the callee's sake; the cheapest, and takes nothing that would have to be given back |
+//! | 4 | breaker, limit, queue | the breaker before the limit: no place is taken for a call that may not be made |
+//! | 5 | rate | a token cannot be given back, so it is taken when nothing else can refuse the call any more |
 //!
 //! Retries belong outside of all of it, so that each attempt is a call of its own.
 
@@ -17,10 +18,12 @@ use bytes::Bytes;
 use http::Response;
 
 use super::RequestHead;
+use super::budget::Budget;
 use super::call::{Right, Verdict};
 use super::exempt::Exempt;
 use super::holds::{Holds, Ticket};
 use crate::classify::{Ending, of_error};
+use crate::deadline::Deadline;
 use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::permit::Permit;
@@ -51,6 +54,16 @@ type OutcomeOf = dyn Fn(&Ending<'_>) -> Outcome + Send + Sync;
 type ErrorOf = dyn Fn(&dyn Any) -> Option<Outcome> + Send + Sync;
 type RefusalOf = dyn Fn(&RequestHead<'_>, &Rejected) -> Response<Bytes> + Send + Sync;
 
+/// What is known of a request before the limiter is asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub priority: Priority,
+    pub budget: Budget,
+    /// Time until its deadline, if it has one.
+    pub left: Option<Duration>,
+    pub attempt: Option<Attempt>,
+}
+
 #[derive(Clone)]
 pub(super) struct Settings {
     pub limiter: Limiter,
@@ -58,6 +71,7 @@ pub(super) struct Settings {
     pub throttle: Option<Throttle>,
     pub rate: Option<Rate>,
     pub priority: Option<Of<Priority>>,
+    pub deadline: Option<Of<Deadline>>,
     pub until: Option<Of<Until>>,
     pub outcome: Option<Arc<OutcomeOf>>,
     pub meaning: Option<Of<Meaning>>,
@@ -80,6 +94,7 @@ impl Settings {
             throttle: None,
             rate: None,
             priority: None,
+            deadline: None,
             until: None,
             outcome: None,
             meaning: None,
@@ -91,9 +106,9 @@ impl Settings {
         }
     }
 
-    /// What comes before the limiter: the request's priority and the throttle's word. `None`: it is exempt.
+    /// What comes before the limiter. `None`: the request is exempt.
     #[inline]
-    pub fn ask(&self, head: &RequestHead<'_>) -> Result<Option<(Priority, Option<Attempt>)>, Rejected> {
+    pub fn ask(&self, head: &RequestHead<'_>) -> Result<Option<Asked>, Rejected> {
         self.holds.sweep();
         if self.exempt.covers(head) {
             return Ok(None);
@@ -102,8 +117,10 @@ impl Settings {
         if priority == Priority::Exempt {
             return Ok(None);
         }
+        let budget = Budget::of(head, self.deadline.as_ref());
+        let left = self.limiter.check_deadline(priority, budget.deadline)?;
         let attempt = self.throttle.map(|throttle| throttle.try_acquire()).transpose()?;
-        Ok(Some((priority, attempt)))
+        Ok(Some(Asked { priority, budget, left, attempt }))
     }
 
     /// What comes after it. A call that is refused here has ended already: as cancelled.
@@ -112,7 +129,7 @@ impl Settings {
         if let Some(rate) = &self.rate {
             rate.try_acquire()?;
         }
-        Ok(Right::new(permit, attempt))
+        Ok(Right::new(permit, attempt, self.rate))
     }
 
     pub fn refuse(&self, head: &RequestHead<'_>, rejected: &Rejected) -> Response<Bytes> {

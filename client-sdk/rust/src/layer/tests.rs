@@ -1,4 +1,5 @@
 mod bodies;
+mod deadlines;
 mod grpc;
 mod once;
 mod panics;

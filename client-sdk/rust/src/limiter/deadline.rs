@@ -54,12 +54,22 @@ impl Limiter {
         self.acquire(priority, left).await
     }
 
-    /// How much time is left.
-    fn check_deadline(&self, priority: Priority, deadline: Deadline) -> Result<Option<Duration>, Rejected> {
-        let core = self.0;
-        let Some(left) = deadline.left(Instant::now()).filter(|_| priority != Priority::Exempt) else {
+    /// How much time is left. Without a deadline no clock is read; switched off, nothing is refused.
+    #[inline]
+    pub(crate) fn check_deadline(
+        &self,
+        priority: Priority,
+        deadline: Deadline,
+    ) -> Result<Option<Duration>, Rejected> {
+        if deadline == Deadline::NONE || priority == Priority::Exempt || self.0.places.limits().is_open() {
             return Ok(None);
-        };
+        }
+        self.check_left(deadline)
+    }
+
+    fn check_left(&self, deadline: Deadline) -> Result<Option<Duration>, Rejected> {
+        let core = self.0;
+        let left = deadline.left(Instant::now()).unwrap_or_default();
         let usual = || locked(&core.steering).baseline_latency();
         if left.is_zero() || core.hopeless.refuses(left, usual) {
             return Err(core.rejected(RejectReason::Deadline, RETRY_AFTER));

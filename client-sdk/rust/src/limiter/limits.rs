@@ -81,6 +81,12 @@ impl Limits {
         self.put(baseline, |_| u64::MAX);
     }
 
+    /// Whether everything is admitted: the kill switch is turned.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.cap(0) == u64::MAX
+    }
+
     /// How places are taken now.
     #[inline]
     pub fn regime(&self) -> Regime {

@@ -126,6 +126,11 @@ impl BreakerSpec {
         Ok(Self { knob, acts, trip, wait, budget, ramp, set })
     }
 
+    /// The latency above which calls are slow, if it has such a rule.
+    pub fn watches(&self) -> Option<Duration> {
+        self.trip.slow_call_rate.and_then(|rate| rate.slower_than())
+    }
+
     /// How long it stays open.
     #[must_use]
     pub fn with_wait(self, wait: Wait) -> Self {

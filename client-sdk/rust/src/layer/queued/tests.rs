@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
 use std::pin::pin;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http::StatusCode;
@@ -10,18 +11,19 @@ use tower::{ServiceExt, service_fn};
 use super::*;
 use crate::actuator::{Actuator, Inner};
 use crate::clock::Hand;
+use crate::deadline::Deadline;
 use crate::limiter::Limiter;
 use crate::priority::Priority;
 use crate::setpoint::Setpoint;
 
 /// A limiter `inbound` of one call with a queue of one.
-fn rig() -> (QueuedLayer, Limiter, Hand) {
+fn rig() -> (LimitLayer, Limiter, Hand) {
     let hand = Hand::default();
     hand.advance(Duration::from_secs(1));
     let sp = Setpoint::new(Arc::new(Inner::new("test".into(), hand.clock(), 1)));
     let limiter = sp.limiter("inbound").bounds(1, 100).baseline(1).queue(1).register();
     limiter.watch(hand.clock().now());
-    (sp.layer("inbound").queued(), limiter, hand)
+    (sp.layer("inbound"), limiter, hand)
 }
 
 fn request(path: &str) -> Request<Body> {
@@ -48,7 +50,7 @@ fn status(answer: Poll<Result<Response<LimitBody<Body>>, Infallible>>) -> Option
 fn c1_a_request_waits_for_its_place_and_one_too_many_is_told_when_to_come_back() {
     let (layer, limiter, _hand) = rig();
     let held = limiter.try_acquire(Priority::Normal).expect("free");
-    let service = layer.layer(service_fn(ok));
+    let service = layer.queued().layer(service_fn(ok));
     let mut first = pin!(service.clone().oneshot(request("/")));
     assert_eq!(status(poll(first.as_mut())), None);
     let second = pin!(service.clone().oneshot(request("/")));
@@ -71,12 +73,12 @@ fn c7_a_request_whose_deadline_is_gone_is_dropped() {
         let (layer, header) = if by_header {
             (layer, "20m")
         } else {
-            (layer.deadline(|_| Some(Duration::from_millis(20))), "9S")
+            (layer.deadline(|_| Deadline::after(Instant::now(), Duration::from_millis(20))), "9S")
         };
         let mut request = request("/");
         request.headers_mut().insert("grpc-timeout", header.parse().expect("sound"));
         request.headers_mut().insert("content-type", "application/grpc".parse().expect("sound"));
-        let mut call = pin!(layer.layer(service_fn(ok)).oneshot(request));
+        let mut call = pin!(layer.queued().layer(service_fn(ok)).oneshot(request));
         assert!(poll(call.as_mut()).is_pending());
         hand.advance(Duration::from_millis(21));
         limiter.watch(hand.clock().now());
@@ -89,6 +91,7 @@ fn c7_a_request_whose_deadline_is_gone_is_dropped() {
 #[test]
 fn b6_a_panic_frees_the_place_and_so_does_a_caller_that_goes_away() {
     let (layer, limiter, hand) = rig();
+    let layer = layer.queued();
     let panics =
         service_fn(|_: Request<Body>| -> Ready<Result<Response<Body>, Infallible>> { panic!("at once") });
     let service = layer.layer(panics);

@@ -55,6 +55,55 @@ async fn a_throttle_is_told_how_calls_end_and_refusals_of_others_count_as_nothin
 }
 
 #[tokio::test]
+async fn c4_a_rate_learns_from_the_answers_of_its_layer() {
+    let rig = Rig::new(100);
+    let rate = rig.sp.rate("callee").bounds(0.0, 1000.0).baseline(1000.0).register();
+    let layer = rig.layer().rate(rate);
+    let totals = || rate.totals(rig.hand.clock().now(), 0);
+    assert!(totals().is_none(), "nothing was told yet");
+    let grpc = |code: &'static str| Response::builder().header("grpc-status", code);
+    for answer in [
+        Response::builder().status(200),
+        Response::builder().status(404),
+        Response::builder().status(500),
+        Response::builder().status(429).header("retry-after", "7"),
+        grpc("0"),
+        grpc("8").header("grpc-retry-pushback-ms", "2000"),
+    ] {
+        let answer = std::sync::Mutex::new(answer.body(Body::empty()).ok());
+        let service =
+            service_fn(|_: Request<Body>| ready(Ok::<_, Infallible>(answer.lock().unwrap().take().unwrap())));
+        layer.layer(service).oneshot(request("/")).await.unwrap();
+    }
+    let seen = totals().unwrap();
+    assert_eq!([seen.completed, seen.dropped, seen.failed, seen.cancelled], [2, 2, 1, 1]);
+    assert_eq!(seen.retry_after, Some(Duration::from_secs(7)), "the longest that was asked for");
+    // What never reached the callee says nothing about it.
+    rig.limiter.pin(0.0);
+    layer.layer(service_fn(ok)).oneshot(request("/")).await.unwrap();
+    assert_eq!(totals().unwrap().released(), 6);
+}
+
+#[tokio::test]
+async fn c4_a_rate_learns_how_grpc_calls_end_in_their_trailers() {
+    let rig = Rig::new(100);
+    let rate = rig.sp.rate("callee").baseline(1000.0).register();
+    let trailers = http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), "8".parse().unwrap())]);
+    let service = service_fn(move |_: Request<Body>| {
+        let frames =
+            tokio_stream::once(Ok::<_, Infallible>(http_body::Frame::<Bytes>::trailers(trailers.clone())));
+        let body = http_body_util::StreamBody::new(frames);
+        ready(Ok::<_, Infallible>(
+            Response::builder().header("content-type", "application/grpc").body(body).unwrap(),
+        ))
+    });
+    let answer = rig.layer().rate(rate).layer(service).oneshot(grpc_request()).await.unwrap();
+    assert!(rate.totals(0, 0).is_none(), "its status is still to come");
+    let _ = to_bytes(Body::new(answer.into_body()), 100).await;
+    assert_eq!(rate.totals(0, 0).unwrap().dropped, 1);
+}
+
+#[tokio::test]
 async fn errors_of_a_client_mean_what_is_documented_or_what_its_owner_says() {
     #[derive(Debug)]
     struct Reset;

@@ -1,7 +1,7 @@
 //! C8: health checks and traces pass in every state, and priorities come from the request.
 
 use super::*;
-use crate::BreakerSetpoint;
+use crate::{BreakerSetpoint, Deadline};
 
 /// What may say no to a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,16 +11,18 @@ enum State {
     ForcedOpen,
     RateEmpty,
     Throttled,
+    NoTimeLeft,
     KillSwitch,
 }
 
 impl State {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::LimitFull,
         Self::BreakerOpen,
         Self::ForcedOpen,
         Self::RateEmpty,
         Self::Throttled,
+        Self::NoTimeLeft,
         Self::KillSwitch,
     ];
 
@@ -39,13 +41,74 @@ impl State {
                 // The first call that is refused against the odds is the one that is let through once a second.
                 while throttle.try_acquire().map(|attempt| attempt.finish(Outcome::Dropped)).is_ok() {}
             }
+            Self::NoTimeLeft => {}
             Self::KillSwitch => {
                 rig.limiter.pin(0.0);
                 rig.inner.set_disabled(true);
             }
         }
         let layer = rig.layer().rate(rate).throttle(throttle);
+        let over = Deadline::at(std::time::Instant::now());
+        let layer = if self == Self::NoTimeLeft { layer.deadline(move |_| over) } else { layer };
         (rig, layer)
+    }
+}
+
+/// One request for each path that is exempt by default, and whether it is gRPC.
+const EXEMPT: [(&str, bool); 12] = [
+    ("/healthz", false),
+    ("/livez", false),
+    ("/readyz", false),
+    ("/health", false),
+    ("/live", false),
+    ("/ready", false),
+    ("/metrics", false),
+    ("/debug/pprof/trace?seconds=5", false),
+    ("/grpc.health.v1.Health/Check", true),
+    ("/grpc.health.v1.Health/Watch", true),
+    ("/v1/traces", false),
+    ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", true),
+];
+
+#[test]
+fn c8_the_tests_ask_for_each_default_and_the_page_names_it() {
+    const PAGE: &str = include_str!("../../../../../docs/sdk-rust.md");
+    for path in LimitLayer::EXEMPT {
+        let below = path.trim_end_matches('*');
+        assert!(EXEMPT.iter().any(|(asked, _)| asked.starts_with(below)), "{path} is not tested");
+        assert!(PAGE.contains(&format!("`{path}`")), "docs/sdk-rust.md does not name {path}");
+    }
+}
+
+#[tokio::test]
+async fn c8_the_default_routes_can_be_replaced() {
+    let rig = Rig::new(0);
+    let own = app(rig.layer().exempt("/gone").exempt_only(&["/internal/*"]));
+    for (path, expected) in [("/internal/state", 200), ("/healthz", 503), ("/metrics", 503)] {
+        assert_eq!(status(&own, path).await, expected, "{path}");
+    }
+    let none = app(rig.layer().exempt_only(&[]));
+    assert_eq!(status(&none, "/grpc.health.v1.Health/Check").await, 503);
+    let more = app(rig.layer().exempt_only(&[]).exempt("/healthz"));
+    assert_eq!((status(&more, "/healthz").await, status(&more, "/metrics").await), (200, 503));
+}
+
+#[tokio::test]
+async fn c8_a_path_that_only_looks_like_an_exempt_one_is_held_to_the_limit() {
+    let rig = Rig::new(0);
+    let layer = rig.layer();
+    for path in [
+        "/health/records",
+        "/healthz/",
+        "/HEALTHZ",
+        "/debugger",
+        "/metrics.json",
+        "/v1/traces/7",
+        "//healthz",
+    ] {
+        let answer = layer
+            .layer(service_fn(|_: Request<Body>| ready(Ok::<_, Infallible>(Response::new(Body::empty())))));
+        assert_eq!(answer.oneshot(request(path)).await.unwrap().status(), 503, "{path}");
     }
 }
 
@@ -53,15 +116,7 @@ impl State {
 async fn c8_health_checks_and_traces_pass_in_every_state_and_are_not_counted() {
     for state in State::ALL {
         let (rig, layer) = state.rig();
-        for (path, grpc) in [
-            ("/healthz", false),
-            ("/livez", false),
-            ("/readyz", false),
-            ("/metrics", false),
-            ("/grpc.health.v1.Health/Check", true),
-            ("/grpc.health.v1.Health/Watch", true),
-            ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", true),
-        ] {
+        for (path, grpc) in EXEMPT {
             let ask = || {
                 let mut request = if grpc { grpc_request() } else { request(path) };
                 *request.uri_mut() = path.parse().unwrap();
@@ -85,13 +140,14 @@ async fn c8_health_checks_and_traces_pass_in_every_state_and_are_not_counted() {
 
 #[tokio::test]
 async fn a_refusal_says_why_in_the_words_of_its_protocol() {
-    use State::{BreakerOpen, ForcedOpen, KillSwitch, LimitFull, RateEmpty, Throttled};
+    use State::{BreakerOpen, ForcedOpen, KillSwitch, LimitFull, NoTimeLeft, RateEmpty, Throttled};
     for (state, status, code, reason) in [
         (LimitFull, 503, "8", "concurrency_limit"),
         (BreakerOpen, 503, "14", "breaker_open"),
         (ForcedOpen, 503, "14", "breaker_open"),
         (RateEmpty, 429, "8", "rate_limit"),
         (Throttled, 503, "14", "throttled"),
+        (NoTimeLeft, 504, "4", "deadline"),
         (KillSwitch, 200, "", ""),
     ] {
         let (rig, layer) = state.rig();
