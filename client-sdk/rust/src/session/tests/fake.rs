@@ -119,9 +119,20 @@ impl Service {
     }
 
     fn with(dial: impl Dial, options: Options, hand: &Hand) -> Self {
+        Self::registered(dial, options, hand, |sdk| {
+            sdk.limiter("db").bounds(4, 400).baseline(64).register();
+        })
+    }
+
+    /// With what `register` registers before the session begins, and nothing else.
+    pub fn registering(dial: impl Dial, socket: PathBuf, register: impl FnOnce(&Setpoint)) -> Self {
+        Self::registered(dial, Options { socket, ..options() }, &Hand::default(), register)
+    }
+
+    fn registered(dial: impl Dial, options: Options, hand: &Hand, register: impl FnOnce(&Setpoint)) -> Self {
         let inner = Arc::new(Inner::new("checkout".to_owned(), hand.clock(), 42));
         let sdk = Setpoint::new(inner.clone());
-        sdk.limiter("db").bounds(4, 400).baseline(64).register();
+        register(&sdk);
         let own = inner.clone();
         let session = tokio::spawn(async move { crate::session::run(&own, &options, dial).await });
         Self { sdk, inner, session }
