@@ -26,8 +26,10 @@ pub(super) struct Tuned {
     push: Option<Push>,
     /// What the actuator took last; the baseline before that.
     asked: Value,
-    /// What it read back then.
+    /// What it read back then, or when its owner took or gave back the knob since.
     read_back: Value,
+    /// What its owner held it at when it was last looked at.
+    pinned: Option<Value>,
     /// The sidecar's word that the actuator was told of last, while it counts.
     word: Option<(Value, Admission)>,
     /// What it took last under a lease: a decay starts here.
@@ -51,6 +53,7 @@ impl Tuned {
             push: None,
             asked: baseline,
             read_back,
+            pinned: None,
             word: None,
             leased: baseline,
             refused: None,
@@ -157,8 +160,14 @@ impl Tuned {
     }
 
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
-    /// push was just taken. True when the verdict has changed.
+    /// push was just taken. True when the sidecar is to be told: the verdict has changed, or what the owner holds.
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
+        let pinned = self.actuator.pinned();
+        let owners_move = self.pinned != pinned;
+        if owners_move {
+            self.pinned = pinned;
+            self.read_again();
+        }
         let goal = Goal::of(self.push.as_ref(), &self.knob, &self.leased, judge_at);
         let word = match &goal {
             Goal::Leased(push) => Some((push.wanted, push.admission)),
@@ -184,9 +193,9 @@ impl Tuned {
         };
         // After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
         self.tell(word);
-        let verdict = if self.actuator.pinned().is_some() { Verdict::LocalOverride } else { verdict };
+        let verdict = if pinned.is_some() { Verdict::LocalOverride } else { verdict };
         let before = std::mem::replace(&mut self.verdict, verdict);
-        before != self.verdict
+        owners_move || before != self.verdict
     }
 
     /// Takes everything back to `before`, because another knob of the same atomic frame was refused.

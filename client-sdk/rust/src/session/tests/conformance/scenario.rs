@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use serde_saphyr::Spanned;
+use serde_saphyr::{NonFiniteFloatPolicy, Spanned};
 use setpoint_policies::units;
 
 /// One file.
@@ -174,8 +174,10 @@ pub struct Expect {
 pub fn load(name: &str) -> Scenario {
     let path = folder().join(name).with_extension("yaml");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let scenario: Scenario =
-        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
+    // What is not a number can be pushed, too.
+    let options = serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::PassThrough };
+    let scenario: Scenario = serde_saphyr::from_str_with_options(&text, options)
+        .unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
     let told = !scenario.name.is_empty() && !scenario.shows.is_empty();
     assert!(
         told && !scenario.knobs.is_empty() && !scenario.steps.is_empty(),
