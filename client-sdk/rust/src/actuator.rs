@@ -18,7 +18,7 @@ use crate::dump::Dumps;
 use crate::gate::ConnectionGate;
 use crate::health::{Health, HealthCell};
 use crate::keyed::KeyedRate;
-use crate::knob::NumericKnob;
+use crate::knob::{NumericKnob, callback};
 use crate::layer::Holds;
 use crate::limiter::Limiter;
 use crate::rate::Rate;
@@ -53,6 +53,16 @@ pub(crate) trait Actuator: Send + Sync {
     /// Read back.
     fn in_force(&self) -> Value {
         self.slot().value()
+    }
+
+    /// The service has not taken the newest value yet: what [`Actuator::in_force`] says is older.
+    fn behind(&self) -> bool {
+        false
+    }
+
+    /// Why the service refused a value after [`Actuator::apply`] had returned, once.
+    fn take_refusal(&self) -> Option<String> {
+        None
     }
 
     /// The value that the service's owner holds this knob at; then [`Actuator::apply`] only remembers.
@@ -228,6 +238,8 @@ pub(crate) struct Inner {
     pub seed: u64,
     /// Set once, when the service wants the session to end.
     pub stopped: AtomicBool,
+    /// The session waits so long for a callback of the service.
+    pub patience: Duration,
     open: OnceLock<Open>,
 }
 
@@ -255,6 +267,7 @@ impl Inner {
             service,
             seed,
             stopped: AtomicBool::new(false),
+            patience: callback::PATIENCE,
             open: OnceLock::new(),
         }
     }

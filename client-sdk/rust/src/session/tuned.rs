@@ -32,6 +32,8 @@ pub(super) struct Tuned {
     pinned: Option<Value>,
     /// The sidecar's word that the actuator was told of last, while it counts.
     word: Option<(Value, Admission)>,
+    /// The service had not taken the newest value when it was last looked at.
+    behind: bool,
     /// What it took last under a lease: a decay starts here.
     leased: Value,
     /// What it refused last, and why; not tried again.
@@ -54,6 +56,7 @@ impl Tuned {
             asked: baseline,
             read_back,
             pinned: None,
+            behind: false,
             word: None,
             leased: baseline,
             refused: None,
@@ -156,7 +159,7 @@ impl Tuned {
 
     /// Whether a move to `wanted` would have to wait.
     pub(super) fn would_wait(&self, wanted: &Value, now: Timestamp) -> bool {
-        self.pace(self.fitted(wanted), true, now) == Pace::Wait
+        self.actuator.behind() || self.pace(self.fitted(wanted), true, now) == Pace::Wait
     }
 
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
@@ -167,6 +170,9 @@ impl Tuned {
         if owners_move {
             self.pinned = pinned;
             self.read_again();
+        }
+        if self.behind && !self.actuator.behind() {
+            self.catch_up();
         }
         let goal = Goal::of(self.push.as_ref(), &self.knob, &self.leased, judge_at);
         let word = match &goal {
@@ -193,9 +199,24 @@ impl Tuned {
         };
         // After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
         self.tell(word);
-        let verdict = if pinned.is_some() { Verdict::LocalOverride } else { verdict };
+        self.behind = self.actuator.behind();
+        let verdict = match verdict {
+            _ if pinned.is_some() => Verdict::LocalOverride,
+            Verdict::Applied | Verdict::Clamped(_) if self.behind => Verdict::Behind,
+            verdict => verdict,
+        };
         let before = std::mem::replace(&mut self.verdict, verdict);
         owners_move || before != self.verdict
+    }
+
+    /// The service's callback is back: what it made of the newest value is known now.
+    fn catch_up(&mut self) {
+        self.read_again();
+        if let Some(why) = self.actuator.take_refusal() {
+            tracing::warn!(knob = %self.knob.name, value = self.asked.scalar(), why, "a value was refused");
+            self.refused = Some((self.asked, why));
+            self.asked = self.read_back;
+        }
     }
 
     /// Takes everything back to `before`, because another knob of the same atomic frame was refused.

@@ -22,6 +22,9 @@ use crate::health::Health;
 use crate::setpoint::Setpoint;
 use crate::transport::Dial;
 
+/// For callbacks.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Where the SDK knocks: in-memory pipes to whatever the test puts behind them.
 #[derive(Clone)]
 pub struct Door {
@@ -130,7 +133,10 @@ impl Service {
     }
 
     fn registered(dial: impl Dial, options: Options, hand: &Hand, register: impl FnOnce(&Setpoint)) -> Self {
-        let inner = Arc::new(Inner::new("checkout".to_owned(), hand.clock(), 42));
+        let mut inner = Inner::new("checkout".to_owned(), hand.clock(), 42);
+        // Callbacks run in real time; a busy machine must not make one of them late.
+        inner.patience = PATIENCE;
+        let inner = Arc::new(inner);
         let sdk = Setpoint::new(inner.clone());
         register(&sdk);
         let own = inner.clone();

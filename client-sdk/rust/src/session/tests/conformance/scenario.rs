@@ -50,6 +50,17 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
+/// `true`.
+#[derive(Debug)]
+pub struct Yes;
+
+impl<'de> Deserialize<'de> for Yes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let yes = bool::deserialize(deserializer)?.then_some(Self);
+        yes.ok_or_else(|| de::Error::custom("true, or nothing"))
+    }
+}
+
 /// Status and value read back, by knob.
 pub type Results = BTreeMap<String, (String, f64)>;
 
@@ -64,14 +75,14 @@ pub enum Step {
     Beats(Beats),
     Beat(bool),
     Wait(Length),
-    HangUp(bool),
+    HangUp(Yes),
     Shut(bool),
     Drain(Length),
-    Unknown(bool),
+    Unknown(Yes),
     Disable(bool),
     Pin(BTreeMap<String, f64>),
     Unpin(String),
-    Stop(bool),
+    Stop(Yes),
     Expect(Expect),
 }
 
