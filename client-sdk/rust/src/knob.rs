@@ -56,6 +56,12 @@ impl NumericKnob {
         self.change_as_owner(&why("unpinned by the service"), |put| self.0.slot.pin(None, put));
     }
 
+    /// Waits until the callback knows of every change.
+    #[cfg(test)]
+    pub(crate) fn until_told(&self) {
+        self.0.callback.as_ref().expect("it has a callback").until_idle();
+    }
+
     fn new(knob: Knob, on_change: Option<OnChange>, read_back: Option<ReadBack>, patience: Duration) -> Self {
         let value_bits = AtomicU64::new(knob.baseline.to_bits());
         let callback = on_change.map(|call| Callback::new(call, knob.baseline, patience));

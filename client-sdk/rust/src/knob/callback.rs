@@ -121,6 +121,11 @@ impl Callback {
         drop(self.idle.wait_timeout_while(state, self.patience, |state| state.busy));
     }
 
+    #[cfg(test)]
+    pub fn until_idle(&self) {
+        drop(self.idle.wait_while(locked(&self.state), |state| state.busy));
+    }
+
     /// Tells what there is to be told, until there is nothing more. Whether the callback took the first of it.
     fn run(&self, knob: &NumericKnob) -> bool {
         let mut first = None;

@@ -29,12 +29,6 @@ fn push(knob: &NumericKnob, value: f64) -> Result<Value, String> {
     knob.apply(&Value::Number(value), &why("because"))
 }
 
-fn until_idle(knob: &NumericKnob) {
-    let callback = knob.0.callback.as_ref().expect("there is one");
-    let state = callback.state.lock().unwrap();
-    drop(callback.idle.wait_while(state, |state| state.busy).unwrap());
-}
-
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -48,7 +42,7 @@ fn a_callback_that_hangs_is_left_alone_and_told_the_newest_value_when_it_is_back
     assert_eq!(knob.value(), 40.0);
     back.send(()).unwrap();
     back.send(()).unwrap();
-    until_idle(&knob);
+    knob.until_told();
     assert_eq!((knob.in_force(), knob.behind()), (Value::Number(40.0), false));
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [(10.0, 20.0), (20.0, 40.0)]);
     assert_eq!(knob.take_refusal(), None);
@@ -59,7 +53,7 @@ fn a_refusal_that_comes_late_takes_back_the_value_and_is_told_once() {
     let (knob, told, back) = slow(SHORT);
     assert_eq!(push(&knob, 95.0), Ok(Value::Number(10.0)));
     back.send(()).unwrap();
-    until_idle(&knob);
+    knob.until_told();
     assert_eq!((knob.value(), knob.in_force()), (10.0, Value::Number(10.0)));
     assert!(knob.take_refusal().is_some() && knob.take_refusal().is_none());
     // What came meanwhile and is refused goes back to what was taken, past what was never told.
@@ -67,7 +61,7 @@ fn a_refusal_that_comes_late_takes_back_the_value_and_is_told_once() {
     assert_eq!((push(&knob, 50.0).is_ok(), push(&knob, 99.0).is_ok()), (true, true));
     back.send(()).unwrap();
     back.send(()).unwrap();
-    until_idle(&knob);
+    knob.until_told();
     assert_eq!((knob.value(), knob.in_force()), (20.0, Value::Number(20.0)));
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [(10.0, 95.0), (10.0, 20.0), (20.0, 99.0)]);
 }
@@ -92,7 +86,7 @@ fn the_owner_waits_for_a_callback_and_overlaps_with_none() {
     back.send(()).unwrap();
     assert_eq!(told.recv_timeout(LONG), Ok((20.0, 50.0)));
     back.send(()).unwrap();
-    until_idle(&knob);
+    knob.until_told();
     back.send(()).unwrap();
     assert_eq!(knob.pin(99.0), 50.0, "on this thread, and refused");
     assert_eq!(knob.take_refusal(), None, "that is between the owner and the callback");

@@ -23,7 +23,7 @@ use crate::setpoint::Setpoint;
 use crate::transport::Dial;
 
 /// For callbacks.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the SDK knocks: in-memory pipes to whatever the test puts behind them.
 #[derive(Clone)]

@@ -1,28 +1,34 @@
 //! Plays one scenario: the service with the SDK in it at one end of a pipe, what the file says at the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use setpoint_fake_sidecar::Talk;
 use setpoint_policies::knob::KnobName;
 use setpoint_policies::lease::{Lease, OnExpiry};
+use setpoint_policies::totals::Totals;
 use setpoint_policies::value::{Breaker, Value};
 use setpoint_proto::message::{Applied, Channel, Frame, Mode, PROTOCOL, Setpoint, ToSdk, ToSidecar};
 use setpoint_proto::rpc::ServerMessage;
+use tokio::time::Instant;
 
 use super::super::fake::{Service, Sidecar};
 use super::scenario::{
-    self, Again, Beats, ChannelName, Expect, Expiry, Hello, KnobSpec, LeaseSpec, Push, Results, Step, Wanted,
-    Welcome,
+    self, Again, Beats, Calls, ChannelName, Counter, Ending, Expect, Expiry, Hello, KnobSpec, LeaseSpec,
+    Push, Results, Step, Wanted, Welcome,
 };
-use crate::{Limiter, NumericKnob, Rate};
+use crate::{Limiter, NumericKnob, Outcome, Priority, Rate};
 
 /// Long enough for whatever is under way to be over, and no time at all for a lease.
 const SETTLED: Duration = Duration::from_millis(1);
 /// An SDK that says nothing for so long has nothing to say.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// As many calls are tried at once.
+const MOST_CALLS: usize = 1000;
 
 /// Plays the scenario of that name. What is not as expected is a panic that names the line.
 pub async fn play(name: &str) {
@@ -41,6 +47,7 @@ struct Registered {
     limiters: BTreeMap<String, Limiter>,
     rates: BTreeMap<String, Rate>,
     knobs: BTreeMap<String, NumericKnob>,
+    latches: BTreeMap<String, Arc<Latch>>,
     baselines: BTreeMap<String, f64>,
 }
 
@@ -54,6 +61,7 @@ struct Stage {
     /// How far the loop of each epoch has come.
     ticks: HashMap<u64, u64>,
     nonce: u64,
+    started: Instant,
 }
 
 impl Registered {
@@ -74,7 +82,9 @@ impl Registered {
                 format!("rate.{name}")
             }
             (None, None, Some(name)) => {
-                self.knobs.insert(name.clone(), knob(sdk, name, spec));
+                let latch = Arc::<Latch>::default();
+                self.knobs.insert(name.clone(), knob(sdk, name, spec, latch.clone()));
+                self.latches.insert(name.clone(), latch);
                 name.clone()
             }
             _ => panic!("a limiter, a rate or a knob: {spec:?}"),
@@ -83,11 +93,36 @@ impl Registered {
     }
 }
 
-fn knob(sdk: &crate::Setpoint, name: &str, spec: &KnobSpec) -> NumericKnob {
-    let panics = spec.panics.clone();
+fn knob(sdk: &crate::Setpoint, name: &str, spec: &KnobSpec, latch: Arc<Latch>) -> NumericKnob {
+    let (panics, hangs) = (spec.panics.clone(), spec.hangs.clone());
     let builder = sdk.knob(name).bounds(spec.bounds.0, spec.bounds.1).baseline(spec.baseline);
     let builder = builder.step(spec.step).pace(spec.max_change_ratio, spec.min_dwell.0);
-    builder.on_change(move |_, new, _| assert!(!panics.contains(&new), "as the scenario says")).register()
+    let callback = move |_, new, _: &_| {
+        if hangs.contains(&new) {
+            latch.pass();
+        }
+        assert!(!panics.contains(&new), "as the scenario says");
+    };
+    builder.on_change(callback).register()
+}
+
+/// Where a callback hangs until it is opened, once for each that comes.
+#[derive(Default)]
+struct Latch {
+    open: Mutex<usize>,
+    opened: Condvar,
+}
+
+impl Latch {
+    fn pass(&self) {
+        let open = self.open.lock().unwrap();
+        *self.opened.wait_while(open, |open| *open == 0).unwrap() -= 1;
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() += 1;
+        self.opened.notify_one();
+    }
 }
 
 impl Stage {
@@ -100,7 +135,7 @@ impl Stage {
             knobs.iter().for_each(|spec| registered.register(sdk, spec));
         });
         let (line, talk, ticks, nonce) = (String::new(), None, HashMap::new(), 0);
-        Self { line, directory, sidecar, service, registered, talk, ticks, nonce }
+        Self { line, directory, sidecar, service, registered, talk, ticks, nonce, started: Instant::now() }
     }
 
     fn talk(&mut self) -> &mut Talk {
@@ -131,6 +166,12 @@ impl Stage {
             Step::Pin(pins) => pins.iter().for_each(|(knob, value)| self.pin(knob, Some(*value))),
             Step::Unpin(knob) => self.pin(knob, None),
             Step::Stop(_) => self.stop().await,
+            Step::Release(knob) => self.release(knob),
+            Step::Register(spec) => self.registered.register(&self.service.sdk, spec),
+            Step::Announced(knobs) => self.announced(knobs).await,
+            Step::Calls(calls) => self.calls(calls),
+            Step::Admits(expected) => self.admits(expected),
+            Step::Report(expected) => self.report(expected).await,
             Step::Expect(expected) => self.expect(expected).await,
         }
     }
@@ -143,12 +184,17 @@ impl Stage {
     }
 
     async fn hello(&mut self, expected: &Hello) {
-        let talk = tokio::time::timeout(PATIENCE, self.sidecar.accept()).await;
+        let within = expected.within.map_or(PATIENCE, |length| length.0);
+        let talk = tokio::time::timeout(within, self.sidecar.accept()).await;
         let mut talk = talk.unwrap_or_else(|_| panic!("{}: nobody called", self.line));
         let said = talk.hello().await;
         self.hang_up();
         self.talk = Some(talk);
         self.compare(&said.state, &expected.state);
+        for knob in &expected.knobs {
+            let named = said.knobs.iter().any(|said| said.name.as_str() == knob);
+            assert!(named, "{}: {knob} is not in the hello", self.line);
+        }
         if expected.last_seq.is_some() {
             let last = said.last_applied.map(|version| version.seq);
             assert_eq!(last, expected.last_seq, "{}: the last seq applied", self.line);
@@ -242,6 +288,76 @@ impl Stage {
         }
     }
 
+    /// The callback comes back, in real time.
+    fn release(&self, knob: &str) {
+        let (latch, knob) = (self.registered.latches.get(knob), self.registered.knobs.get(knob));
+        let (Some(latch), Some(knob)) = (latch, knob) else { panic!("{}: no knob {knob:?}", self.line) };
+        latch.open();
+        knob.until_told();
+    }
+
+    async fn announced(&mut self, knobs: &[String]) {
+        let mut missing: BTreeSet<&str> = knobs.iter().map(String::as_str).collect();
+        let line = self.line.clone();
+        let told = async {
+            while !missing.is_empty() {
+                match self.talk().hear().await {
+                    Some(ToSidecar::Knobs(update)) => {
+                        update.add.iter().for_each(|knob| _ = missing.remove(knob.name.as_str()));
+                    }
+                    Some(_) => {}
+                    None => panic!("{line}: the SDK hung up"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{line}: not announced"));
+    }
+
+    fn limiter(&self, name: &str) -> Limiter {
+        let limiter = self.registered.limiters.get(&format!("limit.{name}"));
+        *limiter.unwrap_or_else(|| panic!("{}: no limiter {name}", self.line))
+    }
+
+    fn calls(&self, calls: &Calls) {
+        let limiter = self.limiter(&calls.limiter);
+        for _ in 0..calls.count {
+            let permit = limiter.try_acquire(Priority::Normal);
+            permit
+                .unwrap_or_else(|refused| panic!("{}: {refused}", self.line))
+                .finish(outcome(calls.outcome));
+        }
+    }
+
+    fn admits(&self, expected: &BTreeMap<String, usize>) {
+        for (name, expected) in expected {
+            let limiter = self.limiter(name);
+            let call = |_| limiter.try_acquire(Priority::Critical).ok();
+            let permits: Vec<_> = (0..MOST_CALLS).map_while(call).collect();
+            assert_eq!(permits.len(), *expected, "{}: {name}", self.line);
+            permits.into_iter().for_each(|permit| permit.finish(Outcome::Ignore));
+        }
+    }
+
+    async fn report(&mut self, expected: &BTreeMap<String, BTreeMap<Counter, u64>>) {
+        let mut newest = None;
+        for _ in 0..20 {
+            let line = self.line.clone();
+            let report = tokio::time::timeout(PATIENCE, self.talk().report()).await;
+            let totals = report.unwrap_or_else(|_| panic!("{line}: no report")).totals;
+            let agrees = |(knob, counters): (&String, &BTreeMap<Counter, u64>)| {
+                let totals = totals.iter().find(|(name, _)| name.as_str() == knob);
+                totals.is_some_and(|(_, totals)| {
+                    counters.iter().all(|(name, count)| counter(totals, *name) == *count)
+                })
+            };
+            if expected.iter().all(agrees) {
+                return;
+            }
+            newest = Some(totals);
+        }
+        panic!("{}: twenty other reports, such as {newest:?}", self.line);
+    }
+
     async fn stop(&mut self) {
         self.service.sdk.stop();
         let line = self.line.clone();
@@ -255,11 +371,14 @@ impl Stage {
         self.hang_up();
         (&mut self.service.session).await.expect("the session ends by itself");
         let values = self.registered.baselines.clone();
-        self.expect(&Expect { health: None, values }).await;
+        self.expect(&Expect { health: None, values, within: None }).await;
     }
 
     async fn expect(&self, expected: &Expect) {
         tokio::time::sleep(SETTLED).await;
+        if let Some(within) = expected.within {
+            assert!(self.started.elapsed() <= within.0, "{}: {:?}", self.line, self.started.elapsed());
+        }
         if let Some(health) = &expected.health {
             assert_eq!(self.service.health().name(), health, "{}", self.line);
         }
@@ -277,6 +396,28 @@ impl Stage {
             (.., Some(knob)) => knob.value(),
             _ => self.service.in_force(knob),
         }
+    }
+}
+
+const fn outcome(ending: Ending) -> Outcome {
+    match ending {
+        Ending::Success => Outcome::Success,
+        Ending::Ignore => Outcome::Ignore,
+        Ending::Dropped => Outcome::Dropped,
+        Ending::Failure => Outcome::Failure,
+    }
+}
+
+fn counter(totals: &Totals, counter: Counter) -> u64 {
+    match counter {
+        Counter::Arrived => totals.arrived,
+        Counter::Admitted => totals.admitted,
+        Counter::Completed => totals.completed,
+        Counter::Cancelled => totals.cancelled,
+        Counter::Dropped => totals.dropped,
+        Counter::Failed => totals.failed,
+        Counter::Rejected => totals.rejected.iter().sum(),
+        Counter::InFlight => totals.in_flight(),
     }
 }
 

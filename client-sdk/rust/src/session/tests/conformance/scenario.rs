@@ -37,6 +37,9 @@ pub struct KnobSpec {
     /// Its callback panics at these values.
     #[serde(default)]
     pub panics: Vec<f64>,
+    /// And hangs at these, until it is released.
+    #[serde(default)]
+    pub hangs: Vec<f64>,
 }
 
 /// A duration with its unit.
@@ -83,6 +86,12 @@ pub enum Step {
     Pin(BTreeMap<String, f64>),
     Unpin(String),
     Stop(Yes),
+    Release(String),
+    Register(KnobSpec),
+    Announced(Vec<String>),
+    Calls(Calls),
+    Admits(BTreeMap<String, usize>),
+    Report(BTreeMap<String, BTreeMap<Counter, u64>>),
     Expect(Expect),
 }
 
@@ -91,7 +100,10 @@ pub enum Step {
 pub struct Hello {
     #[serde(default)]
     pub state: Results,
+    #[serde(default)]
+    pub knobs: Vec<String>,
     pub last_seq: Option<u64>,
+    pub within: Option<Length>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -173,12 +185,45 @@ pub enum Beats {
     Told { count: u64, advance: bool },
 }
 
+/// Calls of a limiter, one after the other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    pub limiter: String,
+    pub outcome: Ending,
+    pub count: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    Success,
+    Ignore,
+    Dropped,
+    Failure,
+}
+
+/// A counter of a limiter in a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counter {
+    Arrived,
+    Admitted,
+    Completed,
+    Cancelled,
+    Dropped,
+    Failed,
+    Rejected,
+    InFlight,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     pub health: Option<String>,
     #[serde(default)]
     pub values: BTreeMap<String, f64>,
+    pub within: Option<Length>,
 }
 
 /// The scenario of that name.
