@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::{Knob, KnobName};
+use setpoint_policies::signal::Signal;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::Why;
@@ -21,12 +22,14 @@ use crate::keyed::KeyedRate;
 use crate::knob::{NumericKnob, callback};
 use crate::layer::Holds;
 use crate::limiter::Limiter;
+use crate::memory::Memory;
 use crate::rate::Rate;
 use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::slot::Slot;
 use crate::sync::locked;
 use crate::throttle::Throttle;
+use crate::workers::WorkerThreads;
 
 /// One knob and what it drives. What is written here holds for every knob; one of a special kind says otherwise.
 pub(crate) trait Actuator: Send + Sync {
@@ -89,6 +92,11 @@ pub(crate) trait Actuator: Send + Sync {
         None
     }
 
+    /// What this knob's runtime says of itself, for the reports.
+    fn signals(&self) -> Vec<(Signal, f64)> {
+        Vec::new()
+    }
+
     /// From now on calls slower than each of these are to be counted (limiters do), and than no others.
     fn count_slower_than(&self, _latencies: &[Duration]) {}
 
@@ -119,6 +127,8 @@ pub(crate) enum Entry {
     Retry(RetryBudget),
     Throttle(Throttle),
     Readiness(Readiness),
+    Memory(Memory),
+    Workers(WorkerThreads),
 }
 
 impl Entry {
@@ -133,6 +143,8 @@ impl Entry {
             Self::Retry(it) => Arc::new(it),
             Self::Throttle(it) => Arc::new(it),
             Self::Readiness(it) => Arc::new(it),
+            Self::Memory(it) => Arc::new(it),
+            Self::Workers(it) => Arc::new(it),
         }
     }
 }

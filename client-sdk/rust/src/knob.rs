@@ -25,6 +25,9 @@ type OnChange = Box<dyn Fn(f64, f64, &Why) + Send + Sync>;
 /// What is really in force.
 type ReadBack = Box<dyn Fn() -> f64 + Send + Sync>;
 
+/// Whole numbers are exact up to here.
+const MOST_BYTES: f64 = (1_u64 << 53) as f64;
+
 /// A number that can be tuned. Clones are the same knob.
 #[derive(Clone)]
 pub struct NumericKnob(Arc<Core>);
@@ -176,6 +179,13 @@ impl<'a> KnobBuilder<'a> {
     pub(crate) fn pool_size(inner: &'a Inner, name: &str) -> Self {
         let knob = Declaration::new("pool", name, Kind::PoolSize, (0.0, 100_000.0), 10.0);
         Self::of(inner, knob).step(1.0)
+    }
+
+    /// The memory of a cache: bytes up to 2^53, 64 MiB unless told otherwise.
+    pub(crate) fn memory_budget(inner: &'a Inner, name: &str) -> Self {
+        let knob =
+            Declaration::new("memory", name, Kind::MemoryLimit, (0.0, MOST_BYTES), 64.0 * 1024.0 * 1024.0);
+        Self::of(inner, knob).step(1.0).unit("bytes").restrictive(Restrictive::Lower)
     }
 
     pub(crate) fn of(inner: &'a Inner, knob: Declaration) -> Self {
