@@ -119,7 +119,7 @@ mod tests {
     use crate::clock::Hand;
 
     #[test]
-    fn g2_what_is_pushed_is_advice_and_ends_with_its_lease() {
+    fn g4_what_is_pushed_is_advice_and_ends_with_its_lease() {
         let inner = Inner::new("test".into(), Hand::default().clock(), 1);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let workers = WorkerThreads::registered(&inner, runtime.handle());
