@@ -26,6 +26,7 @@ test: ## Runs every test: all crates, real processes, the manifests, the SDK's a
 	integration/tests/deploy/prepare target/venv
 	$(CARGO) build --workspace --bins --tests
 	$(CARGO) test --workspace
+	$(CARGO) test -p setpoint-sdk --features jemalloc --test jemalloc
 	RUSTFLAGS="--cfg setpoint_loom" $(CARGO) test -p setpoint-sdk --lib --profile bench --target-dir target/loom loom
 	SETPOINT_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/setpoint client-sdk/go/each test
 
