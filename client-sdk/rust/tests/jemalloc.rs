@@ -9,11 +9,11 @@ use setpoint_policies::envelope::GcTarget;
 use setpoint_policies::signal::Signal;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::Status;
-use setpoint_sdk::jemalloc::{self, Jemalloc};
+use setpoint_sdk::jemalloc::{GlobalJemalloc, Jemalloc};
 use setpoint_sdk::{Allocator, MemoryPressure, Setpoint};
 
 #[global_allocator]
-static ALLOCATOR: jemalloc::Allocator = jemalloc::Allocator;
+static ALLOCATOR: GlobalJemalloc = GlobalJemalloc;
 
 const MI: u64 = 1024 * 1024;
 const GARBAGE_BYTES: u64 = 64 * MI;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tikv_jemalloc_ctl::{Access, AsName, background_thread, epoch, stats, thread};
 /// The allocator that this controls, of the same version: make it the process's with `#[global_allocator]`.
-pub use tikv_jemallocator::Jemalloc as Allocator;
+pub use tikv_jemallocator::Jemalloc as GlobalJemalloc;
 
 use super::HeapUse;
 

@@ -2,7 +2,9 @@
 //!
 //! Where it should go now is in [`super::goal`]; [`Tuned::settle`] moves the actuator towards it and may be called at any time
 //! and any number of times. So a new frame, a renewed lease, a lease that runs out and a dwell that ends are one and the
-//! same thing. How fast a move may go is in [`super::pace`].
+//! same thing. How fast a move may go is in [`super::pace`]; what the service does meanwhile in `service`.
+
+mod service;
 
 use std::sync::Arc;
 
@@ -109,11 +111,6 @@ impl Tuned {
         }
     }
 
-    /// Something else than a push has changed what is in force.
-    pub(super) fn read_again(&mut self) {
-        self.read_back = self.actuator.in_force();
-    }
-
     /// Takes what the sidecar wants now; [`Tuned::settle`] puts it in force.
     pub(super) fn want(&mut self, push: Push) {
         self.push = Some(push);
@@ -165,15 +162,8 @@ impl Tuned {
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
     /// push was just taken. True when the sidecar is to be told: the verdict has changed, or what the owner holds.
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
-        let pinned = self.actuator.pinned();
-        let owners_move = self.pinned != pinned;
-        if owners_move {
-            self.pinned = pinned;
-            self.read_again();
-        }
-        if self.behind && !self.actuator.behind() {
-            self.catch_up();
-        }
+        let owners_move = self.owners_move();
+        self.catch_up();
         let goal = Goal::of(self.push.as_ref(), &self.knob, &self.leased, judge_at);
         let word = match &goal {
             Goal::Leased(push) => Some((push.wanted, push.admission)),
@@ -201,22 +191,12 @@ impl Tuned {
         self.tell(word);
         self.behind = self.actuator.behind();
         let verdict = match verdict {
-            _ if pinned.is_some() => Verdict::LocalOverride,
+            _ if self.pinned.is_some() => Verdict::LocalOverride,
             Verdict::Applied | Verdict::Clamped(_) if self.behind => Verdict::Behind,
             verdict => verdict,
         };
         let before = std::mem::replace(&mut self.verdict, verdict);
         owners_move || before != self.verdict
-    }
-
-    /// The service's callback is back: what it made of the newest value is known now.
-    fn catch_up(&mut self) {
-        self.read_again();
-        if let Some(why) = self.actuator.take_refusal() {
-            tracing::warn!(knob = %self.knob.name, value = self.asked.scalar(), why, "a value was refused");
-            self.refused = Some((self.asked, why));
-            self.asked = self.read_back;
-        }
     }
 
     /// Takes everything back to `before`, because another knob of the same atomic frame was refused.

@@ -1,59 +1,49 @@
 //! Plays one scenario: the service with the SDK in it at one end of a pipe, what the file says at the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod calls;
+mod service;
+mod wire;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use setpoint_fake_sidecar::Talk;
+use setpoint_policies::admission::Admission;
 use setpoint_policies::knob::KnobName;
-use setpoint_policies::lease::{Lease, OnExpiry};
-use setpoint_policies::totals::Totals;
-use setpoint_policies::value::{Breaker, Value};
-use setpoint_proto::message::{Applied, Channel, Frame, Mode, PROTOCOL, Setpoint, ToSdk, ToSidecar};
+use setpoint_proto::message::{Ack, Applied, Frame, Mode, PROTOCOL, Setpoint, ToSdk, ToSidecar};
 use setpoint_proto::rpc::ServerMessage;
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::super::fake::{Service, Sidecar};
 use super::scenario::{
-    self, Again, Beats, Calls, ChannelName, Counter, Ending, Expect, Expiry, Hello, KnobSpec, LeaseSpec,
-    Push, Results, Step, Wanted, Welcome,
+    self, Again, Beats, Expect, Hello, KnobSpec, LeaseSpec, Push, Results, Step, Wanted, Welcome,
 };
-use crate::{Limiter, NumericKnob, Outcome, Priority, Rate};
+use crate::Limiter;
+use service::Registered;
+use wire::{channel, terms, value};
 
 /// Long enough for whatever is under way to be over, and no time at all for a lease.
 const SETTLED: Duration = Duration::from_millis(1);
 /// An SDK that says nothing for so long has nothing to say.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// As many calls are tried at once.
-const MOST_CALLS: usize = 1000;
-
 /// Plays the scenario of that name. What is not as expected is a panic that names the line.
 pub async fn play(name: &str) {
     let scenario = scenario::load(name);
-    let mut stage = Stage::set(name, &scenario.knobs);
+    let mut stage = Stage::set(&scenario.knobs);
     for step in &scenario.steps {
         stage.line = format!("{name}.yaml:{}", step.referenced.line());
         stage.play(&step.value).await;
     }
-    drop(fs::remove_dir_all(&stage.directory));
-}
-
-/// What the service registered.
-#[derive(Default)]
-struct Registered {
-    limiters: BTreeMap<String, Limiter>,
-    rates: BTreeMap<String, Rate>,
-    knobs: BTreeMap<String, NumericKnob>,
-    latches: BTreeMap<String, Arc<Latch>>,
-    baselines: BTreeMap<String, f64>,
 }
 
 struct Stage {
     line: String,
-    directory: std::path::PathBuf,
+    directory: TempDir,
     sidecar: Sidecar,
     service: Service,
     registered: Registered,
@@ -64,74 +54,12 @@ struct Stage {
     started: Instant,
 }
 
-impl Registered {
-    fn register(&mut self, sdk: &crate::Setpoint, spec: &KnobSpec) {
-        let (lowest, highest) = spec.bounds;
-        let name = match (&spec.limiter, &spec.rate, &spec.knob) {
-            (Some(name), None, None) => {
-                let builder = sdk.limiter(name).bounds(lowest as u32, highest as u32);
-                let builder = builder.baseline(spec.baseline as u32);
-                let limiter = builder.pace(spec.max_change_ratio, spec.min_dwell.0).register();
-                self.limiters.insert(format!("limit.{name}"), limiter);
-                format!("limit.{name}")
-            }
-            (None, Some(name), None) => {
-                let builder = sdk.rate(name).bounds(lowest, highest).baseline(spec.baseline);
-                let rate = builder.pace(spec.max_change_ratio, spec.min_dwell.0).register();
-                self.rates.insert(format!("rate.{name}"), rate);
-                format!("rate.{name}")
-            }
-            (None, None, Some(name)) => {
-                let latch = Arc::<Latch>::default();
-                self.knobs.insert(name.clone(), knob(sdk, name, spec, latch.clone()));
-                self.latches.insert(name.clone(), latch);
-                name.clone()
-            }
-            _ => panic!("a limiter, a rate or a knob: {spec:?}"),
-        };
-        self.baselines.insert(name, spec.baseline);
-    }
-}
-
-fn knob(sdk: &crate::Setpoint, name: &str, spec: &KnobSpec, latch: Arc<Latch>) -> NumericKnob {
-    let (panics, hangs) = (spec.panics.clone(), spec.hangs.clone());
-    let builder = sdk.knob(name).bounds(spec.bounds.0, spec.bounds.1).baseline(spec.baseline);
-    let builder = builder.step(spec.step).pace(spec.max_change_ratio, spec.min_dwell.0);
-    let callback = move |_, new, _: &_| {
-        if hangs.contains(&new) {
-            latch.pass();
-        }
-        assert!(!panics.contains(&new), "as the scenario says");
-    };
-    builder.on_change(callback).register()
-}
-
-/// Where a callback hangs until it is opened, once for each that comes.
-#[derive(Default)]
-struct Latch {
-    open: Mutex<usize>,
-    opened: Condvar,
-}
-
-impl Latch {
-    fn pass(&self) {
-        let open = self.open.lock().unwrap();
-        *self.opened.wait_while(open, |open| *open == 0).unwrap() -= 1;
-    }
-
-    fn open(&self) {
-        *self.open.lock().unwrap() += 1;
-        self.opened.notify_one();
-    }
-}
-
 impl Stage {
-    fn set(name: &str, knobs: &[KnobSpec]) -> Self {
-        let directory =
-            std::env::temp_dir().join(format!("setpoint-conformance-{}-{name}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a temporary directory");
+    fn set(knobs: &[KnobSpec]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let socket = directory.path().join("setpoint.sock");
         let (sidecar, mut registered) = (Sidecar::start(), Registered::default());
-        let service = Service::registering(sidecar.door.clone(), directory.join("setpoint.sock"), |sdk| {
+        let service = Service::registering(sidecar.door.clone(), socket, |sdk| {
             knobs.iter().for_each(|spec| registered.register(sdk, spec));
         });
         let (line, talk, ticks, nonce) = (String::new(), None, HashMap::new(), 0);
@@ -230,25 +158,19 @@ impl Stage {
         self.compare(&ack.results, &told.ack);
     }
 
-    async fn ack(&mut self) -> setpoint_proto::message::Ack {
+    async fn ack(&mut self) -> Ack {
         let line = self.line.clone();
         let ack = tokio::time::timeout(PATIENCE, self.talk().ack()).await;
         ack.unwrap_or_else(|_| panic!("{line}: no such ack"))
     }
 
     fn setpoint(&self, knob: &str, wanted: &Wanted, lease: &LeaseSpec) -> Setpoint {
-        let value = match (wanted, knob.split('.').next()) {
-            (Wanted::State(state), _) => Value::Breaker(breaker(state)),
-            (Wanted::Number(number), Some("limit")) => Value::Concurrency(*number),
-            (Wanted::Number(number), Some("rate")) => Value::Rate { per_second: *number, burst: None },
-            (Wanted::Number(number), _) => Value::Number(*number),
-        };
         Setpoint {
             knob: KnobName::try_new(knob).unwrap_or_else(|error| panic!("{}: {error}", self.line)),
-            value,
-            admission: setpoint_policies::admission::Admission::default(),
+            value: value(knob, wanted),
+            admission: Admission::default(),
             lease: terms(lease),
-            why: std::sync::Arc::default(),
+            why: Arc::default(),
             decision_id: self.nonce,
         }
     }
@@ -270,7 +192,7 @@ impl Stage {
     }
 
     fn disable(&self, disable: bool) {
-        let file = self.directory.join("disable");
+        let file = self.directory.path().join("disable");
         let done = if disable { fs::write(file, "") } else { fs::remove_file(file) };
         done.unwrap_or_else(|error| panic!("{}: {error}", self.line));
     }
@@ -318,46 +240,6 @@ impl Stage {
         *limiter.unwrap_or_else(|| panic!("{}: no limiter {name}", self.line))
     }
 
-    fn calls(&self, calls: &Calls) {
-        let limiter = self.limiter(&calls.limiter);
-        for _ in 0..calls.count {
-            let permit = limiter.try_acquire(Priority::Normal);
-            permit
-                .unwrap_or_else(|refused| panic!("{}: {refused}", self.line))
-                .finish(outcome(calls.outcome));
-        }
-    }
-
-    fn admits(&self, expected: &BTreeMap<String, usize>) {
-        for (name, expected) in expected {
-            let limiter = self.limiter(name);
-            let call = |_| limiter.try_acquire(Priority::Critical).ok();
-            let permits: Vec<_> = (0..MOST_CALLS).map_while(call).collect();
-            assert_eq!(permits.len(), *expected, "{}: {name}", self.line);
-            permits.into_iter().for_each(|permit| permit.finish(Outcome::Ignore));
-        }
-    }
-
-    async fn report(&mut self, expected: &BTreeMap<String, BTreeMap<Counter, u64>>) {
-        let mut newest = None;
-        for _ in 0..20 {
-            let line = self.line.clone();
-            let report = tokio::time::timeout(PATIENCE, self.talk().report()).await;
-            let totals = report.unwrap_or_else(|_| panic!("{line}: no report")).totals;
-            let agrees = |(knob, counters): (&String, &BTreeMap<Counter, u64>)| {
-                let totals = totals.iter().find(|(name, _)| name.as_str() == knob);
-                totals.is_some_and(|(_, totals)| {
-                    counters.iter().all(|(name, count)| counter(totals, *name) == *count)
-                })
-            };
-            if expected.iter().all(agrees) {
-                return;
-            }
-            newest = Some(totals);
-        }
-        panic!("{}: twenty other reports, such as {newest:?}", self.line);
-    }
-
     async fn stop(&mut self) {
         self.service.sdk.stop();
         let line = self.line.clone();
@@ -399,28 +281,6 @@ impl Stage {
     }
 }
 
-const fn outcome(ending: Ending) -> Outcome {
-    match ending {
-        Ending::Success => Outcome::Success,
-        Ending::Ignore => Outcome::Ignore,
-        Ending::Dropped => Outcome::Dropped,
-        Ending::Failure => Outcome::Failure,
-    }
-}
-
-fn counter(totals: &Totals, counter: Counter) -> u64 {
-    match counter {
-        Counter::Arrived => totals.arrived,
-        Counter::Admitted => totals.admitted,
-        Counter::Completed => totals.completed,
-        Counter::Cancelled => totals.cancelled,
-        Counter::Dropped => totals.dropped,
-        Counter::Failed => totals.failed,
-        Counter::Rejected => totals.rejected.iter().sum(),
-        Counter::InFlight => totals.in_flight(),
-    }
-}
-
 /// What does not agree.
 fn problem(said: &[Applied], expected: &Results) -> Option<String> {
     expected.iter().find_map(|(knob, (status, value))| {
@@ -430,40 +290,4 @@ fn problem(said: &[Applied], expected: &Results) -> Option<String> {
         let (got, effective) = (line.status.name(), line.effective);
         (got != status || effective != *value).then(|| format!("{knob} is [{got}, {effective}]"))
     })
-}
-
-const fn channel(name: ChannelName) -> Channel {
-    match name {
-        ChannelName::Safety => Channel::Safety,
-        ChannelName::Limits => Channel::Limits,
-        ChannelName::Runtime => Channel::Runtime,
-        ChannelName::Custom => Channel::Custom,
-    }
-}
-
-fn terms(told: &LeaseSpec) -> Lease {
-    let usual = Lease::default();
-    Lease {
-        ttl: told.ttl.map_or(usual.ttl, |length| length.0),
-        hold: told.hold.map_or(usual.hold, |length| length.0),
-        decay: told.decay.map_or(usual.decay, |length| length.0),
-        on_expiry: match told.on_expiry {
-            Expiry::HoldThenDecay => OnExpiry::HoldThenDecay,
-            Expiry::Baseline => OnExpiry::Baseline,
-            Expiry::Safe => OnExpiry::Safe(told.safe),
-            Expiry::Keep => OnExpiry::Keep,
-        },
-    }
-}
-
-fn breaker(state: &str) -> Breaker {
-    let second = Duration::from_secs(1);
-    match state {
-        "local" => Breaker::Local,
-        "closed" => Breaker::Closed,
-        "half_open" => Breaker::HalfOpen { round: 1, probe_max: 1, probe_total: 1, deadline: second },
-        "open" => Breaker::Open { retry_after: second },
-        "forced_open" => Breaker::ForcedOpen { retry_after: second },
-        other => panic!("{other} is no state of a breaker"),
-    }
 }
