@@ -127,13 +127,17 @@ impl Actuator for Memory {
 
 /// The thread: until nobody holds the memory any more.
 fn look_after(core: &Weak<Core>, woken: &Receiver<()>, mut allocator: impl Allocator) {
-    let (origin, mut retention) = (Instant::now(), Retention::default());
+    let (origin, mut retention, mut complained) = (Instant::now(), Retention::default(), false);
     loop {
         let look = || look(core, &mut allocator, &mut retention, origin.elapsed());
         match catch_unwind(AssertUnwindSafe(look)) {
             Ok(true) => {}
             Ok(false) => return,
-            Err(_) => tracing::error!("the allocator panicked: nothing is known of it now"),
+            Err(_) if complained => {}
+            Err(_) => {
+                complained = true;
+                tracing::error!("the allocator panicked: it is asked again, and this is said once");
+            }
         }
         if woken.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Disconnected) {
             return;

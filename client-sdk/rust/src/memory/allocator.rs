@@ -25,7 +25,7 @@ impl HeapUse {
 ///
 /// Everything is called on one thread of the SDK's, so it may take its time, and a hang of it holds up nothing else.
 pub trait Allocator: Send + 'static {
-    /// What it holds now; `None` where that is not known. Asked twice a second.
+    /// What it holds now; `None` where that is not known. Asked twice a second, and when something new was pushed.
     fn heap(&mut self) -> Option<HeapUse>;
 
     /// Freed memory is kept for so long from now on; `None`: as long as when the process started. An allocator that has no such
