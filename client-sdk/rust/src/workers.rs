@@ -36,7 +36,7 @@ struct Core {
 
 impl WorkerThreads {
     /// What the sidecar would have the runtime built with (`TOKIO_WORKER_THREADS` or `worker_threads` of its builder), while
-    /// its word counts. One relaxed load.
+    /// its word counts and it has said something else than what the runtime has. One relaxed load.
     pub fn recommended(&self) -> Option<u32> {
         let advised = self.0.advised.load(Ordering::Relaxed);
         (advised != NONE).then(|| u32::try_from(advised).unwrap_or(u32::MAX))
