@@ -16,10 +16,9 @@ use tokio::runtime::Handle;
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::declare::Declaration;
 use crate::slot::Slot;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 const KNOB: &str = "parallelism";
-const NONE: u64 = 0;
 
 /// The worker threads of a tokio runtime, knob `parallelism`: observed, never changed. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -30,16 +29,17 @@ struct Core {
     slot: Slot,
     workers: u32,
     cpus: Option<usize>,
-    /// [`NONE`]: nothing is advised.
-    advised: AtomicU64,
+    pushed: AtomicU64,
+    /// What was pushed is the sidecar's word now: not a decay, nor what nobody has pushed.
+    counts: AtomicBool,
 }
 
 impl WorkerThreads {
     /// What the sidecar would have the runtime built with (`TOKIO_WORKER_THREADS` or `worker_threads` of its builder), while
-    /// its word counts and it has said something else than what the runtime has. One relaxed load.
+    /// its word counts. Two relaxed loads.
     pub fn recommended(&self) -> Option<u32> {
-        let advised = self.0.advised.load(Ordering::Relaxed);
-        (advised != NONE).then(|| u32::try_from(advised).unwrap_or(u32::MAX))
+        let counts = self.0.counts.load(Ordering::Relaxed);
+        counts.then(|| u32::try_from(self.0.pushed.load(Ordering::Relaxed)).unwrap_or(u32::MAX))
     }
 
     /// What the runtime has.
@@ -55,7 +55,8 @@ impl WorkerThreads {
         let knob = Knob { step: 1.0, restrictive: Restrictive::Lower, ..declared.checked() };
         let (name, own) = (knob.name.clone(), knob.baseline_value());
         let make = || {
-            let core = Core { slot: Slot::new(knob.clone()), workers, cpus, advised: AtomicU64::new(NONE) };
+            let (pushed, counts) = (AtomicU64::new(u64::from(workers)), AtomicBool::new(false));
+            let core = Core { slot: Slot::new(knob.clone()), workers, cpus, pushed, counts };
             // Of the knob's own kind, so it cannot be refused.
             let _ = core.slot.pin(Some(own), |_| {});
             Self(Arc::new(core))
@@ -80,19 +81,15 @@ impl Actuator for WorkerThreads {
     fn apply(&self, value: &Value, why: &Why) -> Result<Value, String> {
         self.0.slot.push(value, |_| {})?;
         if let Value::Parallelism { threads, .. } = value {
-            let before = self.0.advised.swap(u64::from(*threads), Ordering::Relaxed);
-            if before != u64::from(*threads) {
-                tracing::info!(workers = self.0.workers, threads, reason = %why.rule, "other worker threads are advised");
-            }
+            self.0.pushed.store(u64::from(*threads), Ordering::Relaxed);
+            tracing::info!(workers = self.0.workers, threads, reason = %why.rule, "worker threads for the next start");
         }
         Ok(Actuator::in_force(self))
     }
 
     /// Advice is worth as much as the word it came with.
     fn admit(&self, admission: Option<Admission>) {
-        if admission.is_none() {
-            self.0.advised.store(NONE, Ordering::Relaxed);
-        }
+        self.0.counts.store(admission.is_some(), Ordering::Relaxed);
     }
 
     fn signals(&self) -> Vec<(Signal, f64)> {
@@ -127,6 +124,7 @@ mod tests {
         let pushed = Value::Parallelism { threads: 3, blocking_threads: None };
         let own = Value::Parallelism { threads: 1, blocking_threads: None };
         assert_eq!(Actuator::apply(&workers, &pushed, &Why::default()), Ok(own), "nothing can be moved");
+        workers.admit(Some(Admission::default()));
         assert_eq!((workers.recommended(), workers.pinned()), (Some(3), Some(own)));
         assert!(workers.signals().contains(&(Signal::RuntimeParallelism, 1.0)));
         workers.admit(None);
