@@ -10,7 +10,9 @@ export PROPTEST_RNG_SEED ?= 20
 # `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
 # The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.
 
-.PHONY: help demo test bench scoreboard scoreboard-real lint gen
+# `conformance`: the scenarios of integration/conformance are tests of both SDKs, so `test` plays them as well.
+
+.PHONY: help demo test conformance bench scoreboard scoreboard-real lint gen
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,8 +26,13 @@ test: ## Runs every test: all crates, real processes, the manifests, the SDK's a
 	integration/tests/deploy/prepare target/venv
 	$(CARGO) build --workspace --bins --tests
 	$(CARGO) test --workspace
+	$(CARGO) test -p setpoint-sdk --features jemalloc --test jemalloc
 	RUSTFLAGS="--cfg setpoint_loom" $(CARGO) test -p setpoint-sdk --lib --profile bench --target-dir target/loom loom
 	SETPOINT_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/setpoint client-sdk/go/each test
+
+conformance: ## Plays the scenarios that all SDKs share against the Rust and the Go SDK
+	$(CARGO) test -p setpoint-sdk --lib conformance
+	client-sdk/go/each conformance
 
 bench: ## Measures (ARGS are the options of all benches: --only GROUP, --json FILE)
 	$(CARGO) build --profile bench -p setpoint --bins

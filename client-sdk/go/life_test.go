@@ -4,6 +4,7 @@ package setpoint
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -206,8 +207,7 @@ func TestADrainIsHonouredAndValuesAreKept(t *testing.T) {
 
 func TestL2_AStallOfOurOwnIsNotHeldAgainstTheSidecar(t *testing.T) {
 	inBubble(t, func(f *fixture) {
-		// The service's callback keeps the session from its timers, as a stopped process would.
-		f.sdk.Knob("stall", Bounds(0, 100), OnChange(func(Change) { time.Sleep(20 * time.Second) }))
+		f.sdk.Knob("stall", Bounds(0, 100))
 		talk := f.sidecar.Welcomed(1)
 		time.Sleep(100 * time.Millisecond)
 		talk.Push(1, limit("limit.db", 10))
@@ -232,7 +232,22 @@ func TestL2_AStallOfOurOwnIsNotHeldAgainstTheSidecar(t *testing.T) {
 		f.expect(10, HealthQuiet, "grace")
 		time.Sleep(time.Second)
 		f.expect(10, HealthHeld, "the truth")
+	}, WithLogger(slog.New(stallingLog{slog.DiscardHandler})))
+}
+
+// stallingLog keeps the session from its timers for 20 s where it tells that the knob "stall" was moved, as a stopped process would.
+type stallingLog struct{ slog.Handler }
+
+func (stallingLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (stallingLog) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(attr slog.Attr) bool {
+		if record.Message == "a knob was moved" && attr.Equal(slog.String("knob", "stall")) {
+			time.Sleep(20 * time.Second)
+		}
+		return true
 	})
+	return nil
 }
 
 func TestTheDisableFileSwitchesEverythingOffAndOnAgain(t *testing.T) {

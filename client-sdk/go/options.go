@@ -149,8 +149,9 @@ type Change struct {
 	Policy, Rule, Reason string
 }
 
-// OnChange is called after every change of a knob, on the session's goroutine (or the one that pins). It should be quick. If it
-// panics the change is taken back and reported as refused.
+// OnChange is called after every change of a knob, on a goroutine of the SDK's (or the one that pins), never twice at once. If it
+// panics the change is taken back and reported as refused. If it takes long, the sidecar is told that the value waits, and nothing
+// else is held up: the number is in force all the same, and what changes meanwhile is told when it is back, the newest value only.
 func OnChange(call func(Change)) KnobOption {
 	return numberOption(func(s *numberSpec) { s.onChange = call })
 }

@@ -51,7 +51,9 @@ type driver struct {
 	limiters  map[string]*setpoint.Limiter
 	rates     map[string]*setpoint.Rate
 	knobs     map[string]*setpoint.Knob
+	latches   map[string]chan struct{}
 	baselines map[string]float64
+	started   time.Time
 	talk      *fakesidecar.Talk
 	tick      map[uint64]uint64
 }
@@ -59,7 +61,8 @@ type driver struct {
 func run(t *testing.T, it *scenario, directory string) {
 	d := &driver{
 		T: t, directory: directory, sidecar: fakesidecar.Start(), limiters: make(map[string]*setpoint.Limiter), rates: make(map[string]*setpoint.Rate),
-		knobs: make(map[string]*setpoint.Knob), baselines: make(map[string]float64), tick: make(map[uint64]uint64),
+		knobs: make(map[string]*setpoint.Knob), latches: make(map[string]chan struct{}), baselines: make(map[string]float64),
+		started: time.Now(), tick: make(map[uint64]uint64),
 	}
 	registered := make(chan struct{})
 	dial := func(ctx context.Context) (net.Conn, error) {
@@ -73,6 +76,9 @@ func run(t *testing.T, it *scenario, directory string) {
 	}
 	close(registered)
 	defer func() {
+		for _, latch := range d.latches {
+			close(latch)
+		}
 		d.sdk.Stop()
 		d.sidecar.Stop()
 	}()
@@ -100,7 +106,12 @@ func (d *driver) register(k *knob) {
 		d.rates["rate."+k.Rate] = d.sdk.Rate(k.Rate, bounds, baseline, pace)
 		d.baselines["rate."+k.Rate] = k.Baseline
 	default:
+		latch := make(chan struct{})
+		d.latches[k.Knob] = latch
 		d.knobs[k.Knob] = d.sdk.Knob(k.Knob, bounds, baseline, pace, setpoint.Step(k.Step), setpoint.OnChange(func(change setpoint.Change) {
+			if slices.Contains(k.Hangs, change.To) {
+				<-latch
+			}
 			if slices.Contains(k.Panics, change.To) {
 				panic("as the scenario says")
 			}
@@ -140,6 +151,15 @@ func (d *driver) do(s *step) {
 		d.pin(s.Pin, s.Unpin)
 	case "stop":
 		d.stop()
+	case "release":
+		d.latches[s.Release] <- struct{}{}
+		synctest.Wait()
+	case "register":
+		d.register(s.Register)
+	case "announced":
+		d.announced(s.Announced)
+	case "calls", "admits", "report":
+		d.count(s)
 	case "expect":
 		d.expect(s.Expect)
 	default:
@@ -151,8 +171,17 @@ func (d *driver) hello(expected *hello) {
 	if d.talk != nil {
 		d.tick[d.talk.Epoch] = d.talk.Tick
 	}
+	called := time.Now()
 	d.talk = d.sidecar.Next()
 	said := d.talk.Hello()
+	if waited := time.Since(called); expected.Within > 0 && waited > expected.Within {
+		d.errorf("after %v", waited)
+	}
+	for _, name := range expected.Knobs {
+		if !slices.ContainsFunc(said.GetKnobs(), func(knob *v1.Knob) bool { return knob.GetName() == name }) {
+			d.errorf("%s is not in the hello", name)
+		}
+	}
 	d.compare(said.GetState(), expected.State)
 	if expected.LastSeq != said.GetLastApplied().GetSeq() && expected.LastSeq != 0 {
 		d.errorf("last applied %v", said.GetLastApplied())
@@ -295,6 +324,19 @@ func (d *driver) pin(pin map[string]float64, unpin string) {
 	}
 }
 
+func (d *driver) announced(names []string) {
+	for missing := slices.Clone(names); len(missing) > 0; {
+		message := d.talk.Hear()
+		if message == nil {
+			d.errorf("%v are not announced", missing)
+			return
+		}
+		for _, knob := range message.GetKnobs().GetAdd() {
+			missing = slices.DeleteFunc(missing, func(name string) bool { return name == knob.GetName() })
+		}
+	}
+}
+
 func (d *driver) stop() {
 	d.sdk.Stop()
 	for {
@@ -312,6 +354,9 @@ func (d *driver) stop() {
 
 func (d *driver) expect(expected *expect) {
 	synctest.Wait()
+	if age := time.Since(d.started); expected.Within > 0 && age > expected.Within {
+		d.errorf("after %v", age)
+	}
 	if got := d.sdk.Health().String(); expected.Health != "" && got != expected.Health {
 		d.errorf("health is %s, not %s", got, expected.Health)
 	}

@@ -30,6 +30,8 @@ type knob struct {
 	MinDwell            time.Duration `yaml:"min_dwell"`
 	// Panics: its callback does at these values.
 	Panics []float64
+	// Hangs: it hangs at these, until it is released.
+	Hangs []float64
 }
 
 // step has one of these; its key and line are for messages.
@@ -49,7 +51,14 @@ type step struct {
 	Pin     map[string]float64
 	Unpin   string
 	Stop    bool
-	Expect  *expect
+	Release string
+	// Register one more.
+	Register  *knob
+	Announced []string
+	Calls     *calls
+	Admits    map[string]int
+	Report    map[string]map[string]uint64
+	Expect    *expect
 
 	key  string
 	line int
@@ -57,7 +66,9 @@ type step struct {
 
 type hello struct {
 	State   map[string]result
+	Knobs   []string
 	LastSeq uint64 `yaml:"last_seq"`
+	Within  time.Duration
 }
 
 type welcome struct {
@@ -92,9 +103,16 @@ type beats struct {
 	Advance bool
 }
 
+// calls of a limiter, one after the other.
+type calls struct {
+	Limiter, Outcome string
+	Count            int
+}
+
 type expect struct {
 	Health string
 	Values map[string]float64
+	Within time.Duration
 }
 
 // result of a knob: its status, and the value read back.

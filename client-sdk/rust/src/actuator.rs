@@ -1,16 +1,17 @@
 //! What the session sees of everything that can be tuned: one trait, one list.
 
-use std::collections::BTreeMap;
+mod registry;
+
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use setpoint_policies::admission::{Admission, Shares};
 use setpoint_policies::knob::{Knob, KnobName};
+use setpoint_policies::signal::Signal;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::Why;
-use tokio::sync::watch;
 
 use crate::breaker::Breaker;
 use crate::clock::Clock;
@@ -18,15 +19,17 @@ use crate::dump::Dumps;
 use crate::gate::ConnectionGate;
 use crate::health::{Health, HealthCell};
 use crate::keyed::KeyedRate;
-use crate::knob::NumericKnob;
+use crate::knob::{NumericKnob, callback};
 use crate::layer::Holds;
 use crate::limiter::Limiter;
+use crate::memory::Memory;
 use crate::rate::Rate;
 use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::slot::Slot;
-use crate::sync::locked;
 use crate::throttle::Throttle;
+use crate::workers::WorkerThreads;
+pub(crate) use registry::{MAX_KNOBS, Registry};
 
 /// One knob and what it drives. What is written here holds for every knob; one of a special kind says otherwise.
 pub(crate) trait Actuator: Send + Sync {
@@ -55,6 +58,16 @@ pub(crate) trait Actuator: Send + Sync {
         self.slot().value()
     }
 
+    /// The service has not taken the newest value yet: what [`Actuator::in_force`] says is older.
+    fn behind(&self) -> bool {
+        false
+    }
+
+    /// Why the service refused a value after [`Actuator::apply`] had returned, once.
+    fn take_refusal(&self) -> Option<String> {
+        None
+    }
+
     /// The value that the service's owner holds this knob at; then [`Actuator::apply`] only remembers.
     fn pinned(&self) -> Option<Value> {
         self.slot().pinned()
@@ -77,6 +90,11 @@ pub(crate) trait Actuator: Send + Sync {
     /// Counters, if this knob has any (limiters do).
     fn totals(&self, _at_nanos: u64, _stall_nanos: u64) -> Option<Totals> {
         None
+    }
+
+    /// What this knob's runtime says of itself, for the reports.
+    fn signals(&self) -> Vec<(Signal, f64)> {
+        Vec::new()
     }
 
     /// From now on calls slower than each of these are to be counted (limiters do), and than no others.
@@ -109,6 +127,8 @@ pub(crate) enum Entry {
     Retry(RetryBudget),
     Throttle(Throttle),
     Readiness(Readiness),
+    Memory(Memory),
+    Workers(WorkerThreads),
 }
 
 impl Entry {
@@ -123,95 +143,9 @@ impl Entry {
             Self::Retry(it) => Arc::new(it),
             Self::Throttle(it) => Arc::new(it),
             Self::Readiness(it) => Arc::new(it),
+            Self::Memory(it) => Arc::new(it),
+            Self::Workers(it) => Arc::new(it),
         }
-    }
-}
-
-/// The most knobs of one process. A name for each user or key is a mistake that must not cost memory without end.
-pub(crate) const MAX_KNOBS: usize = 1024;
-
-/// Everything registered in this process.
-pub(crate) struct Registry {
-    listed: Mutex<Listed>,
-    /// Counts registrations.
-    changes: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct Listed {
-    entries: BTreeMap<KnobName, Entry>,
-    disabled: bool,
-}
-
-impl Registry {
-    pub fn new() -> Self {
-        Self { listed: Mutex::default(), changes: watch::Sender::new(0) }
-    }
-
-    /// What is registered under `name`, made and registered first if there is nothing. `None` when the list is full.
-    pub fn register(&self, name: &KnobName, make: impl FnOnce() -> Entry) -> Option<Entry> {
-        let mut listed = locked(&self.listed);
-        if let Some(entry) = listed.entries.get(name) {
-            return Some(entry.clone());
-        }
-        if listed.entries.len() >= MAX_KNOBS {
-            return None;
-        }
-        let entry = make();
-        if listed.disabled {
-            entry.actuator().enforce(false);
-        }
-        listed.entries.insert(name.clone(), entry.clone());
-        drop(listed);
-        self.changes.send_modify(|generation| *generation += 1);
-        Some(entry)
-    }
-
-    /// The knob of that name.
-    #[cfg(test)]
-    pub fn find(&self, name: &KnobName) -> Option<Arc<dyn Actuator>> {
-        locked(&self.listed).entries.get(name).map(Entry::actuator)
-    }
-
-    /// Whether nothing is registered.
-    pub fn is_empty(&self) -> bool {
-        locked(&self.listed).entries.is_empty()
-    }
-
-    /// Everything registered now, by name.
-    pub fn actuators(&self) -> Vec<Arc<dyn Actuator>> {
-        locked(&self.listed).entries.values().map(Entry::actuator).collect()
-    }
-
-    /// Every limiter registered now, by name.
-    pub fn limiters(&self) -> Vec<(KnobName, Limiter)> {
-        let limiter = |(name, entry): (&KnobName, &Entry)| match entry {
-            Entry::Limiter(limiter) => Some((name.clone(), *limiter)),
-            _ => None,
-        };
-        locked(&self.listed).entries.iter().filter_map(limiter).collect()
-    }
-
-    /// Wakes when something was registered; the value counts registrations.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
-    /// Whether the kill switch is on.
-    pub fn disabled(&self) -> bool {
-        locked(&self.listed).disabled
-    }
-
-    /// Turns the kill switch. Whether that changed anything.
-    fn set_disabled(&self, disabled: bool) -> bool {
-        if std::mem::replace(&mut locked(&self.listed).disabled, disabled) == disabled {
-            return false;
-        }
-        // Outside of the lock: a knob's callback may register another knob.
-        for actuator in self.actuators() {
-            actuator.enforce(!disabled);
-        }
-        true
     }
 }
 
@@ -228,6 +162,8 @@ pub(crate) struct Inner {
     pub seed: u64,
     /// Set once, when the service wants the session to end.
     pub stopped: AtomicBool,
+    /// The session waits so long for a callback of the service.
+    pub patience: Duration,
     open: OnceLock<Open>,
 }
 
@@ -255,6 +191,7 @@ impl Inner {
             service,
             seed,
             stopped: AtomicBool::new(false),
+            patience: callback::PATIENCE,
             open: OnceLock::new(),
         }
     }

@@ -57,7 +57,8 @@
 //!   others, call `sp.limiter("inbound")` before.
 //! - Names are for resources, not for users or keys: a sidecar hears of 256 knobs (a limiter has two, its own and its
 //!   breaker's), there is room for 1024, and none is ever given back.
-//! - `on_change` runs on the SDK's thread. If it takes long, the next push takes as long, and so does the end of a wait.
+//! - An `on_change` that takes longer than 80 ms is left alone: the number is in force meanwhile, and the callback hears of the newest one
+//!   when it is back.
 //! - A queue takes up bursts, no more: whoever waits while it stands is refused after 10 ms. It is no cure for a limit that is too
 //!   low. [`Limiter::try_acquire`] never waits and may overtake those who do.
 //!
@@ -106,6 +107,7 @@ mod keyed;
 mod knob;
 mod layer;
 mod limiter;
+mod memory;
 mod outcome;
 mod own;
 mod permit;
@@ -121,9 +123,12 @@ mod sync;
 mod throttle;
 mod timeout;
 mod transport;
+mod workers;
 
 #[cfg(feature = "listener")]
 pub use self::gate::listener::{GatedListener, GatedStream, WhenFull};
+#[cfg(feature = "jemalloc")]
+pub use self::memory::jemalloc;
 pub use self::{
     breaker::{Breaker, BreakerBuilder, BreakerState},
     builder::Builder,
@@ -141,6 +146,7 @@ pub use self::{
         RequestHead, Until,
     },
     limiter::{Acquire, Limiter, LimiterBuilder, Reflex, ReflexCause},
+    memory::{Allocator, HeapUse, Memory, MemoryPressure},
     outcome::Outcome,
     permit::Permit,
     priority::Priority,
@@ -151,6 +157,7 @@ pub use self::{
     setpoint::Setpoint,
     throttle::{Attempt, Throttle},
     timeout::{Timeout, TimeoutBuilder},
+    workers::WorkerThreads,
 };
 pub use setpoint_policies::{knob::Restrictive, value::Breaker as BreakerSetpoint};
 pub use setpoint_proto::message::{Evidence, Why};

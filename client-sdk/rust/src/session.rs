@@ -187,7 +187,9 @@ impl<'a, D: Dial> Session<'a, D> {
 
     fn report(&mut self, counted_at: u64) {
         let counted = (counted_at, self.stalls.total_nanos());
-        self.speech.report(&self.line, &self.applier, counted, self.own.signals());
+        let mut signals = self.own.signals();
+        signals.extend(self.applier.tuned().flat_map(|tuned| tuned.actuator().signals()));
+        self.speech.report(&self.line, &self.applier, counted, signals);
     }
 
     fn knobs_changed(&mut self) {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::runtime::Handle;
+
 use crate::actuator::Inner;
 use crate::breaker::BreakerBuilder;
 use crate::builder::Builder;
@@ -12,11 +14,13 @@ use crate::health::Health;
 use crate::knob::KnobBuilder;
 use crate::layer::LimitLayer;
 use crate::limiter::LimiterBuilder;
+use crate::memory::{Allocator, Memory};
 use crate::rate::RateBuilder;
 use crate::readiness::Readiness;
 use crate::retry::RetryBudget;
 use crate::throttle::Throttle;
 use crate::timeout::TimeoutBuilder;
+use crate::workers::WorkerThreads;
 
 /// A started SDK. Clones are the same one. What it hands out lives as long as the process, and so does the session with the
 /// sidecar: dropping a `Setpoint` ends nothing, [`Setpoint::stop`] does.
@@ -97,6 +101,24 @@ impl Setpoint {
     /// The size of a pool: knob `pool.NAME`, in whole numbers.
     pub fn pool_size(&self, name: &str) -> KnobBuilder<'_> {
         KnobBuilder::pool_size(&self.inner, name)
+    }
+
+    /// How much memory a cache may use, in bytes: knob `memory.NAME`. A lower one may jump. Read back what the cache holds
+    /// ([`KnobBuilder::read_back`]), for it seldom shrinks at once.
+    pub fn memory_budget(&self, name: &str) -> KnobBuilder<'_> {
+        KnobBuilder::memory_budget(&self.inner, name)
+    }
+
+    /// Lets garbage-collection targets act on the allocator: knob `gc`. It is asked for what it holds twice a second, on a thread of
+    /// its own, and told how long to keep what is freed. The first one that is registered counts.
+    pub fn memory(&self, allocator: impl Allocator) -> Memory {
+        Memory::registered(&self.inner, allocator)
+    }
+
+    /// Has the sidecar say how many worker threads that runtime should be built with next time: knob `parallelism`. tokio cannot
+    /// change their number while it runs.
+    pub fn worker_threads(&self, runtime: &Handle) -> WorkerThreads {
+        WorkerThreads::registered(&self.inner, runtime)
     }
 
     /// A time-out: knob `timeout.NAME`.

@@ -94,9 +94,14 @@ impl Talk {
 
     /// Welcomes the SDK, with the default periods.
     pub async fn welcome(&mut self, epoch: u64) {
+        self.welcome_as(epoch, PROTOCOL).await;
+    }
+
+    /// The same, in another protocol.
+    pub async fn welcome_as(&mut self, epoch: u64, protocol: u32) {
         self.epoch = epoch;
         let welcome = Welcome {
-            protocol: PROTOCOL,
+            protocol,
             epoch,
             capabilities: [].into(),
             beat_every: Duration::from_secs(1),
@@ -112,9 +117,6 @@ impl Talk {
     /// A frame of the channel of its values; beats renew it from now on.
     pub fn frame(&mut self, seq: u64, set: &[(&str, Value)]) -> Frame {
         let channel = set.first().map_or(Channel::Limits, |(_, value)| Channel::of(value));
-        let version = Version { epoch: self.epoch, seq };
-        self.renew.retain(|(other, _)| *other != channel);
-        self.renew.push((channel, version));
         let setpoint = |&(knob, value): &(&str, Value)| Setpoint {
             knob: KnobName::try_new(knob).expect("a valid name"),
             value,
@@ -123,12 +125,20 @@ impl Talk {
             why: Arc::default(),
             decision_id: seq,
         };
+        self.frame_on(channel, seq, set.iter().map(setpoint).collect())
+    }
+
+    /// A frame of this channel; beats renew it from now on.
+    pub fn frame_on(&mut self, channel: Channel, seq: u64, set: Vec<Setpoint>) -> Frame {
+        let version = Version { epoch: self.epoch, seq };
+        self.renew.retain(|(other, _)| *other != channel);
+        self.renew.push((channel, version));
         Frame {
             channel,
             nonce: seq,
             version,
             config_revision: "test".to_owned(),
-            set: set.iter().map(setpoint).collect(),
+            set,
             unsupported: Vec::new(),
             atomic: false,
             mode: Mode::Apply,

@@ -1,10 +1,11 @@
-//! Holds a limit down while memory is short.
+//! Holds a limit, or the budget of a cache, down while memory is short.
 //!
 //! A request in flight holds memory. When the working set nears the limit of the cgroup, fewer requests in flight is the
 //! one lever that works within milliseconds, long before the kernel has to kill. The obvious alternative, waiting for
 //! memory pressure stall (PSI), comes too late in a pod without swap: there is little stall before an OOM kill.
 //!
-//! Input: working set / limit (0 to 1). Output: an upper bound for the limit, in calls.
+//! Input: working set / limit (0 to 1). Output: an upper bound for the limit, in calls, or for
+//! the budget, in bytes.
 //!
 //! ```text
 //! factor(r) = 1                                             r <= start

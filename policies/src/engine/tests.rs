@@ -97,6 +97,24 @@ fn the_most_restrictive_wins_and_no_reason_is_lost() {
 }
 
 #[test]
+fn g1_the_budget_of_a_cache_shrinks_while_memory_is_short_and_comes_back() {
+    let budget = Knob::try_new(name("memory.cache"), Kind::MemoryLimit, 1e6, 100e6, 80e6).expect("valid");
+    let budget = Knob { restrictive: crate::knob::Restrictive::Lower, ..budget };
+    let cap = MemoryCap::try_new(name("memory.cache"), 0.75, 0.92, 0.3).expect("valid");
+    let policies = set(vec![policy("cache", Controller::MemoryCap(cap))]);
+    let mut engine = Engine::learning_for(Duration::ZERO, policies, Timestamp::ZERO);
+    let mut to = |millis, bytes, memory| {
+        let mut seen = snapshot(millis, 64.0, Totals::default(), memory);
+        seen.instances[0].knobs = vec![Arc::new(budget.clone())];
+        seen.instances[0].in_force = BTreeMap::from([(name("memory.cache"), Value::Number(bytes))]);
+        engine.step(&seen).decisions[0].to.scalar()
+    };
+    assert_eq!(to(100, 80e6, 0.5), 80e6);
+    assert!((to(200, 80e6, 0.92) - 24e6).abs() < 1.0, "30 % of what it had");
+    assert_eq!(to(60_000, 24e6, 0.5), 80e6, "no bound any more");
+}
+
+#[test]
 fn l4_an_edit_acts_in_the_next_step_and_keeps_state() {
     let mut engine = Engine::learning_for(Duration::ZERO, set(vec![law(400.0), breaker()]), Timestamp::ZERO);
     let failing = Totals { consecutive_failures: 9, ..Totals::default() };

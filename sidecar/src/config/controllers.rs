@@ -38,3 +38,5 @@ pub(super) const CONTROLLERS: [(&str, Read); 15] = [
 
 /// What the names of the knobs start with that a limit or a cap moves.
 const LIMIT: &str = "limit.";
+/// Budgets of caches, bytes.
+const MEMORY: &str = "memory.";

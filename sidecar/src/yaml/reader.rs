@@ -152,13 +152,20 @@ impl<'a> Fields<'a> {
 
     /// The knob that a controller moves; its name starts with `prefix`.
     pub(crate) fn knob(&mut self, prefix: &'static str) -> KnobName {
+        self.knob_of(&[prefix])
+    }
+
+    /// The same, where several families can be moved.
+    pub(crate) fn knob_of(&mut self, prefixes: &[&'static str]) -> KnobName {
         self.needed("knob");
         let Some(knob) = self.look("knob", &KNOB) else {
             return KnobName::try_new("unknown").expect("a plain word is a name");
         };
-        if knob.as_str().strip_prefix(prefix).is_none_or(str::is_empty) {
+        let named = |prefix: &&str| knob.as_str().strip_prefix(*prefix).is_some_and(|rest| !rest.is_empty());
+        if !prefixes.iter().any(named) {
             let at = self.entry("knob").map_or(self.at, |entry| entry.value.at);
-            let message = format!("{} moves a knob named `{prefix}NAME`, found `{knob}`", self.label);
+            let known: Vec<String> = prefixes.iter().map(|prefix| format!("`{prefix}NAME`")).collect();
+            let message = format!("{} moves a knob named {}, found `{knob}`", self.label, known.join(" or "));
             self.complain("knob", at, message);
         }
         knob

@@ -17,6 +17,10 @@ type Actuator interface {
 	Apply(value model.Value, why *wire.Why) (model.Value, error)
 	// InForce is read back.
 	InForce() model.Value
+	// Behind: the service has not taken the newest value yet, and what InForce says is older.
+	Behind() bool
+	// TakeRefusal is why the service refused a value after Apply had returned, once.
+	TakeRefusal() error
 	// Pinned says that the service's owner holds this knob; then Apply only remembers.
 	Pinned() bool
 	// Enforce switches enforcement off (the kill switch) or on again.
@@ -40,6 +44,12 @@ type Actuator interface {
 
 // Defaults are the methods of an actuator without anything special. To be embedded.
 type Defaults struct{}
+
+// Behind is never anything.
+func (Defaults) Behind() bool { return false }
+
+// TakeRefusal there is none.
+func (Defaults) TakeRefusal() error { return nil }
 
 // Admit does nothing.
 func (Defaults) Admit(*model.Admission) {}

@@ -70,6 +70,8 @@ type state struct {
 	// The ratio cut the last move; the rest follows.
 	walking bool
 	verdict verdict
+	// When it was last looked at: the owner held it; the service had not taken the newest value.
+	pinned, behind bool
 }
 
 func newTuned(a actuator.Actuator, log *slog.Logger) *tuned {
@@ -126,19 +128,18 @@ func (t *tuned) abandon(now time.Duration) {
 // wouldWait says whether a move would have to wait.
 func (t *tuned) wouldWait(wanted model.Value, now time.Duration) bool {
 	pace, _ := t.pace(t.fitted(wanted), true, now)
-	return pace == waitFirst
+	return pace == waitFirst || t.actuator.Behind()
 }
 
 // settle moves the actuator towards the goal. Leases are judged at judgeAt; newly says that the push was just taken. True when
-// the verdict has changed.
+// the sidecar is to be told: the verdict has changed, or what the owner holds.
 func (t *tuned) settle(now, judgeAt time.Duration, newly bool) bool {
 	said := word{}
 	var next verdict
-	pinned := t.actuator.Pinned()
-	if t.verdict == localOverride && !pinned {
-		// What was read back then was the owner's.
-		t.readBack = t.actuator.InForce()
+	if t.behind && !t.actuator.Behind() {
+		t.catchUp()
 	}
+	pinned, ownersMove := t.actuator.Pinned(), t.ownersMove()
 	stage, share := model.Over, 0.0
 	if t.pushed {
 		stage, share = t.push.lease.stage(judgeAt)
@@ -159,12 +160,38 @@ func (t *tuned) settle(now, judgeAt time.Duration, newly bool) bool {
 	// After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
 	t.tell(said)
 	t.guard(func() { t.actuator.Fresh(stage == model.Valid) })
-	if pinned {
+	t.behind = t.actuator.Behind()
+	switch {
+	case pinned:
 		next = localOverride
+	case t.behind && (next.is(wire.Applied) || next.is(wire.Clamped)):
+		next = behind
 	}
-	changed := next != t.verdict
+	changed := ownersMove || next != t.verdict
 	t.verdict = next
 	return changed
+}
+
+// ownersMove: the owner has taken the knob, given it back or moved it. What is in force is another then. The percentage of a GC
+// target moves all the time, by itself.
+func (t *tuned) ownersMove() bool {
+	pinned := t.actuator.Pinned()
+	moved := pinned && t.asked.Form != model.FormGC && t.actuator.InForce() != t.readBack
+	if pinned == t.pinned && !moved {
+		return false
+	}
+	t.pinned, t.readBack = pinned, t.actuator.InForce()
+	return true
+}
+
+// catchUp: the service's callback is back, and what it made of the newest value is known.
+func (t *tuned) catchUp() {
+	t.readBack = t.actuator.InForce()
+	if err := t.actuator.TakeRefusal(); err != nil {
+		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", t.asked.Scalar(), "why", err)
+		t.refused = refusal{t.asked, err.Error(), true}
+		t.asked = t.readBack
+	}
 }
 
 // lead follows the sidecar.

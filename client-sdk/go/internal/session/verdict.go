@@ -11,6 +11,7 @@ type verdict struct {
 var (
 	applied       = verdict{wire.Applied, ""}
 	deferred      = verdict{wire.Deferred, "the knob's dwell is not over"}
+	behind        = verdict{wire.Deferred, "the callback has not come back"}
 	shadowed      = verdict{wire.Shadowed, ""}
 	localOverride = verdict{wire.LocalOverride, "the service's owner holds the knob"}
 	walks         = verdict{wire.Clamped, "moves no further than max_change_ratio at a time; the rest follows"}

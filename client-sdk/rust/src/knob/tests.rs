@@ -95,3 +95,29 @@ fn nonsense_is_refused_and_the_kill_switch_goes_back_to_the_baseline() {
     knob.unpin();
     assert_eq!(knob.value(), 60.0);
 }
+
+#[test]
+fn g1_the_budget_of_a_cache_is_in_bytes_and_may_jump_down() {
+    let inner = inner();
+    let held = Arc::new(Mutex::new(100.0));
+    let (evicts, reads) = (held.clone(), held.clone());
+    let budget = KnobBuilder::memory_budget(&inner, "bodies")
+        .bounds(10.0, 1000.0)
+        .baseline(500.0)
+        .pace(0.5, Duration::from_secs(1))
+        .on_change(move |_, bytes, _| {
+            let mut held = evicts.lock().unwrap();
+            *held = bytes.min(*held);
+        })
+        .read_back(move || *reads.lock().unwrap())
+        .register();
+    let knob = budget.knob();
+    assert_eq!((knob.name.as_str(), knob.kind, &*knob.unit), ("memory.bodies", Kind::MemoryLimit, "bytes"));
+    assert_eq!((knob.step, knob.restrictive), (1.0, Restrictive::Lower));
+    assert_eq!(push(&budget, 50.0), Ok(Value::Number(50.0)), "what it holds now");
+    assert_eq!(
+        (push(&budget, 400.0), budget.value()),
+        (Ok(Value::Number(50.0)), 400.0),
+        "it has room to fill"
+    );
+}

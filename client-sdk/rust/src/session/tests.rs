@@ -1,5 +1,6 @@
 //! Whole sessions against a scripted sidecar, over real gRPC on in-memory pipes, under paused time.
 
+mod conformance;
 mod fake;
 mod hostile;
 mod life;

@@ -2,7 +2,9 @@
 //!
 //! Where it should go now is in [`super::goal`]; [`Tuned::settle`] moves the actuator towards it and may be called at any time
 //! and any number of times. So a new frame, a renewed lease, a lease that runs out and a dwell that ends are one and the
-//! same thing. How fast a move may go is in [`super::pace`].
+//! same thing. How fast a move may go is in [`super::pace`]; what the service does meanwhile in `service`.
+
+mod service;
 
 use std::sync::Arc;
 
@@ -26,10 +28,14 @@ pub(super) struct Tuned {
     push: Option<Push>,
     /// What the actuator took last; the baseline before that.
     asked: Value,
-    /// What it read back then.
+    /// What it read back then, or when its owner took or gave back the knob since.
     read_back: Value,
+    /// What its owner held it at when it was last looked at.
+    pinned: Option<Value>,
     /// The sidecar's word that the actuator was told of last, while it counts.
     word: Option<(Value, Admission)>,
+    /// The service had not taken the newest value when it was last looked at.
+    behind: bool,
     /// What it took last under a lease: a decay starts here.
     leased: Value,
     /// What it refused last, and why; not tried again.
@@ -51,6 +57,8 @@ impl Tuned {
             push: None,
             asked: baseline,
             read_back,
+            pinned: None,
+            behind: false,
             word: None,
             leased: baseline,
             refused: None,
@@ -103,11 +111,6 @@ impl Tuned {
         }
     }
 
-    /// Something else than a push has changed what is in force.
-    pub(super) fn read_again(&mut self) {
-        self.read_back = self.actuator.in_force();
-    }
-
     /// Takes what the sidecar wants now; [`Tuned::settle`] puts it in force.
     pub(super) fn want(&mut self, push: Push) {
         self.push = Some(push);
@@ -153,12 +156,14 @@ impl Tuned {
 
     /// Whether a move to `wanted` would have to wait.
     pub(super) fn would_wait(&self, wanted: &Value, now: Timestamp) -> bool {
-        self.pace(self.fitted(wanted), true, now) == Pace::Wait
+        self.actuator.behind() || self.pace(self.fitted(wanted), true, now) == Pace::Wait
     }
 
     /// Moves the actuator towards the goal. Leases are judged at `judge_at` (see [`super::stall`]); `newly` says that the
-    /// push was just taken. True when the verdict has changed.
+    /// push was just taken. True when the sidecar is to be told: the verdict has changed, or what the owner holds.
     pub(super) fn settle(&mut self, now: Timestamp, judge_at: Timestamp, newly: bool) -> bool {
+        let owners_move = self.owners_move();
+        self.catch_up();
         let goal = Goal::of(self.push.as_ref(), &self.knob, &self.leased, judge_at);
         let word = match &goal {
             Goal::Leased(push) => Some((push.wanted, push.admission)),
@@ -184,9 +189,14 @@ impl Tuned {
         };
         // After the value: a bound of the reflex that the word lifts has then nothing left to uncover.
         self.tell(word);
-        let verdict = if self.actuator.pinned().is_some() { Verdict::LocalOverride } else { verdict };
+        self.behind = self.actuator.behind();
+        let verdict = match verdict {
+            _ if self.pinned.is_some() => Verdict::LocalOverride,
+            Verdict::Applied | Verdict::Clamped(_) if self.behind => Verdict::Behind,
+            verdict => verdict,
+        };
         let before = std::mem::replace(&mut self.verdict, verdict);
-        before != self.verdict
+        owners_move || before != self.verdict
     }
 
     /// Takes everything back to `before`, because another knob of the same atomic frame was refused.

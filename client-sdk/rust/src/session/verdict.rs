@@ -11,6 +11,8 @@ pub(super) enum Verdict {
     Clamped(&'static str),
     /// Waits for the knob's dwell.
     Deferred,
+    /// Waits for the service: its callback has not come back.
+    Behind,
     /// Refused; the previous value stands.
     Rejected(String),
     /// Not for this knob or this build.
@@ -26,7 +28,7 @@ impl Verdict {
         match self {
             Self::Applied => Status::Applied,
             Self::Clamped(_) => Status::Clamped,
-            Self::Deferred => Status::Deferred,
+            Self::Deferred | Self::Behind => Status::Deferred,
             Self::Rejected(_) => Status::Rejected,
             Self::Unsupported(_) => Status::Unsupported,
             Self::Shadowed => Status::Shadowed,
@@ -39,6 +41,7 @@ impl Verdict {
             Self::Applied | Self::Shadowed => "",
             Self::Clamped(by) => by,
             Self::Deferred => "the knob's dwell is not over",
+            Self::Behind => "the callback has not come back",
             Self::Rejected(why) | Self::Unsupported(why) => why,
             Self::LocalOverride => "the service's owner holds the knob",
         }

@@ -6,6 +6,7 @@ use crate::knob::{Kind, KnobName};
 use crate::reason::Reason;
 use crate::signal::Signal;
 
+mod allocator;
 mod cap;
 mod presets;
 mod processes;

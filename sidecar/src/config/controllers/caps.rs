@@ -4,13 +4,13 @@ use setpoint_policies::controllers::memory_cap::MemoryCap;
 use setpoint_policies::controllers::scheduler_cap::SchedulerCap;
 use setpoint_policies::spec::Controller;
 
-use super::LIMIT;
+use super::{LIMIT, MEMORY};
 use crate::yaml::{DURATION, Fields, RATIO};
 
 pub(super) fn memory_cap(fields: Fields<'_>) -> Option<Controller> {
     let spec = fields.build(|fields| {
         MemoryCap::try_new(
-            fields.knob(LIMIT),
+            fields.knob_of(&[LIMIT, MEMORY]),
             fields.optional("start", &RATIO, MemoryCap::START),
             fields.optional("full", &RATIO, MemoryCap::FULL),
             fields.optional("floor", &RATIO, MemoryCap::FLOOR),

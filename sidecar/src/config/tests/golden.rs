@@ -92,7 +92,7 @@ fn l4_a_wrong_value_is_named_with_its_place() {
         (
             "knob without a name",
             with("memory_cap: {knob: limit.}"),
-            "5:24: `knob`: `memory_cap` moves a knob named `limit.NAME`, found `limit.`",
+            "5:24: `knob`: `memory_cap` moves a knob named `limit.NAME` or `memory.NAME`, found `limit.`",
         ),
         (
             "knob that is no name",

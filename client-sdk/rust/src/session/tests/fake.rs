@@ -22,6 +22,9 @@ use crate::health::Health;
 use crate::setpoint::Setpoint;
 use crate::transport::Dial;
 
+/// For callbacks.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Where the SDK knocks: in-memory pipes to whatever the test puts behind them.
 #[derive(Clone)]
 pub struct Door {
@@ -119,9 +122,23 @@ impl Service {
     }
 
     fn with(dial: impl Dial, options: Options, hand: &Hand) -> Self {
-        let inner = Arc::new(Inner::new("checkout".to_owned(), hand.clock(), 42));
+        Self::registered(dial, options, hand, |sdk| {
+            sdk.limiter("db").bounds(4, 400).baseline(64).register();
+        })
+    }
+
+    /// With what `register` registers before the session begins, and nothing else.
+    pub fn registering(dial: impl Dial, socket: PathBuf, register: impl FnOnce(&Setpoint)) -> Self {
+        Self::registered(dial, Options { socket, ..options() }, &Hand::default(), register)
+    }
+
+    fn registered(dial: impl Dial, options: Options, hand: &Hand, register: impl FnOnce(&Setpoint)) -> Self {
+        let mut inner = Inner::new("checkout".to_owned(), hand.clock(), 42);
+        // Callbacks run in real time; a busy machine must not make one of them late.
+        inner.patience = PATIENCE;
+        let inner = Arc::new(inner);
         let sdk = Setpoint::new(inner.clone());
-        sdk.limiter("db").bounds(4, 400).baseline(64).register();
+        register(&sdk);
         let own = inner.clone();
         let session = tokio::spawn(async move { crate::session::run(&own, &options, dial).await });
         Self { sdk, inner, session }

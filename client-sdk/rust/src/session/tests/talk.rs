@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use setpoint_policies::signal::Signal;
-use setpoint_proto::message::ToSidecar;
+use setpoint_policies::value::Value;
+use setpoint_proto::message::{Status, ToSidecar};
 
 use super::fake::{Service, Sidecar, limit, seconds};
 use crate::Priority;
+use crate::actuator::Actuator;
 
 #[tokio::test(start_paused = true)]
 async fn s3_reports_carry_the_counters_ten_times_a_second() {
@@ -121,4 +123,25 @@ async fn s2_the_delay_of_the_applications_runtime_is_told() {
     };
     assert!(delay < 0.01, "{delay}: paused time is never late");
     drop(service);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_worker_threads_are_advised_while_the_sidecars_word_counts_and_never_moved() {
+    let mut sidecar = Sidecar::start();
+    let service = Service::start(sidecar.door.clone());
+    let workers = service.sdk.worker_threads(&tokio::runtime::Handle::current());
+    let mut talk = sidecar.session(1).await;
+    let pushed = Value::Parallelism { threads: 3, blocking_threads: None };
+    let ack = talk.push(1, &[("parallelism", pushed)]).await;
+    assert_eq!((ack.results[0].status, ack.results[0].effective), (Status::LocalOverride, 1.0));
+    // As many as this machine has CPUs at most, and nothing where that is what the runtime has anyway.
+    let within = Actuator::knob(&workers).max.min(3.0) as u32;
+    assert_eq!(
+        (workers.in_force(), workers.recommended()),
+        (1, Some(within).filter(|threads| *threads != 1))
+    );
+    talk.beat(true).await;
+    sidecar.kill(talk);
+    seconds(200).await;
+    assert_eq!((service.in_force("parallelism"), workers.recommended()), (1.0, None));
 }
