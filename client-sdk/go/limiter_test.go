@@ -102,7 +102,8 @@ func TestACallThatIsHeavierThanTheLimitRunsAlone(t *testing.T) {
 
 func TestTheCountersAreThoseOfTheContract(t *testing.T) {
 	sdk := byHand()
-	limiter := sdk.Limiter("db", Deadline(30*time.Millisecond), WatchLatency(5*time.Millisecond, 25*time.Millisecond))
+	limiter := sdk.Limiter("db", Deadline(30*time.Millisecond))
+	limiter.tuning.CountSlowerThan([]time.Duration{5 * time.Millisecond, 25 * time.Millisecond})
 	for i, outcome := range []Outcome{Success, Success, Dropped, Failure, Ignore} {
 		permit := mustAcquire(t, limiter, Normal)
 		sdk.clock.Move(time.Duration(i+1) * 10 * time.Millisecond)
@@ -239,10 +240,10 @@ func TestDoFinishesWhateverHappens(t *testing.T) {
 
 func TestThePathOfACallAllocatesNothing(t *testing.T) {
 	sdk := byHand()
-	limiter := sdk.Limiter("db", Bounds(1, 100), Baseline(2), WatchLatency(time.Second))
+	limiter := sdk.Limiter("db", Bounds(1, 100), Baseline(2))
 	breaker, rate := sdk.Breaker("b", BreakerRules{}), sdk.Rate("r", Bounds(0, 10), Baseline(0))
 	shut := sdk.Breaker("shut", BreakerRules{})
-	shut.Pin(true)
+	shut.Pin(BreakerForcedOpen)
 	held := mustAcquire(t, limiter, Normal)
 	for name, call := range map[string]func(){
 		"admitted": func() {

@@ -32,10 +32,13 @@ func (s *knobSpec) declare(log *slog.Logger) *model.Knob {
 // limiterSpec is what a service asks for in a limiter.
 type limiterSpec struct {
 	knobSpec
-	shares  model.Shares
-	watched []time.Duration
+	shares model.Shares
 	// One call in so many looks at the clock.
 	clockEvery uint32
+	// Callers that may wait.
+	queue int
+	// Refuse calls that could only end too late.
+	refuseHopeless bool
 }
 
 // numberSpec is what a service asks for in a knob.
@@ -106,9 +109,19 @@ func Deadline(deadline time.Duration) LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.knob.Deadline = deadline })
 }
 
-// WatchLatency counts calls that take longer than each of these latencies, four at most, for policies that judge by them.
-func WatchLatency(latencies ...time.Duration) LimiterOption {
-	return limiterOption(func(s *limiterSpec) { s.watched = latencies })
+// Queue lets so many callers of Acquire wait for a place (100,000 at most), for bursts that are shorter than a service time or two; a
+// queue that stands is cut short by itself. Default 0: nobody waits.
+func Queue(waiting int) LimiterOption {
+	return limiterOption(func(s *limiterSpec) { s.queue = min(max(waiting, 0), longestQueue) })
+}
+
+const longestQueue = 100_000
+
+// RefuseHopeless refuses calls of Acquire whose context has less time left than a call takes here without a queue: they could only end
+// too late. One in 16 of them is let through all the same, so that an estimate that is too high corrects itself. Default: off; only
+// calls whose deadline is over are refused.
+func RefuseHopeless() LimiterOption {
+	return limiterOption(func(s *limiterSpec) { s.refuseHopeless = true })
 }
 
 // SampleClocks looks at the clock for one call in so many only, drawn by lot, on processors with more than about 2500 calls and ends of

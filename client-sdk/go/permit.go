@@ -1,6 +1,10 @@
 package setpoint
 
-import "github.com/setpoint-dev/setpoint/client-sdk/go/internal/breaker"
+import (
+	"time"
+
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/breaker"
+)
 
 // Permit is the right to one call. It has to be finished exactly once, in whatever way the call ends; Limiter.Do and the
 // middleware see to that. It can be finished by another goroutine, but must not be copied.
@@ -17,6 +21,14 @@ type Permit struct {
 	places  uint64
 	// The time was read from the clock.
 	timed bool
+}
+
+// RetryAfter says that the callee has asked to be left alone for so long (Retry-After, grpc-retry-pushback-ms): see
+// Breaker.RetryAfter. Before Finish.
+func (p *Permit) RetryAfter(forSoLong time.Duration) {
+	if p.breaker != nil {
+		p.breaker.machine.Asked(forSoLong)
+	}
 }
 
 // Finish ends the call. Never blocks, never allocates; a second time does nothing. Costs one reading of the clock and about half

@@ -137,7 +137,7 @@ func TestARefusedCallIsToldWhenToComeBack(t *testing.T) {
 	if _, err = stream.Recv(); status.Code(err) != codes.ResourceExhausted || len(stream.Trailer()[RejectedKey]) != 1 {
 		t.Errorf("%v %v", err, stream.Trailer())
 	}
-	out.Breaker().Pin(true)
+	out.Breaker().Pin(setpoint.BreakerForcedOpen)
 	var rejected *setpoint.Rejected
 	if _, err := client.Snapshot(context.Background(), &v1.SnapshotRequest{}); !errors.As(err, &rejected) || rejected.Reason != setpoint.BreakerIsOpen {
 		t.Errorf("%v", err)

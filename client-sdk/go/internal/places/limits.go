@@ -16,6 +16,8 @@ const Unlimited = math.MaxUint64
 type Limits struct {
 	caps      [model.Priorities]atomic.Uint64
 	limitBits atomic.Uint64
+	// Callers that wait for a place.
+	waiting atomic.Int64
 }
 
 // Cap is how many places may be taken for a call of that class to be admitted.
@@ -23,6 +25,15 @@ func (l *Limits) Cap(class int) uint64 { return l.caps[class].Load() }
 
 // Limit in force, as read back.
 func (l *Limits) Limit() float64 { return math.Float64frombits(l.limitBits.Load()) }
+
+// BeginWait says that one caller more waits for a place, EndWait that one less does.
+func (l *Limits) BeginWait() { l.waiting.Add(1) }
+
+// EndWait see BeginWait.
+func (l *Limits) EndWait() { l.waiting.Add(-1) }
+
+// Awaited says whether anybody waits: whoever gives a place back has to look.
+func (l *Limits) Awaited() bool { return l.waiting.Load() > 0 }
 
 // Set puts a limit in force, shared out among the priorities.
 func (l *Limits) Set(limit float64, shares model.Shares) {

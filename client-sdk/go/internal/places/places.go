@@ -3,6 +3,7 @@ package places
 import (
 	"math/bits"
 	"runtime"
+	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
@@ -17,19 +18,20 @@ type Places struct {
 	Limits
 	_ [128]byte
 	Gauge
-	_        [128]byte
+	_ [128]byte
+	thresholds
 	shards   []shard
 	mask     int
-	watched  Watched
 	clock    *clock.Clock
 	sampling sampling
 }
 
 // New makes places for the processors there are now; more of them later share shards. One call in so many looks at the clock (0 is the
 // same as 1: every call does).
-func New(clock *clock.Clock, watched Watched, clockEvery uint32) *Places {
+func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places {
 	count := 1 << bits.Len(uint(min(max(runtime.GOMAXPROCS(0), 2), mostShards)-1))
-	p := &Places{shards: make([]shard, count), mask: count - 1, watched: watched, clock: clock}
+	p := &Places{shards: make([]shard, count), mask: count - 1, clock: clock}
+	p.thresholds.start(deadline)
 	p.sampling.every = uint64(max(clockEvery, 1))
 	return p
 }
@@ -68,6 +70,9 @@ func (p *Places) Release(outcome model.Outcome, admittedAt uint64, timed bool) {
 	shard.unclaim()
 	procUnpin()
 }
+
+// Watch the first four of these latencies from now on, and no others: calls that take longer are counted.
+func (p *Places) Watch(latencies []time.Duration) { p.thresholds.watch(latencies) }
 
 // CloseSlice begins the next slice of 50 ms.
 func (p *Places) CloseSlice() { p.sampling.slice.Add(1) }

@@ -19,7 +19,7 @@ const (
 	every = 8
 	slice = 50 * time.Millisecond
 	// That a steady load is watched for.
-	slices = 80
+	someSlices = 80
 )
 
 // onOneProcessor keeps a test's calls on one shard.
@@ -32,7 +32,7 @@ func sampled() (*Places, *clock.Clock) {
 	hand := clock.ByHand()
 	// Old enough for a slip of one call's time to stand out from everything else.
 	hand.Move(time.Hour)
-	return New(hand, Watch(0, nil), every), hand
+	return New(hand, 0, every), hand
 }
 
 func TestOneCallInSoManyReadsTheClockWhereThereAreMany(t *testing.T) {
@@ -161,7 +161,7 @@ func TestTheSidecarLearnsTheTruthFromSampledClocks(t *testing.T) {
 		first := s.slice()
 		s.completed, s.latency, s.square, s.integral = 0, 0, 0, 0
 		var last model.Totals
-		for n := range slices {
+		for n := range someSlices {
 			last = s.slice()
 			if last.InFlight() != uint64(len(s.inFlight)) {
 				t.Fatalf("counts are exact: %d of %d", last.InFlight(), len(s.inFlight))
@@ -192,7 +192,7 @@ func TestTheSidecarLearnsTheTruthFromSampledClocks(t *testing.T) {
 			t.Errorf("%v/s: squared variation %v for %v", test.perSecond, told, spread)
 		}
 		// The estimates of one shard may be off by a fraction of what passes from event to event.
-		if told := integralOf(&first, &last); math.Abs(told-s.integral) > 0.005*s.integral+0.2*slices*slice.Seconds() {
+		if told := integralOf(&first, &last); math.Abs(told-s.integral) > 0.005*s.integral+0.2*someSlices*slice.Seconds() {
 			t.Errorf("%v/s: %v call-seconds for %v", test.perSecond, told, s.integral)
 		}
 	}
@@ -201,7 +201,8 @@ func TestTheSidecarLearnsTheTruthFromSampledClocks(t *testing.T) {
 func TestLateAndSlowCallsAreCountedWithSampledClocksToo(t *testing.T) {
 	onOneProcessor(t)
 	hand := clock.ByHand()
-	places := New(hand, Watch(10*time.Millisecond, []time.Duration{time.Millisecond}), every)
+	places := New(hand, 10*time.Millisecond, every)
+	places.Watch([]time.Duration{time.Millisecond})
 	for range 40 {
 		places.CloseSlice()
 		for range 500 {

@@ -100,17 +100,14 @@ func (p *Places) releaseSampled(s *shard, outcome model.Outcome, admittedAt uint
 			s.addUp(p)
 			s.standBy(latency)
 		}
-	} else {
-		p.countSlow(s, outcome, max(at, admittedAt)-admittedAt, 1)
 	}
-	s.end(outcome, admittedAt, at)
+	p.end(s, outcome, admittedAt, at)
 }
 
 // addUp adds the successes that count as the last timed one.
 func (s *shard) addUp(p *Places) {
 	if s.repeats != 0 {
-		s.success(s.latency, p.watched.Deadline, s.repeats)
-		p.countSlow(s, model.OutcomeSuccess, s.latency, s.repeats)
+		p.success(s, s.latency, s.repeats)
 		s.repeats = 0
 	}
 }

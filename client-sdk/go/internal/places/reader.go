@@ -2,7 +2,6 @@ package places
 
 import (
 	"runtime"
-	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 )
@@ -40,10 +39,7 @@ func (p *Places) Count(totals *model.Totals) {
 		}
 	}
 	totals.Arrived = totals.Admitted + totals.AllRejected()
-	totals.SlowWatched = p.watched.Count
-	for i := range p.watched.Count {
-		totals.Slow[i] = model.SlowCalls{After: time.Duration(p.watched.After[i]), Calls: best.slow[i]}
-	}
+	p.thresholds.slowCalls(&best.slow, totals)
 }
 
 // Histogram is how many successes fell into each bucket of latency.

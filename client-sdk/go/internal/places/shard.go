@@ -3,7 +3,6 @@ package places
 import (
 	"math"
 	"sync/atomic"
-	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 )
@@ -49,40 +48,17 @@ func (s *shard) tryClaim() bool {
 
 func (s *shard) unclaim() { s.turn.Add(1) }
 
-// Watched latencies: a success that takes longer than the deadline is late; calls slower than each of After are counted.
-type Watched struct {
-	Deadline uint64
-	After    [model.MostWatched]uint64
-	Count    int
-}
-
-// Watch the latencies of at most four durations; a deadline of 0 is none.
-func Watch(deadline time.Duration, after []time.Duration) Watched {
-	w := Watched{Deadline: math.MaxUint64}
-	if deadline > 0 {
-		w.Deadline = uint64(deadline)
-	}
-	for _, latency := range after {
-		if latency > 0 && w.Count < model.MostWatched {
-			w.After[w.Count] = uint64(latency)
-			w.Count++
-		}
-	}
-	return w
-}
-
 // release counts a release that was timed. For whoever has claimed the shard.
 func (p *Places) release(s *shard, outcome model.Outcome, admittedAt, at uint64) {
 	latency := at - admittedAt
 	if outcome == model.OutcomeSuccess {
-		s.success(latency, p.watched.Deadline, 1)
+		p.success(s, latency, 1)
 	}
-	p.countSlow(s, outcome, latency, 1)
-	s.end(outcome, admittedAt, at)
+	p.end(s, outcome, admittedAt, at)
 }
 
-// end counts what every release has.
-func (s *shard) end(outcome model.Outcome, admittedAt, at uint64) {
+// end counts what every release has. A call that was cancelled says nothing of how slow it was.
+func (p *Places) end(s *shard, outcome model.Outcome, admittedAt, at uint64) {
 	switch outcome {
 	case model.OutcomeSuccess:
 		s.completed++
@@ -95,17 +71,8 @@ func (s *shard) end(outcome model.Outcome, admittedAt, at uint64) {
 	}
 	s.releaseTimeSum += at
 	s.latencySum += at - admittedAt
-}
-
-// countSlow: a call that was cancelled says nothing.
-func (p *Places) countSlow(s *shard, outcome model.Outcome, latency, times uint64) {
-	if p.watched.Count == 0 || outcome == model.OutcomeIgnore {
-		return
-	}
-	for i, after := range p.watched.After[:p.watched.Count] {
-		if latency > after {
-			s.slow[i] += times
-		}
+	if latency := at - admittedAt; (outcome == model.OutcomeDropped || outcome == model.OutcomeFailure) && at > admittedAt && p.thresholds.exceeded(latency) {
+		p.thresholds.count(s, latency, 1, false)
 	}
 }
 
@@ -113,7 +80,7 @@ func (p *Places) countSlow(s *shard, outcome model.Outcome, latency, times uint6
 const maxMicros = math.MaxUint32
 
 // success counts so many successes of that latency, but for their number.
-func (s *shard) success(latency, deadline, times uint64) {
+func (p *Places) success(s *shard, latency, times uint64) {
 	s.successLatencySum += latency * times
 	micros := min(latency/1000, maxMicros)
 	// The rest is carried: a service that answers in 50 us has squares below one unit.
@@ -121,7 +88,7 @@ func (s *shard) success(latency, deadline, times uint64) {
 	s.squareRest = squares % squareUnitMicros
 	s.successLatencySqSum += squares / squareUnitMicros
 	s.histogram[bucket(latency)] += times
-	if latency > deadline {
-		s.late += times
+	if p.thresholds.exceeded(latency) {
+		p.thresholds.count(s, latency, times, true)
 	}
 }
