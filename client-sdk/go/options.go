@@ -50,18 +50,30 @@ type numberSpec struct {
 // LimiterOption is an option of Setpoint.Limiter.
 type LimiterOption interface{ toLimiter(*limiterSpec) }
 
-// RateOption is an option of Setpoint.Rate.
-type RateOption interface{ toRate(*knobSpec) }
+// rateSpec is what a service asks for in a rate.
+type rateSpec struct {
+	knobSpec
+	// Calls; 0: one second of the rate.
+	burst float64
+}
+
+// RateOption is an option of Setpoint.Rate and Setpoint.KeyedRate.
+type RateOption interface{ toRate(*rateSpec) }
 
 // KnobOption is an option of Setpoint.Knob.
 type KnobOption interface{ toNumber(*numberSpec) }
 
-// AnyOption is an option of limiters, rates and knobs alike.
+// AnyOption is an option of limiters, rates, gates and knobs alike.
 type AnyOption func(*knobSpec)
 
 func (o AnyOption) toLimiter(s *limiterSpec) { o(&s.knobSpec) }
-func (o AnyOption) toRate(s *knobSpec)       { o(s) }
+func (o AnyOption) toRate(s *rateSpec)       { o(&s.knobSpec) }
 func (o AnyOption) toNumber(s *numberSpec)   { o(&s.knobSpec) }
+func (o AnyOption) toGate(s *gateSpec)       { o(&s.knobSpec) }
+
+type rateOption func(*rateSpec)
+
+func (o rateOption) toRate(s *rateSpec) { o(s) }
 
 type limiterOption func(*limiterSpec)
 
@@ -71,13 +83,14 @@ type numberOption func(*numberSpec)
 
 func (o numberOption) toNumber(s *numberSpec) { o(s) }
 
-// Bounds are hard: no push can leave them. Default: 4 to 2000 calls for a limiter, 1 to 1,000,000 calls per second for a rate, 0 to
-// the largest number for a knob. A lowest limit below 1, or a lowest rate of 0, allows all calls to be rejected.
+// Bounds are hard: no push can leave them. Default: 4 to 2000 calls for a limiter, 1 to 1,000,000 calls per second for a rate, 1 to
+// 100,000 connections for a gate, 0 to the largest number for a knob. A lowest limit below 1, or a lowest rate of 0, allows all calls
+// to be rejected.
 func Bounds(lowest, highest float64) AnyOption {
 	return func(s *knobSpec) { s.knob.Min, s.knob.Max = lowest, highest }
 }
 
-// Baseline is in force without a sidecar. Default: 50 calls, 1000 calls per second, 0.
+// Baseline is in force without a sidecar. Default: 50 calls, 1000 calls per second, 10,000 connections, 0.
 func Baseline(value float64) AnyOption {
 	return func(s *knobSpec) { s.knob.Baseline = value }
 }
@@ -132,6 +145,12 @@ func RefuseHopeless() LimiterOption {
 // as certain as so many times fewer calls make them.
 func SampleClocks(oneIn uint32) LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.clockEvery = oneIn })
+}
+
+// Burst is how many calls may pass at once after a pause, whenever a push does not say. Default: as many as come in one second of the
+// rate. At least the weight of the heaviest call, or heavy calls count for less than they weigh.
+func Burst(calls uint32) RateOption {
+	return rateOption(func(s *rateSpec) { s.burst = float64(max(calls, 1)) })
 }
 
 // Unit of the value, for people: 1 (the default), bytes, ms, percent.

@@ -61,3 +61,14 @@ func PriorityFrom(ctx context.Context) Priority {
 	priority, _ := ctx.Value(priorityKey{}).(Priority)
 	return priority
 }
+
+// ParsePriority of a header or metadata: critical, high, normal, low or background, and nothing above atMost; false for anything
+// else. Only where callers are trusted that far: a priority is claimed, not earned.
+func ParsePriority(text string, atMost Priority) (Priority, bool) {
+	names := map[string]Priority{"critical": Critical, "high": High, "normal": Normal, "low": Low, "background": Background}
+	priority, known := names[text]
+	if known && priority.class() < atMost.class() {
+		priority = atMost
+	}
+	return priority, known
+}

@@ -29,6 +29,9 @@ func generationOf(pass Pass) uint64 { return unpackWord(uint64(pass)).generation
 func TestItIsNeverStuckAndNeverLetsACrowdThrough(t *testing.T) {
 	for run := range uint64(10_000) {
 		h := &history{rig: newRig(t), dice: rand.New(rand.NewPCG(20, run)), of: make(map[uint64]known), most: mostProbes, total: mostInRound}
+		rules := DefaultRules()
+		rules.Failures = 1 + h.dice.Uint32N(7)
+		h.Arm(rules)
 		for range h.dice.IntN(60) {
 			h.step()
 		}
