@@ -19,6 +19,7 @@ import (
 // (2 at once, 10 in a round, 8 of them well, each within 3 s), traffic comes back by and by. Failure rates, latencies and confidence
 // are judged in the sidecar, which pushes a state.
 type Breaker struct {
+	holder
 	machine *breaker.Machine
 	slot    *actuator.Slot
 	log     *slog.Logger
@@ -68,7 +69,9 @@ type BreakerRules struct {
 }
 
 func newBreaker(sdk *Setpoint, spec *knobSpec) *Breaker {
-	return &Breaker{machine: breaker.New(sdk.clock, sdk.seed), slot: actuator.NewSlot(spec.declare(sdk.log)), log: sdk.log}
+	b := &Breaker{machine: breaker.New(sdk.clock, sdk.seed), slot: actuator.NewSlot(spec.declare(sdk.log)), log: sdk.log}
+	b.holder.breaker = b
+	return b
 }
 
 func breakerSpec(name string) knobSpec { return newSpec("breaker", name, model.KindBreaker, 0, 7, 0) }
@@ -80,7 +83,7 @@ func (b *Breaker) TryAcquire() (Permit, error) {
 	if !ok {
 		return Permit{}, b.rejected(retryAfter)
 	}
-	return Permit{breaker: b, pass: pass}, nil
+	return Permit{holder: &b.holder, pass: pass}, nil
 }
 
 // State now. An open breaker whose wait is over stays open until a call comes.

@@ -17,9 +17,9 @@ import (
 // On the request path there are three things: the limit (read), the places that are taken (one compare-and-swap), and the counters
 // (a shard for each processor). Everything else is worked out by the session from the counters.
 type Limiter struct {
-	places  *places.Places
-	breaker *Breaker
-	clock   *clock.Clock
+	holder
+	places *places.Places
+	clock  *clock.Clock
 	// What rejected callers are told, by reason.
 	advice atomic.Pointer[limiterAdvice]
 	tuning *limiterTuning
@@ -45,7 +45,8 @@ const firstAdvice = 100 * time.Millisecond
 
 func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 	knob := spec.declare(sdk.log)
-	l := &Limiter{places: places.New(sdk.clock, knob.Deadline, spec.clockEvery), breaker: breaker, clock: sdk.clock}
+	l := &Limiter{places: places.New(sdk.clock, knob.Deadline, spec.clockEvery), clock: sdk.clock}
+	l.holder = holder{l, breaker}
 	l.tuning = &limiterTuning{limiter: l, slot: actuator.NewSlot(knob), log: sdk.log, steering: newSteering(knob.Baseline, spec.shares)}
 	if spec.queue > 0 {
 		l.queue = queue.New[Permit](door{l}, spec.queue)
@@ -62,6 +63,13 @@ func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 // TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits, locks or allocates. Costs one reading
 // of the clock and about half as much again; a rejection costs less than a reading.
 func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
+	if class := priority.class(); class >= 0 {
+		if pass, ok := l.breaker.machine.AdmitAll(); ok {
+			if ticket, ok := l.places.TryQuick(class); ok {
+				return Permit{&l.holder, pass, ticket}, nil
+			}
+		}
+	}
 	return l.TryAcquireMany(priority, 1)
 }
 
@@ -86,14 +94,12 @@ func (l *Limiter) take(class int, count uint32) (Permit, bool, error) {
 		l.places.Reject(class)
 		return Permit{}, false, l.breaker.rejected(retryAfter)
 	}
-	limit := l.places.Cap(class)
-	taken := min(max(uint64(count), 1), max(limit, 1))
-	if !l.places.TryEnter(taken, limit) {
+	ticket, ok := l.places.TryEnter(class, max(uint64(count), 1))
+	if !ok {
 		l.breaker.machine.GiveBack(pass)
 		return Permit{}, false, nil
 	}
-	at, timed := l.places.Admit()
-	return Permit{l, l.breaker, pass, at, taken, timed}, true, nil
+	return Permit{&l.holder, pass, ticket}, true, nil
 }
 
 // Do runs a call under the limit. Its error says what became of it (OutcomeOf); a panic counts as a failure and goes on. The error
@@ -110,10 +116,8 @@ func (l *Limiter) Do(priority Priority, call func() error) error {
 	return err
 }
 
-func (l *Limiter) release(permit *Permit, outcome Outcome) {
-	l.places.Release(outcome, permit.at, permit.timed)
-	l.places.Leave(permit.places)
-	if l.places.Awaited() {
+func (l *Limiter) release(ticket places.Ticket, outcome Outcome) {
+	if l.places.Leave(ticket, outcome) {
 		l.wake()
 	}
 }
@@ -129,7 +133,7 @@ func (l *Limiter) wake() {
 func (l *Limiter) Limit() float64 { return l.places.Limit() }
 
 // InFlight is how many places the calls in flight take now.
-func (l *Limiter) InFlight() uint64 { return l.places.Taken() }
+func (l *Limiter) InFlight() uint64 { return l.places.InFlight() }
 
 // Breaker is the one that this limiter asks.
 func (l *Limiter) Breaker() *Breaker { return l.breaker }

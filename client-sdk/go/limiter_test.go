@@ -155,13 +155,13 @@ func TestC1_NeverMoreInFlightThanTheLimitWhateverIsPushed(t *testing.T) {
 					continue
 				}
 				// The limit only ever rises while somebody could be inside, so the highest so far is the bound.
-				if now := inside.Add(int64(permit.places)); now > ceiling.Load() {
+				if now := inside.Add(int64(permit.ticket.Places())); now > ceiling.Load() {
 					t.Errorf("%d inside, at most %d", now, ceiling.Load())
 				}
 				if dice.IntN(4) == 0 {
 					runtime.Gosched()
 				}
-				inside.Add(-int64(permit.places))
+				inside.Add(-int64(permit.ticket.Places()))
 				permit.Finish(Outcome(dice.IntN(4)))
 			}
 		}()

@@ -131,7 +131,7 @@ func (t *limiterTuning) attend() bool { return t.limiter.queue != nil && t.limit
 
 func (t *limiterTuning) Watch() bool {
 	attended := t.attend()
-	if t.limiter.places.Taken() == 0 && !t.cutting() {
+	if t.limiter.places.InFlight() == 0 && !t.cutting() {
 		return attended
 	}
 	counted := t.counted()

@@ -32,22 +32,9 @@ const (
 var defaultShares = model.Shares{1, 1, 1, 0.85, 0.5}
 
 // class that the calls are counted in; negative for exempt ones.
-func (p Priority) class() int {
-	switch p {
-	case Critical:
-		return 0
-	case High:
-		return 1
-	case Normal:
-		return 2
-	case Low:
-		return 3
-	case Background:
-		return 4
-	default:
-		return -1
-	}
-}
+func (p Priority) class() int { return int(classes[p&7]) }
+
+var classes = [8]int8{Critical: 0, High: 1, Normal: 2, Low: 3, Background: 4, Exempt: -1, 6: -1, 7: -1}
 
 type priorityKey struct{}
 

@@ -95,6 +95,18 @@ func (m *Machine) Admit() (Pass, time.Duration, bool) {
 	return m.admitUnlessShut()
 }
 
+// AdmitAll lets a call through while every call passes. False: Admit knows.
+func (m *Machine) AdmitAll() (Pass, bool) {
+	packed := m.word.Load()
+	return Pass(packed & generationMask), passesAll(packed)
+}
+
+// IsWell says that Settle has nothing to do for a success: every call passes, and no failures are in a row.
+func (m *Machine) IsWell(pass Pass) bool {
+	packed := m.word.Load()
+	return packed&generationMask == uint64(pass)&generationMask && passesAll(packed) && m.tally.word.Load()>>generationBits == 0
+}
+
 // Push takes a state from outside; local hands the breaker back to its own rules.
 func (m *Machine) Push(state model.Breaker) {
 	asked, now := m.pushed.takeIn(state), m.nowMs()

@@ -1,8 +1,6 @@
 package places
 
 import (
-	"runtime"
-
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 )
 
@@ -85,13 +83,14 @@ func (r *releases) add(other *releases) {
 	}
 }
 
-// visit shows each shard at rest.
+// visit shows each shard at rest, with everything counted.
 func (p *Places) visit(see func(*shard)) {
+	now := p.clock.Nanos()
 	for i := range p.shards {
-		for !p.shards[i].tryClaim() {
-			runtime.Gosched()
-		}
-		see(&p.shards[i])
-		p.shards[i].unclaim()
+		s := &p.shards[i]
+		s.claim()
+		p.fold(s, now)
+		see(s)
+		s.unclaim()
 	}
 }

@@ -2,7 +2,9 @@ package places
 
 import (
 	"math"
+	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 )
@@ -13,8 +15,18 @@ import (
 // without the time would be off by the age of the process. So whoever writes or reads claims the shard, with one
 // compare-and-swap, and writes plain words. One that is taken is not waited for, the next will do.
 type shard struct {
+	// See spare.go.
+	open, closed atomic.Uint64
+	_            [112]byte
+
 	// Odd while somebody is inside.
 	turn atomic.Uint64
+	// Places that are taken from the gauge and used by no call; those of the quota are among them.
+	spare uint64
+	// Admissions of the quota that were not counted yet, and its time, microseconds.
+	granted, openedAt uint64
+	// When the slice began.
+	admittedBefore uint64
 
 	admissions
 	releases
@@ -39,11 +51,28 @@ type releases struct {
 
 func (r *releases) count() uint64 { return r.completed + r.dropped + r.failed + r.cancelled }
 
+const (
+	yields  = 10
+	stopped = 20 * time.Microsecond
+)
+
 const squareUnitMicros = (model.SquareUnitNanos / 1000) * (model.SquareUnitNanos / 1000)
 
 func (s *shard) tryClaim() bool {
 	turn := s.turn.Load()
 	return turn&1 == 0 && s.turn.CompareAndSwap(turn, turn+1)
+}
+
+// claim waits until nobody is inside. Whoever is stays for some nanoseconds, but for one whose thread the kernel has stopped in there: to
+// try again and again would take away what that thread waits for.
+func (s *shard) claim() {
+	for tries := 0; !s.tryClaim(); tries++ {
+		if tries < yields {
+			runtime.Gosched()
+		} else {
+			time.Sleep(stopped)
+		}
+	}
 }
 
 func (s *shard) unclaim() { s.turn.Add(1) }
