@@ -41,7 +41,7 @@ func (p *Permit) Finish(outcome Outcome) {
 		return
 	}
 	p.holder = nil
-	if h.limiter != nil && !(outcome == Success && h.limiter.places.LeaveQuick(p.ticket)) {
+	if h.limiter != nil {
 		h.limiter.release(p.ticket, outcome)
 	}
 	if machine := h.breaker.machine; !(outcome == Success && machine.IsWell(p.pass)) {

@@ -95,16 +95,17 @@ func (p *Places) TryQuick(class int) (Ticket, bool) {
 	return Ticket{}, false
 }
 
-// LeaveQuick is Leave for most calls that were let in by TryQuick and succeeded. False: Leave knows.
-func (p *Places) LeaveQuick(t Ticket) bool {
-	if t.kind() != quick || !p.sparing.Load() {
-		return false
+// LeaveQuick is Leave for most calls that were let in by TryQuick and succeeded. Not done: Leave knows. Awaited: somebody may wait.
+func (p *Places) LeaveQuick(t Ticket) (done, awaited bool) {
+	if t.kind() != quick {
+		return false, false
 	}
 	s := &p.shards[t.seat()]
-	if count := s.closed.Add(t.at<<quotaBits|1) & quotaMask; !p.sparing.Load() || count >= foldAt {
-		p.collect(s)
+	if count := s.closed.Add(t.at<<quotaBits|1) & quotaMask; p.sparing.Load() && count < foldAt {
+		return true, false // whoever begins to wait from now on collects this place first
 	}
-	return true
+	p.collect(s)
+	return true, p.Awaited()
 }
 
 // TryEnter takes so many places (no more than there are) for a call of that class, and counts its admission. False: there are not enough.
@@ -122,13 +123,12 @@ func (p *Places) TryEnter(class int, places uint64) (Ticket, bool) {
 
 // Leave counts the end of a call and gives its places back. True when somebody may wait for them.
 func (p *Places) Leave(t Ticket, outcome model.Outcome) bool {
-	if outcome == model.OutcomeSuccess && t.kind() == quick {
-		s := &p.shards[t.seat()]
-		s.closed.Add(t.at<<quotaBits | 1)
-		p.collect(s)
-	} else {
-		p.leave(t, outcome)
+	if outcome == model.OutcomeSuccess {
+		if done, awaited := p.LeaveQuick(t); done {
+			return awaited
+		}
 	}
+	p.leave(t, outcome)
 	return p.Awaited()
 }
 
