@@ -2,7 +2,6 @@ package places
 
 import (
 	"math"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +51,7 @@ type releases struct {
 func (r *releases) count() uint64 { return r.completed + r.dropped + r.failed + r.cancelled }
 
 const (
-	yields  = 10
+	spins   = 1000
 	stopped = 20 * time.Microsecond
 )
 
@@ -67,9 +66,7 @@ func (s *shard) tryClaim() bool {
 // try again and again would take away what that thread waits for.
 func (s *shard) claim() {
 	for tries := 0; !s.tryClaim(); tries++ {
-		if tries < yields {
-			runtime.Gosched()
-		} else {
+		if tries >= spins {
 			time.Sleep(stopped)
 		}
 	}
