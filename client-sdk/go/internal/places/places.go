@@ -70,7 +70,7 @@ const (
 )
 
 // New makes places for the processors there are now; more of them later share shards. At most one call in so many looks at the clock (0 is
-// the same as 64; 1: every call does).
+// the same as 512; 1: every call does).
 func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places {
 	count := 1 << bits.Len(uint(min(max(runtime.GOMAXPROCS(0), 2), mostShards)-1))
 	p := &Places{shards: make([]shard, count), mask: count - 1, clock: clock}

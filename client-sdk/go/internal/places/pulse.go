@@ -8,7 +8,7 @@ import (
 
 const (
 	// At most one call in so many reads the clock, unless told otherwise.
-	defaultEvery = 64
+	defaultEvery = 512
 	// So many calls of a shard read it in a slice, if there are as many: 1280 in a second.
 	wantedReadings = 64
 	// An estimate moves on by at most this for each event, nanoseconds: the mean where every other call reads the clock.
