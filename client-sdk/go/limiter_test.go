@@ -244,6 +244,10 @@ func TestThePathOfACallAllocatesNothing(t *testing.T) {
 	breaker, rate := sdk.Breaker("b", BreakerRules{}), sdk.Rate("r", Bounds(0, 10), Baseline(0))
 	shut := sdk.Breaker("shut", BreakerRules{})
 	shut.Pin(BreakerForcedOpen)
+	queued, throttle, budget := sdk.Limiter("queued", Queue(10)), sdk.Throttle("t"), sdk.RetryBudget("b")
+	keyed, gate := sdk.KeyedRate("k", 100, Bounds(0, 10), Baseline(0)), sdk.ConnectionGate("g")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
 	held := mustAcquire(t, limiter, Normal)
 	for name, call := range map[string]func(){
 		"admitted": func() {
@@ -275,7 +279,31 @@ func TestThePathOfACallAllocatesNothing(t *testing.T) {
 				t.Error("admitted")
 			}
 		},
-		"tick": func() { limiter.tuning.Tick() },
+		"acquire": func() {
+			permit, _ := queued.Acquire(ctx, Normal)
+			permit.Finish(Success)
+		},
+		"throttle": func() {
+			attempt, _ := throttle.TryAcquire()
+			attempt.Finish(Dropped)
+		},
+		"retry": func() {
+			budget.RecordCall()
+			budget.TryRetry()
+		},
+		"key": func() {
+			if keyed.TryAcquire("client") == nil {
+				t.Error("admitted")
+			}
+		},
+		"gate": func() {
+			place, _ := gate.TryEnter()
+			place.Leave()
+		},
+		"tick": func() {
+			limiter.tuning.Tick()
+			queued.tuning.Tick()
+		},
 	} {
 		if allocations := testing.AllocsPerRun(1000, call); allocations != 0 {
 			t.Errorf("%s: %v allocations", name, allocations)

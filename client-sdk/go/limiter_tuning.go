@@ -70,9 +70,12 @@ func (t *limiterTuning) baselineLatency() time.Duration {
 
 func (t *limiterTuning) CountSlowerThan(latencies []time.Duration) { t.limiter.places.Watch(latencies) }
 
-// Close: nobody will look after a recovery or a queue any more.
+// Close: nobody will look after the reflex, a recovery or a queue any more.
 func (t *limiterTuning) Close() {
-	t.steer(func(s *steering) { s.follow(0, false) })
+	t.steer(func(s *steering) {
+		s.reflex.Pushed(t.limiter.clock.Now())
+		s.follow(0, false)
+	})
 	if t.limiter.queue != nil {
 		t.limiter.queue.Close()
 	}
