@@ -14,8 +14,8 @@ import (
 // Limiter is a concurrency limiter, knob limit.NAME: how many calls may be in flight at once, and what became of them. Make one
 // with Setpoint.Limiter.
 //
-// On the request path there are three things: the limit (read), the places that are taken (one compare-and-swap), and the counters
-// (a shard for each processor). Everything else is worked out by the session from the counters.
+// On the request path there are three things: the limit (read), the places that are taken, and the counters (a shard for each processor,
+// which has some places in spare while there is room). Everything else is worked out by the session from the counters.
 type Limiter struct {
 	holder
 	places *places.Places
@@ -60,8 +60,8 @@ func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 	return l
 }
 
-// TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits, locks or allocates. Costs one reading
-// of the clock and about half as much again; a rejection costs less than a reading.
+// TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits or allocates. Costs one atomic addition for
+// most calls (see SampleClocks); a rejection costs less than a reading of the clock.
 func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
 	if class := priority.class(); class >= 0 {
 		if pass, ok := l.breaker.machine.AdmitAll(); ok {

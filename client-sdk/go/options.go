@@ -137,12 +137,13 @@ func RefuseHopeless() LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.refuseHopeless = true })
 }
 
-// SampleClocks looks at the clock for one call in so many only, drawn by lot, on processors with more than about 2500 calls and ends of
-// calls per second; 8 makes a permit cost about a third. Default 1 (0 is the same): every call is timed.
+// SampleClocks lets at most one call in so many look at the clock; 1: every call does, and a permit costs two readings more. Default (0 is
+// the same): as few as it takes to time 64 calls in 50 ms on each processor, so that calls that come seldom are all timed.
 //
 // Calls are still counted one by one. Latencies (mean, spread, percentiles, late and slow ones) come from the calls that are timed,
 // each standing for those up to the next; the calls in flight, from times estimated between readings. All are right in the mean, and
-// as certain as so many times fewer calls make them.
+// as certain as the calls that are timed make them. A call that is slow by itself, among many that are not, has a chance of one in so
+// many to be seen in the histogram.
 func SampleClocks(oneIn uint32) LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.clockEvery = oneIn })
 }
