@@ -113,7 +113,7 @@ func greeted(t *testing.T, address string) (net.Conn, bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		return nil, false // a reset can be that fast
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	_, err = io.ReadFull(conn, make([]byte, 2))
@@ -155,9 +155,11 @@ func TestC3_AListenerClosesOrKeepsWaitingWhomItHasNoPlaceFor(t *testing.T) {
 		}
 		served := <-conns
 		if whenFull == CloseWhenFull {
-			if second, ok := greeted(t, plain.Addr().String()); ok {
+			second, ok := greeted(t, plain.Addr().String())
+			if ok {
 				t.Error("served although it is full")
-			} else {
+			}
+			if second != nil {
 				_ = second.Close()
 			}
 		}
