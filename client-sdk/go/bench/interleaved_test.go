@@ -25,8 +25,7 @@ type contender struct {
 func contenders(b *testing.B) []contender {
 	sdk := start(b)
 	ours := func(name string, options ...setpoint.LimiterOption) contender {
-		options = append(options, setpoint.Bounds(1, 2*limit), setpoint.Baseline(limit))
-		limiter := sdk.Limiter(name, options...)
+		limiter := sdk.Limiter(name, append([]setpoint.LimiterOption{setpoint.Bounds(1, 2*limit), setpoint.Baseline(limit)}, options...)...)
 		return contender{name, func() bool {
 			permit, err := limiter.TryAcquire(setpoint.Normal)
 			permit.Finish(setpoint.Success)
@@ -38,6 +37,8 @@ func contenders(b *testing.B) []contender {
 	adaptive := adaptivelimiter.NewBuilder[any]().WithLimits(limit, limit, limit).Build()
 	return []contender{
 		ours("setpoint"), ours("setpoint-timed", setpoint.SampleClocks(1)),
+		// Too small for spare places.
+		ours("setpoint-small", setpoint.Baseline(8)),
 		{"xsync-semaphore", func() bool {
 			ok := sync.TryAcquire(1)
 			sync.Release(1)

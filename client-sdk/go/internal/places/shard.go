@@ -51,6 +51,7 @@ type releases struct {
 func (r *releases) count() uint64 { return r.completed + r.dropped + r.failed + r.cancelled }
 
 const (
+	// Attempts until somebody's thread seems to be stopped, a few microseconds, and how long to leave it alone then.
 	spins   = 1000
 	stopped = 20 * time.Microsecond
 )

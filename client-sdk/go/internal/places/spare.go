@@ -24,17 +24,14 @@ const (
 	quotaEmpty = 1 << (quotaBits - 1)
 	// Most admissions of a quota.
 	mostQuota = 256
-	// So many ends are folded by whoever counts the last of them.
-	foldAt = 1 << 16
-	// Microseconds that fit beside them, 12 days.
-	microsBits = 64 - quotaBits
-	microsMask = 1<<microsBits - 1
+	// So many ends are folded by whoever counts the last of them: the sum of their ages fits up to 9 minutes each.
+	foldAt = 1 << 10
 )
 
 // quickAt is when a quick call came, nanoseconds, given the time now.
 func (t Ticket) quickAt(now uint64) uint64 { return sumOf(t.at, 1, now) }
 
-// sumOf so many times, nanoseconds, from the sum of their lower bits in microseconds: they are within days of now.
+// sumOf so many times, nanoseconds, from the sum of their lower 40 bits in microseconds: all together they are within 2^39 of now.
 func sumOf(low, count, now uint64) uint64 {
 	micros := now / 1000
 	off := int64((low-count*micros)<<quotaBits) >> quotaBits
