@@ -15,9 +15,11 @@ import (
 // Setpoint.Breaker.
 //
 // A limiter has a breaker of the same name and asks it itself; use a breaker on its own for calls that have no limiter. The local
-// rules are few on purpose, they are what still works without a sidecar: several hard failures in a row trip, a few successful
-// probes close. Failure rates and latencies are judged in the sidecar, which pushes a state.
+// rules are few on purpose, they are what still works without a sidecar: several hard failures in a row trip, a few probes find out
+// (2 at once, 10 in a round, 8 of them well, each within 3 s), traffic comes back by and by. Failure rates, latencies and confidence
+// are judged in the sidecar, which pushes a state.
 type Breaker struct {
+	holder
 	machine *breaker.Machine
 	slot    *actuator.Slot
 	log     *slog.Logger
@@ -33,17 +35,23 @@ type BreakerState uint8
 const (
 	// BreakerClosed: calls pass.
 	BreakerClosed BreakerState = iota
+	// BreakerRecovering: more and more calls pass.
+	BreakerRecovering
 	// BreakerHalfOpen: a few calls pass, to see whether the callee is well again.
 	BreakerHalfOpen
 	// BreakerOpen: calls are rejected.
 	BreakerOpen
 	// BreakerForcedOpen: calls are rejected on an operator's word.
 	BreakerForcedOpen
+	// BreakerDisabled: calls pass on an operator's word, and nothing trips it.
+	BreakerDisabled
+	// BreakerShadow: calls pass; what would have happened is only told.
+	BreakerShadow
 )
 
 // String is the name in metrics and logs.
 func (s BreakerState) String() string {
-	names := [...]string{"closed", "half_open", "open", "forced_open"}
+	names := [...]string{"closed", "recovering", "half_open", "open", "forced_open", "disabled", "shadow"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -56,13 +64,17 @@ type BreakerRules struct {
 	Failures uint32
 	// Wait in open, the first and the longest, to which it doubles. Default 1 s and 30 s.
 	Wait, LongestWait time.Duration
+	// Ramp is how long it takes until all calls pass again, once probes have succeeded. Default 10 s; below 0: at once.
+	Ramp time.Duration
 }
 
 func newBreaker(sdk *Setpoint, spec *knobSpec) *Breaker {
-	return &Breaker{machine: breaker.New(sdk.clock, sdk.seed), slot: actuator.NewSlot(spec.declare(sdk.log)), log: sdk.log}
+	b := &Breaker{machine: breaker.New(sdk.clock, sdk.seed), slot: actuator.NewSlot(spec.declare(sdk.log)), log: sdk.log}
+	b.holder.breaker = b
+	return b
 }
 
-func breakerSpec(name string) knobSpec { return newSpec("breaker", name, model.KindBreaker, 0, 4, 0) }
+func breakerSpec(name string) knobSpec { return newSpec("breaker", name, model.KindBreaker, 0, 7, 0) }
 
 // TryAcquire lets a call through or rejects it: the error is a *Rejected. For calls without a limiter; a limiter of the same name
 // asks by itself. One load while the breaker is closed.
@@ -71,31 +83,55 @@ func (b *Breaker) TryAcquire() (Permit, error) {
 	if !ok {
 		return Permit{}, b.rejected(retryAfter)
 	}
-	return Permit{breaker: b, pass: pass}, nil
+	return Permit{holder: &b.holder, pass: pass}, nil
 }
 
 // State now. An open breaker whose wait is over stays open until a call comes.
 func (b *Breaker) State() BreakerState {
 	switch b.machine.State() {
+	case breaker.Recovering:
+		return BreakerRecovering
 	case breaker.HalfOpen, breaker.PushedHalfOpen:
 		return BreakerHalfOpen
 	case breaker.Open, breaker.PushedOpen:
 		return BreakerOpen
 	case breaker.ForcedOpen:
 		return BreakerForcedOpen
+	case breaker.Disabled:
+		return BreakerDisabled
+	case breaker.Shadow:
+		return BreakerShadow
 	default:
 		return BreakerClosed
 	}
 }
 
-// Pin holds the breaker closed or open, whatever is pushed, until Unpin.
-func (b *Breaker) Pin(open bool) {
-	state := model.Breaker{State: model.BreakerClosed}
-	if open {
-		state = model.Breaker{State: model.BreakerForcedOpen, RetryAfter: time.Second}
+// WouldHaveOpened is how often it would have opened by its own rule while it was in BreakerShadow.
+func (b *Breaker) WouldHaveOpened() uint64 { return b.machine.WouldHaveOpened() }
+
+// RetryAfter says that the callee has asked to be left alone for so long (Retry-After; an hour at most). If the breaker opens before
+// that is over, it stays open for as long, within its longest wait.
+func (b *Breaker) RetryAfter(forSoLong time.Duration) { b.machine.Asked(forSoLong) }
+
+// pinned is a state as it is held: callers of an open one are told to come back after a second.
+var pinned = [...]model.Breaker{
+	BreakerClosed:     {State: model.BreakerClosed},
+	BreakerRecovering: {State: model.BreakerRecovering, Ramp: 10 * time.Second},
+	BreakerHalfOpen:   {State: model.BreakerHalfOpen, ProbeMax: 2, ProbeTotal: 10, ProbeDeadline: 3 * time.Second},
+	BreakerOpen:       {State: model.BreakerOpen, RetryAfter: time.Second},
+	BreakerForcedOpen: {State: model.BreakerForcedOpen, RetryAfter: time.Second},
+	BreakerDisabled:   {State: model.BreakerDisabled},
+	BreakerShadow:     {State: model.BreakerShadow},
+}
+
+// Pin holds the breaker in a state, whatever is pushed, until Unpin.
+func (b *Breaker) Pin(state BreakerState) {
+	if int(state) >= len(pinned) {
+		b.log.Error("pin refused: no such state", "knob", b.slot.Knob().Name, "state", int(state))
+		return
 	}
 	// The only kind of value that a breaker takes cannot be refused.
-	_, _ = b.slot.Pin(model.Value{Form: model.FormBreaker, Breaker: state}, b.put)
+	_, _ = b.slot.Pin(model.Value{Form: model.FormBreaker, Breaker: pinned[state]}, b.put)
 }
 
 // Unpin gives the breaker back to what is pushed.
@@ -120,7 +156,7 @@ func (b *Breaker) rejected(retryAfter time.Duration) *Rejected {
 func (b *Breaker) put(value model.Value, on bool) {
 	if !on {
 		// The kill switch: let everything through.
-		value.Breaker = model.Breaker{State: model.BreakerClosed}
+		value.Breaker = model.Breaker{State: model.BreakerDisabled}
 	}
 	b.machine.Push(value.Breaker)
 }
@@ -144,23 +180,27 @@ func (b *breakerTuning) Apply(value model.Value, _ *wire.Why) (model.Value, erro
 }
 
 func (b *breakerTuning) Tick() bool {
+	b.it.machine.Tick()
 	if state := b.it.machine.State(); state != b.it.logged {
-		b.it.log.Info("breaker moved", "knob", b.it.slot.Knob().Name, "from", b.it.logged.String(), "to", state.String())
+		b.it.log.Info("breaker moved", "knob", b.it.slot.Knob().Name, "from", b.it.logged.String(), "to", state.String(), "would_reject", b.it.machine.WouldReject())
 		b.it.logged = state
 	}
 	return false
 }
 
 func (r BreakerRules) withDefaults() breaker.Rules {
-	rules := breaker.Rules{Failures: r.Failures, Wait: r.Wait, LongestWait: r.LongestWait}
-	if rules.Failures == 0 {
-		rules.Failures = 7
+	rules := breaker.DefaultRules()
+	if r.Failures > 0 {
+		rules.Failures = r.Failures
 	}
-	if rules.Wait <= 0 {
-		rules.Wait = time.Second
+	if r.Wait > 0 {
+		rules.Wait = r.Wait
 	}
-	if rules.LongestWait <= 0 {
-		rules.LongestWait = 30 * time.Second
+	if r.LongestWait > 0 {
+		rules.LongestWait = r.LongestWait
+	}
+	if r.Ramp != 0 {
+		rules.Ramp = max(r.Ramp, 0)
 	}
 	return rules
 }

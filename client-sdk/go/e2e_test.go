@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,7 +101,7 @@ func eventually(t *testing.T, what string, within time.Duration, is func() bool)
 	}
 }
 
-// TestL2_ARealSidecarSteersAndItsDeathHarmsNobody takes half a minute: a new sidecar only learns for its first ten seconds.
+// TestL2_ARealSidecarSteersAndItsDeathHarmsNobody takes a quarter of a minute: a new sidecar only learns for its first ten seconds.
 func TestL2_ARealSidecarSteersAndItsDeathHarmsNobody(t *testing.T) {
 	path, home := binary(t), t.TempDir()
 	for _, directory := range []string{"config", "state"} {
@@ -111,21 +112,25 @@ func TestL2_ARealSidecarSteersAndItsDeathHarmsNobody(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "config/policy.yaml"), []byte(policy), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	first := startSidecar(t, path, home)
+	first, moves := startSidecar(t, path, home), newMoves("limit.inbound")
 	sdk := setpoint.Start(context.Background(), "checkout", setpoint.WithSocket(filepath.Join(home, "sdk.sock")),
-		setpoint.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+		setpoint.WithLogger(slog.New(moves)))
 	defer sdk.Stop()
-	limiter := sdk.Limiter("inbound", setpoint.Bounds(4, 400), setpoint.Baseline(50))
+	// Callers wait for 30 ms: a service that starts into an overload has never seen a quiet call, and only their deadline says what is too late.
+	limiter := sdk.Limiter("inbound", setpoint.Bounds(4, 400), setpoint.Baseline(50), setpoint.Deadline(30*time.Millisecond))
 	load := startLoad(limiter)
 	defer load.stop()
 
 	eventually(t, "in session", 5*time.Second, func() bool { return sdk.Health() == setpoint.HealthSynced })
+	load.join(5)
+	eventually(t, "a thousand calls of quiet traffic", 100*time.Second, func() bool { return load.done.Load() > 1000 })
+	load.join(95)
 	// Ten places are all that the service has; fifty callers only stand in line.
-	eventually(t, "the sidecar has cut the limit", 100*time.Second, func() bool { return limiter.Limit() < 45 })
+	eventually(t, "the sidecar has cut the limit", 100*time.Second, func() bool { return moves.last() < 45 })
 
 	killed := time.Now()
 	first.kill()
-	pushed := limiter.Limit()
+	pushed := moves.last()
 	eventually(t, "the lease has run out", 8*time.Second, func() bool { return sdk.Health() == setpoint.HealthHeld })
 	if waited := time.Since(killed); waited < 4*time.Second {
 		t.Errorf("after %v already", waited)
@@ -150,27 +155,66 @@ func TestL2_ARealSidecarSteersAndItsDeathHarmsNobody(t *testing.T) {
 	}
 }
 
-// load is a service with ten places behind a limiter, and 100 callers.
+// moves of a knob that the session has made, as its log tells: what the limiter's own reflex does is not among them.
+type moves struct {
+	slog.Handler
+	knob string
+	to   *atomic.Uint64
+}
+
+func newMoves(knob string) moves {
+	m := moves{slog.NewTextHandler(io.Discard, nil), knob, new(atomic.Uint64)}
+	m.to.Store(math.Float64bits(math.Inf(1)))
+	return m
+}
+
+// Handle looks at what is logged.
+func (m moves) Handle(_ context.Context, record slog.Record) error {
+	knob, to := "", math.NaN()
+	record.Attrs(func(attr slog.Attr) bool {
+		switch attr.Key {
+		case "knob":
+			knob = attr.Value.String()
+		case "to":
+			to, _ = attr.Value.Any().(float64)
+		}
+		return true
+	})
+	if record.Message == "a knob was moved" && knob == m.knob {
+		m.to.Store(math.Float64bits(to))
+	}
+	return nil
+}
+
+// last value that it was moved to.
+func (m moves) last() float64 { return math.Float64frombits(m.to.Load()) }
+
+// load is a service with ten places behind a limiter, and its callers.
 type load struct {
 	failed, done, slowest atomic.Int64
+	limiter               *setpoint.Limiter
+	places                chan struct{}
+	ctx                   context.Context
 	cancel                context.CancelFunc
 	callers               sync.WaitGroup
 }
 
 func startLoad(limiter *setpoint.Limiter) *load {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{cancel: cancel}
-	places := make(chan struct{}, 10)
-	for range 100 {
+	return &load{limiter: limiter, places: make(chan struct{}, 10), ctx: ctx, cancel: cancel}
+}
+
+// join adds so many callers.
+func (l *load) join(callers int) {
+	for range callers {
 		l.callers.Add(1)
 		go func() {
 			defer l.callers.Done()
-			for ctx.Err() == nil {
-				l.call(limiter, places)
+			for l.ctx.Err() == nil {
+				l.call(l.limiter, l.places)
 			}
 		}()
 	}
-	return l
 }
 
 func (l *load) call(limiter *setpoint.Limiter, places chan struct{}) {

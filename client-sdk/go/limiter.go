@@ -1,7 +1,6 @@
 package setpoint
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -9,19 +8,36 @@ import (
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/places"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/queue"
 )
 
 // Limiter is a concurrency limiter, knob limit.NAME: how many calls may be in flight at once, and what became of them. Make one
 // with Setpoint.Limiter.
 //
-// On the request path there are three things: the limit (read), the places that are taken (one compare-and-swap), and the counters
-// (a shard for each processor). Everything else is worked out by the session from the counters.
+// On the request path there are three things: the limit (read), the places that are taken, and the counters (a shard for each processor,
+// which has some places in spare while there is room). Everything else is worked out by the session from the counters.
 type Limiter struct {
-	places  *places.Places
-	breaker *Breaker
-	clock   *clock.Clock
-	advice  atomic.Pointer[advice]
-	tuning  *limiterTuning
+	holder
+	places *places.Places
+	clock  *clock.Clock
+	// What rejected callers are told, by reason.
+	advice atomic.Pointer[limiterAdvice]
+	tuning *limiterTuning
+	// Where callers wait; nil: nowhere.
+	queue    *queue.Queue[Permit]
+	hopeless *atomic.Uint64
+}
+
+// limiterAdvice for the reasons for which a place was not to be had.
+type limiterAdvice struct{ full, queueFull, queueWait *advice }
+
+func (l *Limiter) adviseEvery(every time.Duration) {
+	name := l.tuning.slot.Knob().Name
+	told := &limiterAdvice{full: adviseEvery(name, ConcurrencyLimit, every)}
+	if l.queue != nil {
+		told.queueFull, told.queueWait = adviseEvery(name, QueueFull, every), adviseEvery(name, QueueWait, every)
+	}
+	l.advice.Store(told)
 }
 
 // Before any call has ended.
@@ -29,18 +45,31 @@ const firstAdvice = 100 * time.Millisecond
 
 func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 	knob := spec.declare(sdk.log)
-	l := &Limiter{places: places.New(sdk.clock, places.Watch(knob.Deadline, spec.watched), spec.clockEvery), breaker: breaker, clock: sdk.clock}
-	l.tuning = &limiterTuning{
-		limiter: l, slot: actuator.NewSlot(knob), log: sdk.log, mu: sync.Mutex{}, steering: newSteering(knob.Baseline, spec.shares),
+	l := &Limiter{places: places.New(sdk.clock, knob.Deadline, spec.clockEvery), clock: sdk.clock}
+	l.holder = holder{l, breaker}
+	l.tuning = &limiterTuning{limiter: l, slot: actuator.NewSlot(knob), log: sdk.log, steering: newSteering(knob.Baseline, spec.shares)}
+	if spec.queue > 0 {
+		l.queue = queue.New[Permit](door{l}, spec.queue)
+	}
+	if spec.refuseHopeless {
+		l.hopeless = new(atomic.Uint64)
 	}
 	l.places.Set(knob.Baseline, spec.shares)
-	l.advice.Store(adviseEvery(knob.Name, ConcurrencyLimit, firstAdvice))
+	l.adviseEvery(firstAdvice)
+	breaker.machine.Limited()
 	return l
 }
 
-// TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits, locks or allocates. Costs one reading
-// of the clock and about half as much again; a rejection costs less than a reading.
+// TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits or allocates. Costs one atomic addition for
+// most calls (see SampleClocks); a rejection costs less than a reading of the clock.
 func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
+	if class := priority.class(); class >= 0 {
+		if pass, ok := l.breaker.machine.AdmitAll(); ok {
+			if ticket, ok := l.places.TryQuick(class); ok {
+				return Permit{&l.holder, pass, ticket}, nil
+			}
+		}
+	}
 	return l.TryAcquireMany(priority, 1)
 }
 
@@ -51,19 +80,26 @@ func (l *Limiter) TryAcquireMany(priority Priority, count uint32) (Permit, error
 	if class < 0 {
 		return Permit{}, nil
 	}
+	permit, ok, err := l.take(class, count)
+	if err == nil && !ok {
+		err = l.advice.Load().full.draw(l.places.Reject(class))
+	}
+	return permit, err
+}
+
+// take admits a call if there is room; false without an error, and nothing counted, when there is none.
+func (l *Limiter) take(class int, count uint32) (Permit, bool, error) {
 	pass, retryAfter, ok := l.breaker.machine.Admit()
 	if !ok {
 		l.places.Reject(class)
-		return Permit{}, l.breaker.rejected(retryAfter)
+		return Permit{}, false, l.breaker.rejected(retryAfter)
 	}
-	limit := l.places.Cap(class)
-	taken := min(max(uint64(count), 1), max(limit, 1))
-	if !l.places.TryEnter(taken, limit) {
+	ticket, ok := l.places.TryEnter(class, max(uint64(count), 1))
+	if !ok {
 		l.breaker.machine.GiveBack(pass)
-		return Permit{}, l.advice.Load().draw(l.places.Reject(class))
+		return Permit{}, false, nil
 	}
-	at, timed := l.places.Admit()
-	return Permit{l, l.breaker, pass, at, taken, timed}, nil
+	return Permit{&l.holder, pass, ticket}, true, nil
 }
 
 // Do runs a call under the limit. Its error says what became of it (OutcomeOf); a panic counts as a failure and goes on. The error
@@ -80,16 +116,24 @@ func (l *Limiter) Do(priority Priority, call func() error) error {
 	return err
 }
 
-func (l *Limiter) release(permit *Permit, outcome Outcome) {
-	l.places.Release(outcome, permit.at, permit.timed)
-	l.places.Leave(permit.places)
+func (l *Limiter) release(ticket places.Ticket, outcome Outcome) {
+	if l.places.Leave(ticket, outcome) {
+		l.wake()
+	}
+}
+
+// wake whoever is next in line: a place may be free.
+func (l *Limiter) wake() {
+	if l.queue != nil {
+		l.queue.Poke()
+	}
 }
 
 // Limit in force. What is admitted is this rounded down, but at least 1 call unless the limit is below 1.
 func (l *Limiter) Limit() float64 { return l.places.Limit() }
 
 // InFlight is how many places the calls in flight take now.
-func (l *Limiter) InFlight() uint64 { return l.places.Taken() }
+func (l *Limiter) InFlight() uint64 { return l.places.InFlight() }
 
 // Breaker is the one that this limiter asks.
 func (l *Limiter) Breaker() *Breaker { return l.breaker }

@@ -102,7 +102,8 @@ func TestACallThatIsHeavierThanTheLimitRunsAlone(t *testing.T) {
 
 func TestTheCountersAreThoseOfTheContract(t *testing.T) {
 	sdk := byHand()
-	limiter := sdk.Limiter("db", Deadline(30*time.Millisecond), WatchLatency(5*time.Millisecond, 25*time.Millisecond))
+	limiter := sdk.Limiter("db", Deadline(30*time.Millisecond))
+	limiter.tuning.CountSlowerThan([]time.Duration{5 * time.Millisecond, 25 * time.Millisecond})
 	for i, outcome := range []Outcome{Success, Success, Dropped, Failure, Ignore} {
 		permit := mustAcquire(t, limiter, Normal)
 		sdk.clock.Move(time.Duration(i+1) * 10 * time.Millisecond)
@@ -154,13 +155,13 @@ func TestC1_NeverMoreInFlightThanTheLimitWhateverIsPushed(t *testing.T) {
 					continue
 				}
 				// The limit only ever rises while somebody could be inside, so the highest so far is the bound.
-				if now := inside.Add(int64(permit.places)); now > ceiling.Load() {
+				if now := inside.Add(int64(permit.ticket.Places())); now > ceiling.Load() {
 					t.Errorf("%d inside, at most %d", now, ceiling.Load())
 				}
 				if dice.IntN(4) == 0 {
 					runtime.Gosched()
 				}
-				inside.Add(-int64(permit.places))
+				inside.Add(-int64(permit.ticket.Places()))
 				permit.Finish(Outcome(dice.IntN(4)))
 			}
 		}()
@@ -239,10 +240,14 @@ func TestDoFinishesWhateverHappens(t *testing.T) {
 
 func TestThePathOfACallAllocatesNothing(t *testing.T) {
 	sdk := byHand()
-	limiter := sdk.Limiter("db", Bounds(1, 100), Baseline(2), WatchLatency(time.Second))
+	limiter := sdk.Limiter("db", Bounds(1, 100), Baseline(2))
 	breaker, rate := sdk.Breaker("b", BreakerRules{}), sdk.Rate("r", Bounds(0, 10), Baseline(0))
 	shut := sdk.Breaker("shut", BreakerRules{})
-	shut.Pin(true)
+	shut.Pin(BreakerForcedOpen)
+	queued, throttle, budget := sdk.Limiter("queued", Queue(10)), sdk.Throttle("t"), sdk.RetryBudget("b")
+	keyed, gate := sdk.KeyedRate("k", 100, Bounds(0, 10), Baseline(0)), sdk.ConnectionGate("g")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
 	held := mustAcquire(t, limiter, Normal)
 	for name, call := range map[string]func(){
 		"admitted": func() {
@@ -274,7 +279,31 @@ func TestThePathOfACallAllocatesNothing(t *testing.T) {
 				t.Error("admitted")
 			}
 		},
-		"tick": func() { limiter.tuning.Tick() },
+		"acquire": func() {
+			permit, _ := queued.Acquire(ctx, Normal)
+			permit.Finish(Success)
+		},
+		"throttle": func() {
+			attempt, _ := throttle.TryAcquire()
+			attempt.Finish(Dropped)
+		},
+		"retry": func() {
+			budget.RecordCall()
+			budget.TryRetry()
+		},
+		"key": func() {
+			if keyed.TryAcquire("client") == nil {
+				t.Error("admitted")
+			}
+		},
+		"gate": func() {
+			place, _ := gate.TryEnter()
+			place.Leave()
+		},
+		"tick": func() {
+			limiter.tuning.Tick()
+			queued.tuning.Tick()
+		},
 	} {
 		if allocations := testing.AllocsPerRun(1000, call); allocations != 0 {
 			t.Errorf("%s: %v allocations", name, allocations)

@@ -2,7 +2,6 @@ package setpoint
 
 import (
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -54,9 +53,32 @@ func (t *limiterTuning) Shares() (model.Shares, bool) {
 // steer changes what the limit is made of, and puts in force what comes out.
 func (t *limiterTuning) steer(edit func(*steering)) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	edit(&t.steering)
-	t.steering.putInForce(t.limiter, t.slot.Knob().Baseline)
+	changed := t.steering.putInForce(t.limiter, t.slot.Knob().Baseline)
+	t.mu.Unlock()
+	if changed && t.limiter.places.Awaited() {
+		t.limiter.wake()
+	}
+}
+
+// baselineLatency of a call without a queue; 0: not known.
+func (t *limiterTuning) baselineLatency() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.steering.baselineLatency()
+}
+
+func (t *limiterTuning) CountSlowerThan(latencies []time.Duration) { t.limiter.places.Watch(latencies) }
+
+// Close: nobody will look after the reflex, a recovery or a queue any more.
+func (t *limiterTuning) Close() {
+	t.steer(func(s *steering) {
+		s.reflex.Pushed(t.limiter.clock.Now())
+		s.follow(0, false)
+	})
+	if t.limiter.queue != nil {
+		t.limiter.queue.Close()
+	}
 }
 
 func (t *limiterTuning) Totals(atNanos, stallNanos uint64) (model.Totals, bool) {
@@ -66,13 +88,18 @@ func (t *limiterTuning) Totals(atNanos, stallNanos uint64) (model.Totals, bool) 
 	totals.InFlightPeak = places.TakePeak()
 	totals.Limited = places.TakeLimited()
 	totals.LimitInForce = places.Limit()
-	totals.ConsecutiveFailures = t.limiter.breaker.machine.FailuresInARow()
+	machine := t.limiter.breaker.machine
+	totals.ConsecutiveFailures = machine.FailuresInARow()
+	totals.Probed, totals.HasProbed = machine.Probed()
+	totals.RetryAfter = machine.RetryAfter()
+	if t.limiter.queue != nil {
+		seen := t.limiter.queue.Seen()
+		totals.QueueWaits, totals.QueueWaitSum, totals.Waiting = seen.Waits, seen.WaitSum, seen.Waiting
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	totals.Reflexes = t.steering.reflex.Cuts()
-	if cut, holds := t.steering.cut(); holds {
-		totals.Reflex = cut.Cause
-	}
+	totals.Reflex = t.steering.heldBy()
 	return totals, true
 }
 
@@ -84,18 +111,34 @@ func (t *limiterTuning) Tick() bool {
 	every, freed := t.turnover.look(&counted)
 	t.steering.local.Learn(&counted)
 	t.mu.Unlock()
-	if freed && t.limiter.advice.Load().isFar(every) {
-		t.limiter.advice.Store(adviseEvery(t.Knob().Name, ConcurrencyLimit, every))
+	if freed && t.limiter.advice.Load().full.isFar(every) {
+		t.limiter.adviseEvery(every)
 	}
-	return t.lookOut(&counted)
+	t.followBreaker()
+	attended := t.attend()
+	return t.lookOut(&counted) || attended
 }
 
+// followBreaker holds the limit at the share that a recovering breaker lets through.
+func (t *limiterTuning) followBreaker() {
+	machine := t.limiter.breaker.machine
+	generation, share, recovers := machine.Recovery()
+	t.steer(func(s *steering) { s.follow(share, recovers) })
+	if recovers {
+		machine.Led(generation)
+	}
+}
+
+// attend ends waits whose time is over. True while anybody waits.
+func (t *limiterTuning) attend() bool { return t.limiter.queue != nil && t.limiter.queue.Attend() }
+
 func (t *limiterTuning) Watch() bool {
-	if t.limiter.places.Taken() == 0 && !t.cutting() {
-		return false
+	attended := t.attend()
+	if t.limiter.places.InFlight() == 0 && !t.cutting() {
+		return attended
 	}
 	counted := t.counted()
-	return t.lookOut(&counted)
+	return t.lookOut(&counted) || attended
 }
 
 func (t *limiterTuning) cutting() bool {
@@ -133,81 +176,6 @@ func (t *limiterTuning) lookOut(totals *model.Totals) bool {
 		t.log.Info("the reflex moved its bound", "knob", knob.Name, "from", before.Cap, "to", after.Cap, "held", held, "holds", holds, "reason", cause.String())
 	}
 	return holds || totals.InFlight() > 0
-}
-
-// steering is what the limit of a limiter is made of. Three parties write the words that the request path reads: the session
-// (pushes), the owner (pins) and the reflex. They meet here, so that limit and caps never come from two different minds.
-type steering struct {
-	asked float64
-	// Everything is admitted.
-	open      bool
-	ownShares model.Shares
-	// What the sidecar said that goes with the limit, while its lease lasts.
-	pushed    model.Admission
-	hasPushed bool
-	reflex    reflex.Reflex
-	local     reflex.LocalBaseline
-	// What the request path was given last.
-	given given
-}
-
-type given struct {
-	limit  float64
-	open   bool
-	shares model.Shares
-}
-
-func newSteering(limit float64, shares model.Shares) steering {
-	return steering{asked: limit, ownShares: shares, given: given{limit: limit, shares: shares}}
-}
-
-// admit: the sidecar has just said what it wants, or (nil) its word is worth nothing any more.
-func (s *steering) admit(admission *model.Admission, now time.Duration) {
-	s.pushed, s.hasPushed = model.Admission{}, admission != nil
-	if admission != nil {
-		s.pushed = *admission
-		s.reflex.Pushed(now)
-	}
-}
-
-func (s *steering) watch(totals *model.Totals, knob *model.Knob) {
-	if !s.open {
-		s.reflex.Step(totals, &reflex.Allowed{Limit: s.asked, Floor: knob.Min, BaselineLatency: s.baselineLatency()})
-	}
-}
-
-// baselineLatency without a queue: the sidecar's word while it lasts, else what the limiter saw itself.
-func (s *steering) baselineLatency() time.Duration {
-	if s.hasPushed {
-		return s.pushed.BaselineLatency
-	}
-	return s.local.Latency()
-}
-
-func (s *steering) cut() (reflex.Cut, bool) {
-	cut, holds := s.reflex.Cut()
-	return cut, holds && !s.open
-}
-
-// putInForce brings the request path up to date; its words are written only when they change, since each write takes the cache
-// line away from every core that admits calls.
-func (s *steering) putInForce(l *Limiter, baseline float64) {
-	next := given{s.asked, s.open, s.ownShares}
-	if s.pushed.HasShares {
-		next.shares = s.pushed.Shares
-	}
-	if cut, holds := s.cut(); holds {
-		next.limit = math.Min(next.limit, cut.Cap)
-	}
-	if next == s.given {
-		return
-	}
-	s.given = next
-	if next.open {
-		l.places.Open(baseline)
-	} else {
-		l.places.Set(next.limit, next.shares)
-	}
 }
 
 // turnover is how often a place becomes free: what a caller is told to wait.

@@ -32,10 +32,13 @@ func (s *knobSpec) declare(log *slog.Logger) *model.Knob {
 // limiterSpec is what a service asks for in a limiter.
 type limiterSpec struct {
 	knobSpec
-	shares  model.Shares
-	watched []time.Duration
+	shares model.Shares
 	// One call in so many looks at the clock.
 	clockEvery uint32
+	// Callers that may wait.
+	queue int
+	// Refuse calls that could only end too late.
+	refuseHopeless bool
 }
 
 // numberSpec is what a service asks for in a knob.
@@ -47,18 +50,30 @@ type numberSpec struct {
 // LimiterOption is an option of Setpoint.Limiter.
 type LimiterOption interface{ toLimiter(*limiterSpec) }
 
-// RateOption is an option of Setpoint.Rate.
-type RateOption interface{ toRate(*knobSpec) }
+// rateSpec is what a service asks for in a rate.
+type rateSpec struct {
+	knobSpec
+	// Calls; 0: one second of the rate.
+	burst float64
+}
+
+// RateOption is an option of Setpoint.Rate and Setpoint.KeyedRate.
+type RateOption interface{ toRate(*rateSpec) }
 
 // KnobOption is an option of Setpoint.Knob.
 type KnobOption interface{ toNumber(*numberSpec) }
 
-// AnyOption is an option of limiters, rates and knobs alike.
+// AnyOption is an option of limiters, rates, gates and knobs alike.
 type AnyOption func(*knobSpec)
 
 func (o AnyOption) toLimiter(s *limiterSpec) { o(&s.knobSpec) }
-func (o AnyOption) toRate(s *knobSpec)       { o(s) }
+func (o AnyOption) toRate(s *rateSpec)       { o(&s.knobSpec) }
 func (o AnyOption) toNumber(s *numberSpec)   { o(&s.knobSpec) }
+func (o AnyOption) toGate(s *gateSpec)       { o(&s.knobSpec) }
+
+type rateOption func(*rateSpec)
+
+func (o rateOption) toRate(s *rateSpec) { o(s) }
 
 type limiterOption func(*limiterSpec)
 
@@ -68,13 +83,14 @@ type numberOption func(*numberSpec)
 
 func (o numberOption) toNumber(s *numberSpec) { o(s) }
 
-// Bounds are hard: no push can leave them. Default: 4 to 2000 calls for a limiter, 1 to 1,000,000 calls per second for a rate, 0 to
-// the largest number for a knob. A lowest limit below 1, or a lowest rate of 0, allows all calls to be rejected.
+// Bounds are hard: no push can leave them. Default: 4 to 2000 calls for a limiter, 1 to 1,000,000 calls per second for a rate, 1 to
+// 100,000 connections for a gate, 0 to the largest number for a knob. A lowest limit below 1, or a lowest rate of 0, allows all calls
+// to be rejected.
 func Bounds(lowest, highest float64) AnyOption {
 	return func(s *knobSpec) { s.knob.Min, s.knob.Max = lowest, highest }
 }
 
-// Baseline is in force without a sidecar. Default: 50 calls, 1000 calls per second, 0.
+// Baseline is in force without a sidecar. Default: 50 calls, 1000 calls per second, 10,000 connections, 0.
 func Baseline(value float64) AnyOption {
 	return func(s *knobSpec) { s.knob.Baseline = value }
 }
@@ -106,19 +122,36 @@ func Deadline(deadline time.Duration) LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.knob.Deadline = deadline })
 }
 
-// WatchLatency counts calls that take longer than each of these latencies, four at most, for policies that judge by them.
-func WatchLatency(latencies ...time.Duration) LimiterOption {
-	return limiterOption(func(s *limiterSpec) { s.watched = latencies })
+// Queue lets so many callers of Acquire wait for a place (100,000 at most), for bursts that are shorter than a service time or two; a
+// queue that stands is cut short by itself. Default 0: nobody waits.
+func Queue(waiting int) LimiterOption {
+	return limiterOption(func(s *limiterSpec) { s.queue = min(max(waiting, 0), longestQueue) })
 }
 
-// SampleClocks looks at the clock for one call in so many only, drawn by lot, on processors with more than about 2500 calls and ends of
-// calls per second; 8 makes a permit cost about a third. Default 1 (0 is the same): every call is timed.
+const longestQueue = 100_000
+
+// RefuseHopeless refuses calls of Acquire whose context has less time left than a call takes here without a queue: they could only end
+// too late. One in 16 of them is let through all the same, so that an estimate that is too high corrects itself. Default: off; only
+// calls whose deadline is over are refused.
+func RefuseHopeless() LimiterOption {
+	return limiterOption(func(s *limiterSpec) { s.refuseHopeless = true })
+}
+
+// SampleClocks lets at most one call in so many look at the clock; 1: every call does, and a permit costs two readings more. Default (0 is
+// the same): as few as it takes to time 64 calls in 50 ms on each processor, so that calls that come seldom are all timed.
 //
 // Calls are still counted one by one. Latencies (mean, spread, percentiles, late and slow ones) come from the calls that are timed,
 // each standing for those up to the next; the calls in flight, from times estimated between readings. All are right in the mean, and
-// as certain as so many times fewer calls make them.
+// as certain as the calls that are timed make them. A call that is slow by itself, among many that are not, has a chance of one in so
+// many to be seen in the histogram.
 func SampleClocks(oneIn uint32) LimiterOption {
 	return limiterOption(func(s *limiterSpec) { s.clockEvery = oneIn })
+}
+
+// Burst is how many calls may pass at once after a pause, whenever a push does not say. Default: as many as come in one second of the
+// rate. At least the weight of the heaviest call, or heavy calls count for less than they weigh.
+func Burst(calls uint32) RateOption {
+	return rateOption(func(s *rateSpec) { s.burst = float64(max(calls, 1)) })
 }
 
 // Unit of the value, for people: 1 (the default), bytes, ms, percent.

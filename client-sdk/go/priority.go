@@ -32,22 +32,9 @@ const (
 var defaultShares = model.Shares{1, 1, 1, 0.85, 0.5}
 
 // class that the calls are counted in; negative for exempt ones.
-func (p Priority) class() int {
-	switch p {
-	case Critical:
-		return 0
-	case High:
-		return 1
-	case Normal:
-		return 2
-	case Low:
-		return 3
-	case Background:
-		return 4
-	default:
-		return -1
-	}
-}
+func (p Priority) class() int { return int(classes[p&7]) }
+
+var classes = [8]int8{Critical: 0, High: 1, Normal: 2, Low: 3, Background: 4, Exempt: -1, 6: -1, 7: -1}
 
 type priorityKey struct{}
 
@@ -60,4 +47,15 @@ func WithPriority(ctx context.Context, priority Priority) context.Context {
 func PriorityFrom(ctx context.Context) Priority {
 	priority, _ := ctx.Value(priorityKey{}).(Priority)
 	return priority
+}
+
+// ParsePriority of a header or metadata: critical, high, normal, low or background, and nothing above atMost; false for anything
+// else. Only where callers are trusted that far: a priority is claimed, not earned.
+func ParsePriority(text string, atMost Priority) (Priority, bool) {
+	names := map[string]Priority{"critical": Critical, "high": High, "normal": Normal, "low": Low, "background": Background}
+	priority, known := names[text]
+	if known && priority.class() < atMost.class() {
+		priority = atMost
+	}
+	return priority, known
 }

@@ -66,6 +66,21 @@ func TestL2_TheReflexCutsALimiterWhoseCallsAreDropped(t *testing.T) {
 	if totals, _ := limiter.tuning.Totals(0, 0); totals.Reflex != model.ReflexDrops || totals.Reflexes != 1 {
 		t.Errorf("%+v", totals)
 	}
+	limiter.tuning.Close()
+	if limiter.Limit() != 100 {
+		t.Errorf("nobody will look any more: a bound that stayed would stay for ever: %v", limiter.Limit())
+	}
+	for step := 0; step < 200 && limiter.Limit() == 100; step++ {
+		for range 4 {
+			permit := mustAcquire(t, limiter, Normal)
+			permit.Finish(Dropped)
+		}
+		sdk.clock.Move(10 * time.Millisecond)
+		limiter.tuning.Watch()
+	}
+	if limiter.Limit() >= 100 {
+		t.Errorf("a session that starts anew looks again: %v", limiter.Limit())
+	}
 	limiter.tuning.Admit(&model.Admission{})
 	if limiter.Limit() != 100 {
 		t.Errorf("the sidecar knows more: %v", limiter.Limit())

@@ -29,20 +29,29 @@ const (
 	BreakerIsOpen
 	// RateLimit: the bucket is empty.
 	RateLimit
+	// QueueFull: as many calls wait as may, or a more important one needed the room.
+	QueueFull
+	// QueueWait: a place would have come too late.
+	QueueWait
+	// Throttled: the callee refuses most calls.
+	Throttled
+	// ConnectionLimit: as many connections are open as may be.
+	ConnectionLimit
+	// DeadlineOver: the time in which an answer is of use is over, or too short.
+	DeadlineOver
 )
+
+// The names of the reasons, as in headers, metrics and logs.
+var reasonNames = [...]string{
+	"unknown", "concurrency_limit", "breaker_open", "rate_limit", "queue_full", "queue_wait", "throttled", "connection_limit", "deadline",
+}
 
 // String is the name in headers, metrics and logs.
 func (r RejectReason) String() string {
-	switch r {
-	case ConcurrencyLimit:
-		return "concurrency_limit"
-	case BreakerIsOpen:
-		return "breaker_open"
-	case RateLimit:
-		return "rate_limit"
-	default:
-		return "unknown"
+	if int(r) < len(reasonNames) {
+		return reasonNames[r]
 	}
+	return reasonNames[0]
 }
 
 // The shortest and the longest advice of a limit or a rate.

@@ -27,11 +27,19 @@ type Setpoint struct {
 	session *session.Session
 
 	unregistered sync.Once
-	open         struct {
-		limiter *Limiter
-		breaker *Breaker
-		rate    *Rate
-	}
+	open         open
+}
+
+// open is what is handed out in place of something that cannot be registered.
+type open struct {
+	limiter   *Limiter
+	breaker   *Breaker
+	rate      *Rate
+	keyed     *KeyedRate
+	gate      *ConnectionGate
+	throttle  *Throttle
+	retry     *RetryBudget
+	readiness *Readiness
 }
 
 // Limiter is a concurrency limiter: knob limit.NAME. It comes with a breaker, knob breaker.NAME, that acts only when a state is
@@ -43,11 +51,9 @@ func (s *Setpoint) Limiter(name string, options ...LimiterOption) *Limiter {
 		option.toLimiter(&spec)
 	}
 	breaker := s.breaker(name)
-	entry, _ := s.registry.Register(actuator.Spell(spec.knob.Name), func() actuator.Actuator { return newLimiter(s, &spec, breaker).tuning })
-	if tuning, ok := entry.(*limiterTuning); ok {
-		return tuning.limiter
+	if it, ok := registered(s, spec.knob.Name, func() *limiterTuning { return newLimiter(s, &spec, breaker).tuning }); ok {
+		return it.limiter
 	}
-	s.standIn(spec.knob.Name)
 	return s.open.limiter
 }
 
@@ -60,26 +66,66 @@ func (s *Setpoint) Breaker(name string, rules BreakerRules) *Breaker {
 
 func (s *Setpoint) breaker(name string) *Breaker {
 	spec := breakerSpec(name)
-	entry, _ := s.registry.Register(actuator.Spell(spec.knob.Name), func() actuator.Actuator { return &breakerTuning{it: newBreaker(s, &spec)} })
-	if tuning, ok := entry.(*breakerTuning); ok {
-		return tuning.it
+	if it, ok := registered(s, spec.knob.Name, func() *breakerTuning { return &breakerTuning{it: newBreaker(s, &spec)} }); ok {
+		return it.it
 	}
-	s.standIn(spec.knob.Name)
 	return s.open.breaker
 }
 
 // Rate is a rate limit: knob rate.NAME. Unless told otherwise 1 to 1,000,000 calls per second, with a baseline of 1000.
 func (s *Setpoint) Rate(name string, options ...RateOption) *Rate {
-	spec := rateSpec(name)
-	for _, option := range options {
-		option.toRate(&spec)
+	spec := rateSpecOf(name, options)
+	if it, ok := registered(s, spec.knob.Name, func() *rateTuning { return newRate(s, &spec).tuning() }); ok {
+		return it.it
 	}
-	entry, _ := s.registry.Register(actuator.Spell(spec.knob.Name), func() actuator.Actuator { return &rateTuning{it: newRate(s, &spec)} })
-	if tuning, ok := entry.(*rateTuning); ok {
-		return tuning.it
-	}
-	s.standIn(spec.knob.Name)
 	return s.open.rate
+}
+
+// KeyedRate is a rate limit for each key: knob rate.NAME, with room for so many keys that are held back at once. It takes 16 to 32 bytes
+// for each, at once and for ever; 2 million at most.
+func (s *Setpoint) KeyedRate(name string, keys int, options ...RateOption) *KeyedRate {
+	spec := rateSpecOf(name, options)
+	if it, ok := registered(s, spec.knob.Name, func() *keyedTuning { return newKeyedRate(s, &spec, keys).tuning() }); ok {
+		return it.it
+	}
+	return s.open.keyed
+}
+
+// ConnectionGate is how many connections may be open: knob connections.NAME. Unless told otherwise 1 to 100,000, with a baseline of
+// 10,000; keep the highest below the process's limit of descriptors.
+func (s *Setpoint) ConnectionGate(name string, options ...GateOption) *ConnectionGate {
+	spec := gateSpecOf(name, options)
+	if it, ok := registered(s, spec.knob.Name, func() *gateTuning { return newGate(s, &spec).tuning() }); ok {
+		return it.it
+	}
+	return s.open.gate
+}
+
+// Throttle refuses calls that their callee would most likely refuse: knob throttle.NAME.
+func (s *Setpoint) Throttle(name string) *Throttle {
+	spec := throttleSpec(name)
+	if it, ok := registered(s, spec.knob.Name, func() *throttleTuning { return newThrottle(s, &spec).tuning() }); ok {
+		return it.it
+	}
+	return s.open.throttle
+}
+
+// RetryBudget is how many calls may be made again: knob retry.NAME, a fifth of the calls and 3 a second.
+func (s *Setpoint) RetryBudget(name string) *RetryBudget {
+	spec := retrySpec(name)
+	if it, ok := registered(s, spec.knob.Name, func() *retryTuning { return newRetryBudget(s, &spec).tuning() }); ok {
+		return it.it
+	}
+	return s.open.retry
+}
+
+// Readiness is the answer of the service's readiness check: knob health.ready.
+func (s *Setpoint) Readiness() *Readiness {
+	spec := readinessSpec()
+	if it, ok := registered(s, spec.knob.Name, func() *readinessTuning { return newReadiness(s, &spec).tuning() }); ok {
+		return it.it
+	}
+	return s.open.readiness
 }
 
 // Knob is any other number: a knob of exactly this name.
@@ -88,12 +134,20 @@ func (s *Setpoint) Knob(name string, options ...KnobOption) *Knob {
 	for _, option := range options {
 		option.toNumber(&spec)
 	}
-	entry, _ := s.registry.Register(actuator.Spell(spec.knob.Name), func() actuator.Actuator { return &knobTuning{it: newKnob(s, &spec)} })
-	if tuning, ok := entry.(*knobTuning); ok {
-		return tuning.it
+	if it, ok := registered(s, spec.knob.Name, func() *knobTuning { return &knobTuning{it: newKnob(s, &spec)} }); ok {
+		return it.it
 	}
-	s.standIn(spec.knob.Name)
 	return newKnob(s, &spec)
+}
+
+// registered is what has that name, made first if nothing has. False when it is of another kind, or there are too many.
+func registered[A actuator.Actuator](s *Setpoint, name string, create func() A) (A, bool) {
+	entry, _ := s.registry.Register(actuator.Spell(name), func() actuator.Actuator { return create() })
+	it, ok := entry.(A)
+	if !ok {
+		s.standIn(name)
+	}
+	return it, ok
 }
 
 // standIn makes what is handed out in place of something that cannot be registered: one for all of them, so that a service that
@@ -101,13 +155,17 @@ func (s *Setpoint) Knob(name string, options ...KnobOption) *Knob {
 func (s *Setpoint) standIn(refused string) {
 	s.unregistered.Do(func() {
 		s.log.Error("knob not registered: too many, or the name has another kind; nothing is limited under it", "knob", refused, "most", actuator.MaxKnobs)
-		breakerSpec, rateSpec := breakerSpec("unregistered"), rateSpec("unregistered")
-		s.open.breaker = newBreaker(s, &breakerSpec)
-		s.open.rate = newRate(s, &rateSpec)
-		limiterSpec := limiterSpec{knobSpec: newSpec("limit", "unregistered", model.KindConcurrencyLimit, 4, 2000, 50), shares: defaultShares}
-		s.open.limiter = newLimiter(s, &limiterSpec, s.open.breaker)
-		s.open.limiter.tuning.Enforce(false)
-		(&rateTuning{it: s.open.rate}).Enforce(false)
+		const name = "unregistered"
+		breakerSpec, rateSpec, gateSpec := breakerSpec(name), rateSpecOf(name, nil), gateSpecOf(name, nil)
+		throttleSpec, retrySpec, readinessSpec := throttleSpec(name), retrySpec(name), readinessSpec()
+		limiterSpec := limiterSpec{knobSpec: newSpec("limit", name, model.KindConcurrencyLimit, 4, 2000, 50), shares: defaultShares}
+		o := &s.open
+		o.breaker, o.rate, o.keyed = newBreaker(s, &breakerSpec), newRate(s, &rateSpec), newKeyedRate(s, &rateSpec, 1)
+		o.gate, o.throttle, o.retry = newGate(s, &gateSpec), newThrottle(s, &throttleSpec), newRetryBudget(s, &retrySpec)
+		o.limiter, o.readiness = newLimiter(s, &limiterSpec, o.breaker), newReadiness(s, &readinessSpec)
+		for _, it := range []actuator.Actuator{o.limiter.tuning, o.rate.tuning(), o.keyed.tuning(), o.gate.tuning(), o.throttle.tuning()} {
+			it.Enforce(false)
+		}
 	})
 }
 

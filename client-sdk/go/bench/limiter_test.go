@@ -52,8 +52,8 @@ func BenchmarkSetpoint(b *testing.B) {
 	})
 }
 
-func BenchmarkSetpointSampled(b *testing.B) {
-	limiter := start(b).Limiter("bench", setpoint.Bounds(1, 2*limit), setpoint.Baseline(limit), setpoint.SampleClocks(8))
+func BenchmarkSetpointTimed(b *testing.B) {
+	limiter := start(b).Limiter("bench", setpoint.Bounds(1, 2*limit), setpoint.Baseline(limit), setpoint.SampleClocks(1))
 	each(b, func() {
 		permit, err := limiter.TryAcquire(setpoint.Normal)
 		if err != nil {

@@ -379,7 +379,7 @@ func (d *driver) value(name string) float64 {
 	}
 	if limiter := d.limiters[strings.Replace(name, "breaker.", "limit.", 1)]; limiter != nil {
 		// In the order of the contract; closed is what a breaker without a push is.
-		return map[setpoint.BreakerState]float64{setpoint.BreakerHalfOpen: 2, setpoint.BreakerOpen: 3, setpoint.BreakerForcedOpen: 4}[limiter.Breaker().State()]
+		return map[setpoint.BreakerState]float64{setpoint.BreakerHalfOpen: 2, setpoint.BreakerOpen: 3, setpoint.BreakerForcedOpen: 4, setpoint.BreakerRecovering: 5, setpoint.BreakerDisabled: 6, setpoint.BreakerShadow: 7}[limiter.Breaker().State()]
 	}
 	d.errorf("no knob %s", name)
 	return math.NaN()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -35,6 +36,17 @@ func (service) Snapshot(ctx context.Context, request *v1.SnapshotRequest) (*v1.S
 		return &v1.SnapshotResponse{}, nil
 	case "busy":
 		return nil, status.Error(codes.Unavailable, "busy")
+	case "panic":
+		panic("the service's own bug")
+	case "deadline":
+		deadline, ok := ctx.Deadline()
+		if !ok {
+			return nil, status.Error(codes.InvalidArgument, "no deadline")
+		}
+		return &v1.SnapshotResponse{ConfigRevision: time.Until(deadline).String()}, nil
+	case "leave me alone":
+		_ = grpc.SetTrailer(ctx, metadata.Pairs(pushbackKey, "77000"))
+		return nil, status.Error(codes.Unavailable, "busy")
 	case "wrong":
 		return nil, status.Error(codes.NotFound, "nobody")
 	default:
@@ -43,6 +55,9 @@ func (service) Snapshot(ctx context.Context, request *v1.SnapshotRequest) (*v1.S
 }
 
 func (service) Explain(request *v1.ExplainRequest, stream v1.Tuning_ExplainServer) error {
+	if request.Service == "panic" {
+		panic("the service's own bug")
+	}
 	for range request.Last {
 		if err := stream.Send(&v1.Decision{}); err != nil {
 			return err
@@ -56,11 +71,15 @@ func (service) Explain(request *v1.ExplainRequest, stream v1.Tuning_ExplainServe
 }
 
 func connect(t *testing.T, in, out *setpoint.Limiter) v1.TuningClient {
+	return connectWith(t, in, out, nil, nil)
+}
+
+func connectWith(t *testing.T, in, out *setpoint.Limiter, atServer, atClient []Option) v1.TuningClient {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.UnaryInterceptor(UnaryServer(in)), grpc.StreamInterceptor(StreamServer(in)))
+	server := grpc.NewServer(grpc.UnaryInterceptor(UnaryServer(in, atServer...)), grpc.StreamInterceptor(StreamServer(in, atServer...)))
 	v1.RegisterTuningServer(server, service{})
 	served := make(chan struct{})
 	go func() {
@@ -68,7 +87,7 @@ func connect(t *testing.T, in, out *setpoint.Limiter) v1.TuningClient {
 		_ = server.Serve(listener)
 	}()
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(UnaryClient(out)), grpc.WithStreamInterceptor(StreamClient(out)))
+		grpc.WithUnaryInterceptor(UnaryClient(out, atClient...)), grpc.WithStreamInterceptor(StreamClient(out, atClient...)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +156,7 @@ func TestARefusedCallIsToldWhenToComeBack(t *testing.T) {
 	if _, err = stream.Recv(); status.Code(err) != codes.ResourceExhausted || len(stream.Trailer()[RejectedKey]) != 1 {
 		t.Errorf("%v %v", err, stream.Trailer())
 	}
-	out.Breaker().Pin(true)
+	out.Breaker().Pin(setpoint.BreakerForcedOpen)
 	var rejected *setpoint.Rejected
 	if _, err := client.Snapshot(context.Background(), &v1.SnapshotRequest{}); !errors.As(err, &rejected) || rejected.Reason != setpoint.BreakerIsOpen {
 		t.Errorf("%v", err)

@@ -1,9 +1,11 @@
 package setpointhttp
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
+	"time"
 
 	setpoint "github.com/setpoint-dev/setpoint/client-sdk/go"
 )
@@ -25,22 +27,40 @@ type transport struct {
 
 // RoundTrip makes one attempt.
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	permit, err := t.limiter.TryAcquire(t.settings.priorityOf(request))
+	priority := t.settings.priorityOf(request)
+	if priority == setpoint.Exempt {
+		return t.base.RoundTrip(request)
+	}
+	ctx, cancel := setpoint.Part(request.Context(), t.settings.keep)
+	defer cancel()
+	admitted, err := t.settings.gates.Begin(ctx, t.limiter, priority)
 	if err != nil {
 		if request.Body != nil {
 			request.Body.Close() // which a RoundTripper owes in any case
 		}
 		return nil, err
 	}
-	outcome := setpoint.Failure
-	defer func() { permit.Finish(outcome) }()
-	response, err := t.base.RoundTrip(request)
+	outcome, retryAfter := setpoint.Failure, time.Duration(0)
+	defer func() { admitted.End(outcome, retryAfter) }()
+	response, err := t.base.RoundTrip(t.settings.passDeadline(ctx, request))
 	if err != nil {
 		outcome = outcomeOfError(err)
 		return response, err
 	}
 	outcome = t.settings.outcome(response.StatusCode, response.Header)
+	retryAfter = retryAfterOf(outcome, response.Header)
 	return response, nil
+}
+
+// passDeadline tells the callee how long is left.
+func (s *settings) passDeadline(ctx context.Context, request *http.Request) *http.Request {
+	deadline, ok := ctx.Deadline()
+	if !ok || !s.deadlines {
+		return request
+	}
+	request = request.Clone(request.Context()) // which is not ours to change
+	request.Header.Set(setpoint.TimeoutHeader, setpoint.FormatTimeout(time.Until(deadline)))
+	return request
 }
 
 // CloseIdleConnections of the transport beneath.

@@ -3,6 +3,8 @@
 package actuator
 
 import (
+	"time"
+
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire"
 )
@@ -34,6 +36,8 @@ type Actuator interface {
 	Shares() (model.Shares, bool)
 	// Totals are the counters, if this knob has any.
 	Totals(atNanos, stallNanos uint64) (model.Totals, bool)
+	// CountSlowerThan these latencies from now on, and than no others: the sidecar's policies watch them.
+	CountSlowerThan(latencies []time.Duration)
 	// Tick is called every 50 ms. True: more can happen than can wait for the next one.
 	Tick() bool
 	// Watch is called every 10 ms while Tick or Watch said true.
@@ -62,6 +66,9 @@ func (Defaults) Shares() (model.Shares, bool) { return model.Shares{}, false }
 
 // Totals there are none.
 func (Defaults) Totals(uint64, uint64) (model.Totals, bool) { return model.Totals{}, false }
+
+// CountSlowerThan has nothing to count.
+func (Defaults) CountSlowerThan([]time.Duration) {}
 
 // Tick has nothing to do.
 func (Defaults) Tick() bool { return false }

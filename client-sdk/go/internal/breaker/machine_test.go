@@ -1,7 +1,6 @@
 package breaker
 
 import (
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -17,27 +16,80 @@ const (
 	failure = model.OutcomeFailure
 )
 
+var (
+	local        = model.Breaker{}
+	pushedClosed = model.Breaker{State: model.BreakerClosed}
+	disabled     = model.Breaker{State: model.BreakerDisabled}
+	open         = model.Breaker{State: model.BreakerOpen, RetryAfter: time.Second}
+	forcedOpen   = model.Breaker{State: model.BreakerForcedOpen, RetryAfter: time.Second}
+)
+
+func halfOpen(round, most, total uint32) model.Breaker {
+	return model.Breaker{State: model.BreakerHalfOpen, Round: round, ProbeMax: most, ProbeTotal: total, ProbeDeadline: 3 * time.Second}
+}
+
+func recovering(ramp time.Duration) model.Breaker {
+	return model.Breaker{State: model.BreakerRecovering, Ramp: ramp}
+}
+
+func shadow(wouldReject bool) model.Breaker {
+	return model.Breaker{State: model.BreakerShadow, WouldReject: wouldReject}
+}
+
+// rig is a machine with its clock.
 type rig struct {
-	*testing.T
+	testing.TB
 	*Machine
 	clock *clock.Clock
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	hand := clock.ByHand()
-	hand.Move(time.Hour)
-	m := New(hand, 7)
-	m.Arm(Rules{3, time.Second, 30 * time.Second})
+	hand.Move(5 * time.Second)
+	m := New(hand, 3)
+	m.Arm(DefaultRules())
 	return &rig{t, m, hand}
 }
 
-func (r *rig) call(outcome model.Outcome) bool {
-	pass, _, ok := r.Admit()
-	if ok {
-		r.Settle(pass, outcome)
+func (r *rig) admit() Pass {
+	r.Helper()
+	pass, wait, ok := r.Admit()
+	if !ok {
+		r.Fatalf("rejected for %v", wait)
 	}
-	return ok
+	return pass
 }
+
+func (r *rig) rejected() time.Duration {
+	r.Helper()
+	_, wait, ok := r.Admit()
+	if ok {
+		r.Fatal("let through")
+	}
+	return wait
+}
+
+func (r *rig) calls(n int, outcome model.Outcome) {
+	r.Helper()
+	for range n {
+		r.Settle(r.admit(), outcome)
+	}
+}
+
+// passed is how many of so many calls were let through, which all fail.
+func (r *rig) passed(n int, settle func(Pass)) (passed int) {
+	for range n {
+		if pass, _, ok := r.Admit(); ok {
+			passed++
+			settle(pass)
+		}
+	}
+	return passed
+}
+
+func (r *rig) fails(pass Pass) { r.Settle(pass, failure) }
+
+func (r *rig) share(n int) float64 { return float64(r.passed(n, func(Pass) {})) / float64(n) }
 
 func (r *rig) expect(state State, when string) {
 	r.Helper()
@@ -46,180 +98,413 @@ func (r *rig) expect(state State, when string) {
 	}
 }
 
-func (r *rig) trip() {
-	for range 3 {
-		r.call(failure)
-	}
-	r.expect(Open, "three failures in a row")
+// trip it; the wait.
+func (r *rig) trip() time.Duration {
+	r.Helper()
+	r.calls(7, failure)
+	return r.rejected()
 }
 
-func TestA2_HardFailuresInARowTripAndProbesClose(t *testing.T) {
-	r := newRig(t)
-	r.call(failure)
-	r.call(failure)
-	r.call(success)
-	r.call(failure)
-	r.call(failure)
-	r.call(dropped)
-	r.call(ignore)
-	r.expect(Closed, "not in a row, and drops are no hard failures")
-	r.call(failure)
-	r.expect(Open, "three failures with nothing good between them")
-	_, retryAfter, ok := r.Admit()
-	if ok || retryAfter < 800*time.Millisecond || retryAfter > 1200*time.Millisecond {
-		t.Errorf("%v %v", ok, retryAfter)
+// halfOpen waits for the end of the wait.
+func (r *rig) probeAfter(wait time.Duration) Pass {
+	r.Helper()
+	r.clock.Move(wait)
+	return r.admit()
+}
+
+// recover until it is closed again: probes succeed, and the ramp passes.
+func (r *rig) recover() {
+	r.Helper()
+	r.calls(8, success)
+	r.expect(Recovering, "eight good probes")
+	r.clock.Move(10 * time.Second)
+	r.Tick()
+	r.expect(Closed, "the ramp is over")
+}
+
+func (r *rig) about(wait time.Duration, seconds float64) {
+	r.Helper()
+	if wait.Seconds() < 0.8*seconds || wait.Seconds() > 1.2*seconds {
+		r.Errorf("a wait of %v, not of about %v s", wait, seconds)
 	}
-	r.clock.Move(1200 * time.Millisecond)
-	first, _, _ := r.Admit()
-	second, _, ok := r.Admit()
+}
+
+func TestB1_OnlyHardFailuresInARowTrip(t *testing.T) {
+	for _, test := range []struct {
+		then  []model.Outcome
+		state State
+	}{
+		{[]model.Outcome{failure}, Open},
+		{[]model.Outcome{success, failure}, Closed},
+		{[]model.Outcome{dropped, dropped, dropped}, Closed},
+		{[]model.Outcome{ignore, dropped, failure}, Open},
+	} {
+		r := newRig(t)
+		r.calls(6, failure)
+		for _, outcome := range test.then {
+			r.calls(1, outcome)
+		}
+		if r.State() != test.state {
+			t.Errorf("six failures, then %v: %v", test.then, r.State())
+		}
+	}
+}
+
+func TestB1_EightGoodProbesOfTenRecoverAndNoMoreThanTwoAreOutAtOnce(t *testing.T) {
+	r := newRig(t)
+	wait := r.trip()
+	r.about(wait, 1)
+	r.clock.Move(wait - time.Millisecond)
+	if left := r.rejected(); left != time.Millisecond {
+		t.Errorf("%v left", left)
+	}
+	first, second := r.probeAfter(time.Millisecond), r.admit()
 	r.expect(HalfOpen, "the wait is over and a call came")
-	if _, retryAfter, third := r.Admit(); !ok || third || retryAfter != allOut {
-		t.Error("two probes at once")
+	if told := r.rejected(); told != allOut {
+		t.Errorf("told %v", told)
 	}
 	r.Settle(first, success)
-	r.Settle(second, ignore)
-	r.call(success)
-	r.expect(HalfOpen, "two of three")
-	r.call(success)
-	r.expect(Closed, "three probes have succeeded")
+	r.Settle(second, failure)
+	r.calls(1, dropped)
+	r.calls(6, success)
+	r.expect(HalfOpen, "seven good, two bad")
+	r.calls(1, success)
+	r.expect(Recovering, "eight good")
 }
 
-func TestA2_AFailedProbeOpensForLongerAndHangingOnesToo(t *testing.T) {
+func TestARoundHasTenProbesAndNotOneMore(t *testing.T) {
 	r := newRig(t)
-	r.trip()
-	for _, how := range []model.Outcome{failure, dropped} {
-		r.clock.Move(40 * time.Second)
-		r.call(how)
-		r.expect(Open, how.String())
+	r.clock.Move(r.trip())
+	for range 5 {
+		first, second := r.admit(), r.admit()
+		r.GiveBack(first)
+		r.GiveBack(second)
+		r.calls(2, ignore)
 	}
-	if _, retryAfter, _ := r.Admit(); retryAfter < 3200*time.Millisecond {
-		t.Errorf("the wait doubles: %v", retryAfter)
-	}
-	r.clock.Move(40 * time.Second)
-	lost, _, _ := r.Admit()
-	r.clock.Move(probeDeadlineMs*time.Millisecond + 2*time.Millisecond)
-	if _, _, ok := r.Admit(); ok {
-		t.Error("a probe that never came back has failed")
-	}
-	r.expect(Open, "hung")
-	r.Settle(lost, success)
-	r.expect(Open, "what a straggler has to say moves nothing")
-}
-
-func TestA2_StragglersOfAnEarlierGenerationDecideNothing(t *testing.T) {
-	r := newRig(t)
-	straggler, _, _ := r.Admit()
-	r.trip()
-	r.clock.Move(2 * time.Second)
-	probe, _, _ := r.Admit()
-	r.Settle(straggler, failure)
-	r.expect(HalfOpen, "a straggler failed")
-	if r.FailuresInARow() != 4 {
-		t.Errorf("but it is counted: %d", r.FailuresInARow())
-	}
-	r.Settle(probe, success)
-	if r.FailuresInARow() != 0 {
-		t.Errorf("%d", r.FailuresInARow())
+	r.expect(Recovering, "ten came back, none of them bad")
+	if share := r.share(100); share >= 0.2 {
+		t.Errorf("%v pass", share)
 	}
 }
 
-func TestAPassGivenBackFreesItsProbe(t *testing.T) {
+func TestProbesThatSayNothingDoNotKeepItHalfOpen(t *testing.T) {
 	r := newRig(t)
-	r.trip()
-	r.clock.Move(2 * time.Second)
-	for range 20 {
-		pass, _, ok := r.Admit()
-		if !ok {
-			t.Fatal("the places of probes are lost")
+	r.Settle(r.probeAfter(r.trip()), ignore)
+	r.clock.Move(10*time.Second - time.Millisecond)
+	r.Tick()
+	r.expect(HalfOpen, "patience")
+	r.clock.Move(time.Millisecond)
+	r.Tick()
+	r.expect(Recovering, "nothing speaks against it")
+	r = newRig(t)
+	r.Settle(r.probeAfter(r.trip()), ignore)
+	r.clock.Move(11 * time.Second)
+	if share := r.share(20); share == 0 {
+		t.Error("nobody passes")
+	}
+	r.expect(Recovering, "the next call sees to it as well")
+}
+
+func TestWithoutTrafficItStaysHalfOpenAndTheFirstCallDecides(t *testing.T) {
+	r := newRig(t)
+	r.GiveBack(r.probeAfter(r.trip()))
+	r.clock.Move(1000 * time.Second)
+	r.Tick()
+	r.expect(HalfOpen, "nobody called")
+	r.calls(1, success)
+	r.expect(Recovering, "one good call after the patience")
+}
+
+func TestTrafficComesBackByAndBy(t *testing.T) {
+	r := newRig(t)
+	r.clock.Move(r.trip())
+	r.calls(8, success)
+	for seconds := range 10 {
+		expected := 0.1 + 0.09*float64(seconds)
+		if share := r.share(1000); share < expected-0.01 || share > expected+0.01 {
+			t.Errorf("%v after %d s, expected %v", share, seconds, expected)
 		}
+		r.clock.Move(time.Second)
+	}
+	if share := r.share(100); share != 1 {
+		t.Errorf("%v", share)
+	}
+	r.expect(Closed, "a call sees to it where no session does")
+}
+
+func TestALimiterThatLeadsTheRecoveryHasAllCallsPass(t *testing.T) {
+	r := newRig(t)
+	r.Limited()
+	r.Push(recovering(10 * time.Second))
+	if share := r.share(100); share > 0.2 {
+		t.Errorf("%v before the limiter has taken note", share)
+	}
+	generation, share, ok := r.Recovery()
+	if !ok || share != 0.1 {
+		t.Errorf("%v %v", share, ok)
+	}
+	r.Led(generation)
+	if share := r.share(100); share != 1 {
+		t.Errorf("%v", share)
+	}
+}
+
+func TestARelapseOpensAgainAndForLonger(t *testing.T) {
+	r := newRig(t)
+	r.clock.Move(r.trip())
+	r.calls(8, success)
+	r.clock.Move(5 * time.Second)
+	if passed := r.passed(20, r.fails); passed != 7 {
+		t.Errorf("%d", passed)
+	}
+	r.about(r.rejected(), 2)
+}
+
+func TestB1_BadProbesOpenAgainAndForLongerUpToTheLongestWait(t *testing.T) {
+	r := newRig(t)
+	wait := r.trip()
+	for _, test := range []struct {
+		outcome model.Outcome
+		seconds float64
+	}{{failure, 2}, {dropped, 4}, {failure, 8}, {failure, 16}} {
+		r.clock.Move(wait)
+		r.calls(3, test.outcome)
+		wait = r.rejected()
+		r.about(wait, test.seconds)
+	}
+	for range 100 {
+		r.clock.Move(wait)
+		r.calls(3, failure)
+		if wait = r.rejected(); wait < 24*time.Second || wait > 30*time.Second {
+			t.Fatalf("%v", wait)
+		}
+	}
+}
+
+func TestACalleeThatAsksForTimeGetsIt(t *testing.T) {
+	for asked, expected := range map[time.Duration]time.Duration{7 * time.Second: 7 * time.Second, 24 * time.Hour: 30 * time.Second} {
+		r := newRig(t)
+		r.Asked(asked)
+		if left := r.RetryAfter(); left != min(asked, time.Hour) {
+			t.Errorf("%v", left)
+		}
+		if wait := r.trip(); wait != expected {
+			t.Errorf("%v, expected %v: within the longest wait", wait, expected)
+		}
+		r.clock.Move(3601 * time.Second)
+		if left := r.RetryAfter(); left != 0 {
+			t.Errorf("%v", left)
+		}
+	}
+}
+
+func TestACleanStretchHalvesTheWaitAndDoesNotForgetIt(t *testing.T) {
+	r := newRig(t)
+	wait := r.trip()
+	for range 3 {
+		r.clock.Move(wait)
+		r.calls(3, failure)
+		wait = r.rejected()
+	}
+	r.about(wait, 8)
+	r.clock.Move(wait)
+	r.recover()
+	r.clock.Move(21 * time.Second)
+	r.about(r.trip(), 4) // 16 s were due, two clean stretches of 10 s
+}
+
+func TestAStragglerOfAnEarlierGenerationNeverMovesTheState(t *testing.T) {
+	r := newRig(t)
+	var stragglers []Pass
+	for range 20 {
+		stragglers = append(stragglers, r.admit())
+	}
+	all := func(outcome model.Outcome) {
+		for _, pass := range stragglers {
+			r.Settle(pass, outcome)
+		}
+	}
+	probe := r.probeAfter(r.trip())
+	all(success)
+	r.expect(HalfOpen, "successes from before prove nothing")
+	all(failure)
+	r.expect(HalfOpen, "nor do failures")
+	r.Settle(probe, success)
+	r.calls(7, success)
+	r.expect(Recovering, "eight probes")
+	all(failure)
+	r.expect(Recovering, "stragglers")
+	if r.FailuresInARow() != 0 {
+		t.Errorf("%d in a row", r.FailuresInARow())
+	}
+	r.clock.Move(10 * time.Second)
+	r.Tick()
+	r.calls(6, failure)
+	all(failure)
+	r.expect(Closed, "their failures are not the seventh")
+	all(success)
+	r.calls(1, failure)
+	r.expect(Open, "and their successes do not interrupt the row")
+}
+
+func TestProbesThatHangHaveFailed(t *testing.T) {
+	r := newRig(t)
+	hung := []Pass{r.probeAfter(r.trip()), r.admit()}
+	r.clock.Move(3 * time.Second)
+	r.rejected()
+	r.expect(HalfOpen, "not yet")
+	r.clock.Move(10 * time.Millisecond)
+	late := r.admit()
+	r.expect(HalfOpen, "two of ten")
+	for _, pass := range hung {
+		r.Settle(pass, success)
+	}
+	r.clock.Move(4 * time.Second)
+	r.Settle(late, success)
+	r.expect(Open, "late as well, and the two before it came back too late to count")
+	r.about(r.rejected(), 2)
+}
+
+func TestLostProbesAreGivenUpWithoutAnyCall(t *testing.T) {
+	r := newRig(t)
+	r.probeAfter(r.trip())
+	r.admit()
+	for range 201 {
+		r.clock.Move(50 * time.Millisecond)
+		r.Tick()
+	}
+	r.expect(Open, "two failed and nobody else called: decided after ten seconds")
+}
+
+func TestAPassThatIsGivenBackUnusedFreesItsProbe(t *testing.T) {
+	r := newRig(t)
+	unused := []Pass{r.probeAfter(r.trip()), r.admit()}
+	r.rejected()
+	for _, pass := range unused {
 		r.GiveBack(pass)
 	}
+	r.recover()
 }
 
-func TestA3_PushedStatesStandAboveTheLocalRules(t *testing.T) {
+func TestAPushedStateOverridesTheLocalRulesUntilItIsLocalAgain(t *testing.T) {
 	r := newRig(t)
-	r.Push(model.Breaker{State: model.BreakerOpen, RetryAfter: 3 * time.Second})
-	if _, retryAfter, ok := r.Admit(); ok || retryAfter != 3*time.Second {
-		t.Errorf("%v %v", ok, retryAfter)
-	}
-	r.clock.Move(time.Hour)
-	r.expect(PushedOpen, "an hour later")
-	r.Push(model.Breaker{State: model.BreakerClosed})
-	for range 10 {
-		r.call(failure)
-	}
-	r.expect(PushedClosed, "it flows whatever the local rules think")
-	r.Push(model.Breaker{State: model.BreakerHalfOpen, ProbeRatio: 0.25, ProbeMax: 3})
-	var out []Pass
-	admitted := 0
-	for range 400 {
-		if pass, _, ok := r.Admit(); ok {
-			admitted++
-			if out = append(out, pass); len(out) > 3 {
-				t.Fatal("more than three at once")
-			}
+	for _, test := range []struct {
+		push   model.Breaker
+		passed int
+		state  State
+	}{
+		{pushedClosed, 20, PushedClosed},
+		{disabled, 20, Disabled},
+		{shadow(true), 20, Shadow},
+		{open, 0, PushedOpen},
+		{forcedOpen, 0, ForcedOpen},
+		{halfOpen(1, 8, 5), 5, PushedHalfOpen},
+		{halfOpen(2, 0, 5), 0, PushedHalfOpen},
+		{halfOpen(3, 1<<31, 1<<31), 20, PushedHalfOpen},
+		{pushedClosed, 20, PushedClosed},
+		{local, 7, Open},
+	} {
+		r.Push(test.push)
+		if passed := r.passed(20, r.fails); passed != test.passed {
+			t.Errorf("%+v: %d", test.push, passed)
 		}
-		if len(out) == 3 {
-			for _, pass := range out {
-				r.Settle(pass, failure)
-			}
-			out = nil
-		}
+		r.expect(test.state, "pushed")
 	}
-	if admitted != 100 {
-		t.Errorf("%d of 400", admitted)
+	r.Push(local)
+	r.expect(Open, "a local breaker that is told to be local goes on")
+	r.Push(open)
+	if told := r.rejected(); told != time.Second {
+		t.Errorf("%v", told)
 	}
-	r.expect(PushedHalfOpen, "the sidecar judges")
-	r.Push(model.Breaker{State: model.BreakerForcedOpen, RetryAfter: time.Second})
-	r.expect(ForcedOpen, "forced")
-	r.Push(model.Breaker{})
-	r.expect(Closed, "local again")
-	r.trip()
-	r.Push(model.Breaker{})
-	r.expect(Open, "a local breaker that is told to be local goes on as it was")
+	r.Push(recovering(time.Second))
+	r.expect(Recovering, "pushed")
+	r.Push(local)
+	r.expect(Recovering, "it is local from there on")
 }
 
-func TestTheWaitIsForgivenByCleanTime(t *testing.T) {
+func TestWhatRejectedOnAnothersWordIsHandedBackToProbesIfThereAreRulesToJudgeThem(t *testing.T) {
+	for _, pushed := range []model.Breaker{open, halfOpen(1, 2, 10)} {
+		r := newRig(t)
+		r.Push(pushed)
+		r.Push(local)
+		r.expect(HalfOpen, "armed")
+		unarmed := New(r.clock, 3)
+		unarmed.Push(pushed)
+		unarmed.Push(local)
+		if unarmed.State() != Closed {
+			t.Errorf("%v", unarmed.State())
+		}
+	}
 	r := newRig(t)
-	for range 6 {
-		r.trip()
-		r.clock.Move(time.Minute)
-		for range 3 {
-			r.call(success)
+	r.Push(forcedOpen)
+	r.Push(local)
+	r.expect(Closed, "an operator's word says nothing about the callee")
+}
+
+func TestPushedProbesAreBoundedCountedAndGivenUpWhenTheyHang(t *testing.T) {
+	r := newRig(t)
+	for _, test := range []struct {
+		round, most uint32
+		out         int
+	}{{1, 1, 1}, {2, 3, 3}, {3, 1000, mostProbes}} {
+		r.Push(halfOpen(test.round, test.most, 20))
+		take := func() (out []Pass) {
+			r.passed(20, func(pass Pass) { out = append(out, pass) })
+			return out
 		}
-		r.expect(Closed, "recovered")
+		probes := take()
+		r.clock.Move(4 * time.Second)
+		again := take()
+		if len(probes) != test.out || len(again) != test.out {
+			t.Fatalf("%d and %d out, expected %d", len(probes), len(again), test.out)
+		}
+		for _, pass := range probes {
+			r.Settle(pass, success)
+		}
+		r.rejected() // the place belongs to another one now
+		r.Settle(again[0], success)
+		probed, ok := r.Probed()
+		expected := model.Probed{Round: test.round, LetOut: uint32(2 * test.out), Succeeded: 1, Failed: uint32(test.out)}
+		if !ok || probed != expected {
+			t.Errorf("%+v %v, expected %+v", probed, ok, expected)
+		}
+		r.expect(PushedHalfOpen, "the sidecar judges")
 	}
-	r.clock.Move(time.Hour)
-	r.trip()
-	if _, retryAfter, _ := r.Admit(); retryAfter > 1200*time.Millisecond {
-		t.Errorf("%v after an hour without trouble", retryAfter)
+	r.Push(pushedClosed)
+	if _, ok := r.Probed(); ok {
+		t.Error("no round")
 	}
 }
 
-func TestEverythingThatIsPackedComesBack(t *testing.T) {
-	dice := rand.New(rand.NewPCG(20, 20))
-	for range 10_000 {
-		w := word{State(dice.IntN(7)), dice.Uint64N(generations), 1 + dice.Uint64N(latestMs)}
-		p := probe{w.generation, w.untilMs, dice.IntN(mostProbes)}
-		c := tally{w.generation, dice.Uint64N(1 << 40)}
-		if unpackWord(w.pack()) != w || unpackProbe(p.pack()) != p || unpackTally(c.pack()) != c {
-			t.Fatalf("%+v %+v %+v", w, p, c)
-		}
-		if w.pack()&generationMask != p.pack()&generationMask || passesAll(w.pack()) != (w.state == Closed || w.state == PushedClosed) {
-			t.Fatalf("%+v", w)
-		}
+func TestInShadowTheRuleIsToldAndNotObeyed(t *testing.T) {
+	r := newRig(t)
+	r.Push(shadow(false))
+	r.calls(20, failure)
+	if r.WouldHaveOpened() != 2 || r.State() != Shadow || r.WouldReject() {
+		t.Errorf("%d %v %v", r.WouldHaveOpened(), r.State(), r.WouldReject())
 	}
-	p := probe{generation: generations - 1, deadlineMs: 1}
-	if !p.isBefore(0) || p.isBefore(generations-1) || (probe{}).isBefore(generations-1) {
-		t.Error("generations are ordered across the wrap")
+	r.Push(shadow(true))
+	if r.admit(); !r.WouldReject() {
+		t.Error("it would")
+	}
+}
+
+func TestAnUnarmedBreakerNeverTripsByItself(t *testing.T) {
+	m := New(clock.ByHand(), 3)
+	for range 100 {
+		pass, _, _ := m.Admit()
+		m.Settle(pass, failure)
+	}
+	if m.State() != Closed || m.FailuresInARow() != 100 {
+		t.Errorf("%v %d", m.State(), m.FailuresInARow())
 	}
 }
 
 func TestManyGoroutinesNeverGetMoreThanTwoProbes(t *testing.T) {
 	r := newRig(t)
 	for range 200 {
-		r.Push(model.Breaker{State: model.BreakerClosed})
-		r.Push(model.Breaker{})
+		r.Push(pushedClosed)
+		r.Push(local)
 		r.trip()
 		r.clock.Move(time.Minute)
 		var callers sync.WaitGroup
@@ -243,7 +528,7 @@ func TestManyGoroutinesNeverGetMoreThanTwoProbes(t *testing.T) {
 		for _, pass := range out {
 			r.Settle(pass, success)
 		}
-		r.call(success)
-		r.expect(Closed, "all probes succeeded")
+		r.calls(6, success)
+		r.expect(Recovering, "all probes succeeded")
 	}
 }

@@ -8,9 +8,9 @@ import (
 const (
 	// Most probes at once.
 	mostProbes = 8
-	// A probe that is out for longer has failed.
-	probeDeadlineMs = 3000
-	// AllOut is what a caller is told while all probes are out.
+	// Most probes of one round that a tally can hold.
+	mostInRound = 1000
+	// allOut is what a caller is told while all probes are out.
 	allOut = 500 * time.Millisecond
 )
 
@@ -27,32 +27,38 @@ type wished uint8
 const (
 	got wished = iota
 	everyoneOut
-	// One is held for too long; that comes before a free one.
-	expired
 	// The breaker has moved on to a later generation.
 	moved
 )
 
 // take one of the first so many slots for a probe of a generation.
-func (p *probes) take(generation uint64, most int, nowMs uint64) (wished, probe) {
-	for index := range most {
+func (p *probes) take(generation uint64, most int, deadlineMs uint64) (wished, probe) {
+	for index := range min(most, mostProbes) {
 		held := p[index].Load()
 		there := unpackProbe(held)
 		switch {
 		case held != 0 && there.generation == generation:
-			if there.expired(nowMs) {
-				return expired, there
-			}
 		case held != 0 && !there.isBefore(generation):
 			return moved, probe{}
 		default:
-			mine := probe{generation, nowMs + probeDeadlineMs, index}
+			mine := probe{generation, deadlineMs, index}
 			if p[index].CompareAndSwap(held, mine.pack()) {
 				return got, mine
 			}
 		}
 	}
 	return everyoneOut, probe{}
+}
+
+// expired is a probe of a generation that is out for too long.
+func (p *probes) expired(generation, nowMs uint64) (probe, bool) {
+	for index := range p {
+		held := p[index].Load()
+		if there := unpackProbe(held); held != 0 && there.generation == generation && there.expired(nowMs) {
+			return there, true
+		}
+	}
+	return probe{}, false
 }
 
 // giveBack a slot; false when it was taken away meanwhile.

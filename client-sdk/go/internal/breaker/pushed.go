@@ -1,7 +1,6 @@
 package breaker
 
 import (
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -10,11 +9,9 @@ import (
 
 // pushed is what a pushed state carries beside its name. Written before the state is, so that whoever sees the state sees these.
 type pushed struct {
-	retryAfter     atomic.Int64
-	probeRatioBits atomic.Uint64
-	probeMax       atomic.Uint64
-	// Calls that asked while half open by push.
-	tickets atomic.Uint64
+	retryAfter                             atomic.Int64
+	round, probeMax, probeTotal, probeTime atomic.Uint64
+	wouldReject                            atomic.Bool
 }
 
 // takeIn stores the details of a pushed state and names it.
@@ -23,8 +20,10 @@ func (p *pushed) takeIn(state model.Breaker) State {
 	case model.BreakerClosed:
 		return PushedClosed
 	case model.BreakerHalfOpen:
-		p.probeRatioBits.Store(math.Float64bits(min(max(state.ProbeRatio, 0), 1)))
+		p.round.Store(uint64(state.Round))
 		p.probeMax.Store(uint64(state.ProbeMax))
+		p.probeTotal.Store(uint64(state.ProbeTotal))
+		p.probeTime.Store(millis(state.ProbeDeadline))
 		return PushedHalfOpen
 	case model.BreakerOpen:
 		p.retryAfter.Store(int64(state.RetryAfter))
@@ -32,18 +31,22 @@ func (p *pushed) takeIn(state model.Breaker) State {
 	case model.BreakerForcedOpen:
 		p.retryAfter.Store(int64(state.RetryAfter))
 		return ForcedOpen
+	case model.BreakerRecovering:
+		return Recovering
+	case model.BreakerDisabled:
+		return Disabled
+	case model.BreakerShadow:
+		p.wouldReject.Store(state.WouldReject)
+		return Shadow
 	default:
 		return Closed
 	}
 }
 
+// tell is what callers of a shut breaker are told.
 func (p *pushed) tell() time.Duration { return time.Duration(p.retryAfter.Load()) }
 
-// lotFalls says whether the next call belongs to the share that is let through, evenly spread.
-func (p *pushed) lotFalls() bool {
-	ratio := math.Float64frombits(p.probeRatioBits.Load())
-	ticket := float64(p.tickets.Add(1) - 1)
-	return math.Floor(ticket*ratio) < math.Floor((ticket+1)*ratio)
+// budget: probes at once, in all, and the milliseconds that each has.
+func (p *pushed) budget() (most int, total uint32, deadlineMs uint64) {
+	return int(min(p.probeMax.Load(), mostProbes)), uint32(min(p.probeTotal.Load(), mostInRound)), p.probeTime.Load()
 }
-
-func (p *pushed) probes() int { return int(min(p.probeMax.Load(), mostProbes)) }

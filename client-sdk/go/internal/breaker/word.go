@@ -1,42 +1,59 @@
 package breaker
 
-// How the breaker's facts are packed into 64 bits, so that each changes as a whole: 3 bits of state, 21 of generation, 40 of
-// milliseconds (34 years). A generation wraps: it only has to differ from those of calls that are still out.
+// How the breaker's facts are packed into 64 bits, so that each changes as a whole: state, generation and time have 4, 21 and 39
+// bits. A generation wraps: it only has to differ from those of calls that are still out.
 const (
 	generationBits = 21
 	generations    = 1 << generationBits
-	timeBits       = 40
+	timeBits       = 39
 	times          = 1 << timeBits
 	latestMs       = times - 1
+	stateShift     = generationBits + timeBits
+	// The generation where it is, in a word as in a probe.
 	generationMask = (generations - 1) << timeBits
 )
 
-// State is what the breaker does with calls now.
+// State of a breaker.
 type State uint8
 
-// The states.
+// The states. The first few let every call through, so that one comparison tells.
 const (
 	Closed State = iota
-	Open
-	HalfOpen
 	PushedClosed
+	Disabled
+	Shadow
+	Recovering
+	HalfOpen
+	Open
 	PushedHalfOpen
 	PushedOpen
 	ForcedOpen
+
+	stateCount = int(ForcedOpen) + 1
+	firstPicky = uint64(Recovering) << stateShift
 )
 
 // String is the name in logs.
 func (s State) String() string {
-	names := [...]string{"closed", "open", "half_open", "pushed_closed", "pushed_half_open", "pushed_open", "forced_open"}
+	names := [...]string{
+		"closed", "pushed_closed", "disabled", "shadow", "recovering", "half_open", "open", "pushed_half_open", "pushed_open", "forced_open",
+	}
 	if int(s) < len(names) {
 		return names[s]
 	}
 	return "unknown"
 }
 
-func (s State) isLocal() bool { return s <= HalfOpen }
+// isShut: no call goes through.
+func (s State) isShut() bool { return s == PushedOpen || s == ForcedOpen }
 
-// word is state, generation and the end of the wait.
+// isLocal: the breaker's own rules decide.
+func (s State) isLocal() bool { return s == Closed || s == Recovering || s == HalfOpen || s == Open }
+
+// wasRejecting on another's word, which may be out of date.
+func (s State) wasRejecting() bool { return s == PushedOpen || s == PushedHalfOpen }
+
+// word is state, generation and the end of what the state waits for, in milliseconds of the clock (17 years).
 type word struct {
 	state      State
 	generation uint64
@@ -44,27 +61,17 @@ type word struct {
 }
 
 func unpackWord(packed uint64) word {
-	return word{State(packed >> (generationBits + timeBits)), packed >> timeBits % generations, packed % times}
+	return word{State(packed >> stateShift), packed >> timeBits % generations, packed % times}
 }
 
 func (w word) pack() uint64 {
-	return uint64(w.state)<<(generationBits+timeBits) | w.generation<<timeBits | min(w.untilMs, latestMs)
+	return uint64(w.state)<<stateShift | w.generation<<timeBits | min(w.untilMs, latestMs)
 }
 
 func (w word) nextGeneration() uint64 { return (w.generation + 1) % generations }
 
 // passesAll says whether every call goes through, without taking the word apart.
-func passesAll(packed uint64) bool {
-	state := State(packed >> (generationBits + timeBits))
-	return state == Closed || state == PushedClosed
-}
-
-// tally is a count that belongs to one generation.
-type tally struct{ generation, count uint64 }
-
-func unpackTally(packed uint64) tally { return tally{packed % generations, packed >> generationBits} }
-
-func (t tally) pack() uint64 { return t.count<<generationBits | t.generation }
+func passesAll(packed uint64) bool { return packed < firstPicky }
 
 // probe is a call that is out: its generation, which of the eight slots it holds, and its deadline, which is never at zero.
 type probe struct {
@@ -73,11 +80,11 @@ type probe struct {
 }
 
 func unpackProbe(packed uint64) probe {
-	return probe{packed >> timeBits % generations, packed % times, int(packed >> (generationBits + timeBits))}
+	return probe{packed >> timeBits % generations, packed % times, int(packed >> stateShift)}
 }
 
 func (p probe) pack() uint64 {
-	return uint64(p.index)<<(generationBits+timeBits) | p.generation<<timeBits | min(p.deadlineMs, latestMs)
+	return uint64(p.index)<<stateShift | p.generation<<timeBits | min(p.deadlineMs, latestMs)
 }
 
 // expired: out for too long.

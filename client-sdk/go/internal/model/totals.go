@@ -18,6 +18,8 @@ const (
 	ReflexOldCalls
 	// ReflexDrops: calls end in overload.
 	ReflexDrops
+	// ReflexRecovery: the breaker of the same name recovers. Not the reflex itself, but held down all the same.
+	ReflexRecovery
 )
 
 // String is the name in metrics and logs.
@@ -27,6 +29,8 @@ func (c ReflexCause) String() string {
 		return "old_calls"
 	case ReflexDrops:
 		return "drops"
+	case ReflexRecovery:
+		return "recovery"
 	default:
 		return "none"
 	}
@@ -60,6 +64,27 @@ type Totals struct {
 	Reflex                        ReflexCause
 	Slow                          [MostWatched]SlowCalls
 	SlowWatched                   int
+	// QueueWaits are calls that waited for a place and were admitted or refused since, and the sum of their waits; Waiting wait now.
+	QueueWaits, QueueWaitSum, Waiting uint64
+	// Probed are the probes of the breaker of the same name in the round that was pushed, if HasProbed.
+	Probed    Probed
+	HasProbed bool
+	// RetryAfter is how much longer the callee has asked to be left alone; 0: it did not ask.
+	RetryAfter time.Duration
+}
+
+// Probed are the probes of one round of a half-open breaker.
+type Probed struct {
+	// Round as it was pushed.
+	Round uint32
+	// LetOut so far; of these came back well; badly, or not within the deadline; and said nothing.
+	LetOut, Succeeded, Failed, Ignored uint32
+}
+
+// Watch is a latency that some policy watches: calls of the limiters of a resource ("db" of limit.db) that take longer are counted.
+type Watch struct {
+	Resource string
+	After    time.Duration
 }
 
 // Released is the number of calls released in whatever way.

@@ -68,7 +68,7 @@ func (v Value) IsQuantity() bool {
 	}
 }
 
-// BreakerState is what a breaker is told; the numbers are those of the wire and grow with how much is held back.
+// BreakerState is what a breaker is told. The numbers are those of the wire.
 type BreakerState int32
 
 // The states that can be pushed.
@@ -78,17 +78,26 @@ const (
 	BreakerHalfOpen
 	BreakerOpen
 	BreakerForcedOpen
+	BreakerRecovering
+	BreakerDisabled
+	BreakerShadow
 )
 
 // Breaker is what a breaker should do.
 type Breaker struct {
 	State BreakerState
-	// ProbeRatio is the share of calls let through while half open.
-	ProbeRatio float64
-	// ProbeMax is the most of them at once.
-	ProbeMax uint32
+	// Round tells one stay in half open from another: a new one has probes of its own.
+	Round uint32
+	// ProbeMax is the most probes at once while half open, ProbeTotal in the round; one that is out for longer than ProbeDeadline has
+	// failed.
+	ProbeMax, ProbeTotal uint32
+	ProbeDeadline        time.Duration
 	// RetryAfter is handed to callers while open.
 	RetryAfter time.Duration
+	// Ramp of a recovery: until all calls pass.
+	Ramp time.Duration
+	// WouldReject: an enforced breaker would reject calls now; in shadow only.
+	WouldReject bool
 }
 
 // GcMode says how a GC target is meant. The numbers are those of the wire.

@@ -14,35 +14,37 @@ type Gauge struct {
 	limited atomic.Bool
 }
 
-// TryEnter takes so many places when no more than limit are taken then.
-func (g *Gauge) TryEnter(places, limit uint64) bool {
+// tryEnter takes so many places when no more than limit are taken then.
+func (g *Gauge) tryEnter(places, limit uint64) bool {
+	entered := g.tryTake(places, limit)
+	if !entered || g.taken.Load() >= limit {
+		g.noteLimited()
+	}
+	return entered
+}
+
+// tryTake is the same for places of which some are spare.
+func (g *Gauge) tryTake(places, limit uint64) bool {
 	for {
 		taken := g.taken.Load()
 		if taken >= limit || places > limit-taken {
-			g.noteLimited()
 			return false
 		}
 		if g.taken.CompareAndSwap(taken, taken+places) {
-			// This core owns the line now, so these two looks cost nothing; the writes are rare.
+			// This core owns the line now, so this look costs nothing; the writes are rare.
 			if taken+places > g.peak.Load() {
 				g.raise(taken + places)
-			}
-			if taken+places >= limit {
-				g.noteLimited()
 			}
 			return true
 		}
 	}
 }
 
-// Leave gives places back that TryEnter took.
-func (g *Gauge) Leave(places uint64) { g.taken.Add(^(places - 1)) }
+// leave gives places back that were taken.
+func (g *Gauge) leave(places uint64) { g.taken.Add(^(places - 1)) }
 
-// Taken places now.
-func (g *Gauge) Taken() uint64 { return g.taken.Load() }
-
-// TakePeak is the most that were taken at once since the last call.
-func (g *Gauge) TakePeak() uint64 { return max(g.peak.Swap(0), g.Taken()) }
+// takePeak is the most that were taken at once since the last call.
+func (g *Gauge) takePeak() uint64 { return max(g.peak.Swap(0), g.taken.Load()) }
 
 // TakeLimited says whether a limit was reached since the last call.
 func (g *Gauge) TakeLimited() bool { return g.limited.Swap(false) }

@@ -16,6 +16,10 @@ const Unlimited = math.MaxUint64
 type Limits struct {
 	caps      [model.Priorities]atomic.Uint64
 	limitBits atomic.Uint64
+	// The largest of the caps.
+	largest atomic.Uint64
+	// Callers that wait for a place.
+	waiting atomic.Int64
 }
 
 // Cap is how many places may be taken for a call of that class to be admitted.
@@ -24,19 +28,31 @@ func (l *Limits) Cap(class int) uint64 { return l.caps[class].Load() }
 // Limit in force, as read back.
 func (l *Limits) Limit() float64 { return math.Float64frombits(l.limitBits.Load()) }
 
+// EndWait says that one caller less waits for a place.
+func (l *Limits) EndWait() { l.waiting.Add(-1) }
+
+// Awaited says whether anybody waits: whoever gives a place back has to look.
+func (l *Limits) Awaited() bool { return l.waiting.Load() > 0 }
+
 // Set puts a limit in force, shared out among the priorities.
-func (l *Limits) Set(limit float64, shares model.Shares) {
-	l.limitBits.Store(math.Float64bits(limit))
+func (p *Places) Set(limit float64, shares model.Shares) {
+	p.limitBits.Store(math.Float64bits(limit))
+	largest := uint64(0)
 	for class, share := range shares {
-		l.caps[class].Store(capOf(limit, share))
+		p.caps[class].Store(capOf(limit, share))
+		largest = max(largest, capOf(limit, share))
+	}
+	if p.largest.Swap(largest) > largest && p.taken.Load() > largest-largest/4 {
+		p.tighten()
 	}
 }
 
 // Open admits everything; the baseline is what is read back, since nothing that was pushed is in force.
-func (l *Limits) Open(baseline float64) {
-	l.limitBits.Store(math.Float64bits(baseline))
-	for class := range l.caps {
-		l.caps[class].Store(Unlimited)
+func (p *Places) Open(baseline float64) {
+	p.limitBits.Store(math.Float64bits(baseline))
+	p.largest.Store(Unlimited)
+	for class := range p.caps {
+		p.caps[class].Store(Unlimited)
 	}
 }
 

@@ -3,6 +3,9 @@ package places
 import (
 	"math/bits"
 	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
@@ -13,64 +16,121 @@ const mostShards = 64
 
 // Places of a limiter: the limit, what is taken of it, and the counters of each processor. The parts that are written on the way
 // of a call have cache lines of their own.
+//
+// The places that are taken are one word, the gauge. It never exceeds the limit, because a place is taken by a compare-and-swap against
+// it. A shard that has work keeps a few places in spare: taken from the gauge and used by nobody. So what is in flight is at most what is
+// taken, and that is at most the limit. Most calls use and give back such places, with one atomic addition each (see spare.go); all
+// others claim a shard.
 type Places struct {
 	Limits
-	_ [128]byte
+	// Whether shards may keep spare places. On a line that is hardly ever written.
+	sparing atomic.Bool
+	_       [128]byte
 	Gauge
-	_        [128]byte
+	_ [128]byte
+	thresholds
 	shards   []shard
 	mask     int
-	watched  Watched
 	clock    *clock.Clock
 	sampling sampling
+	// Held by whoever turns sparing on or off.
+	upkeep sync.Mutex
+	// Spare places were needed since the last slice. Under upkeep.
+	tightened bool
 }
 
-// New makes places for the processors there are now; more of them later share shards. One call in so many looks at the clock (0 is the
-// same as 1: every call does).
-func New(clock *clock.Clock, watched Watched, clockEvery uint32) *Places {
+// Ticket is what a call in flight holds of its limiter. Two words, so that a permit is made and moved in registers.
+type Ticket struct {
+	// at is when it came, nanoseconds; of a quick one, microseconds as far as they fit into the words of a shard.
+	at uint64
+	// rest is the number of places, 32 bits, the shard, 16 bits, and the kind.
+	rest uint64
+}
+
+func newTicket(at, places uint64, seat int, kind kind) Ticket {
+	return Ticket{at, places<<32 | uint64(seat)<<16 | uint64(kind)}
+}
+
+// Places that it takes.
+func (t Ticket) Places() uint64 { return t.rest >> 32 }
+
+func (t Ticket) seat() int  { return int(t.rest >> 16 & 0xffff) }
+func (t Ticket) kind() kind { return kind(t.rest) }
+
+// kind of a ticket.
+type kind uint8
+
+const (
+	// Its time was read from the clock.
+	timed kind = iota
+	// Its time was estimated.
+	estimated
+	// It was let in on a shard's quota.
+	quick
+)
+
+// New makes places for the processors there are now; more of them later share shards. At most one call in so many looks at the clock (0 is
+// the same as 512; 1: every call does).
+func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places {
 	count := 1 << bits.Len(uint(min(max(runtime.GOMAXPROCS(0), 2), mostShards)-1))
-	p := &Places{shards: make([]shard, count), mask: count - 1, watched: watched, clock: clock}
-	p.sampling.every = uint64(max(clockEvery, 1))
+	p := &Places{shards: make([]shard, count), mask: count - 1, clock: clock}
+	p.thresholds.start(deadline)
+	if clockEvery == 0 {
+		clockEvery = defaultEvery
+	}
+	p.sampling.every = uint64(clockEvery)
 	return p
 }
 
-// Admit counts an admission, and gives its time and whether that was read from the clock.
-func (p *Places) Admit() (at uint64, timed bool) {
-	if p.sampling.every == 1 {
-		at = p.clock.Nanos()
-		shard := p.claim(procPin())
-		shard.admitted++
-		shard.admitTimeSum += at
-		shard.unclaim()
-		procUnpin()
-		return at, true
+// TryQuick is TryEnter for most calls that take one place. False: TryEnter knows.
+func (p *Places) TryQuick(class int) (Ticket, bool) {
+	seat := procPin() & p.mask
+	procUnpin() // it is a hint, and a shard is as good as another
+	s := &p.shards[seat]
+	if s.open.Load()&quotaMask > quotaEmpty && p.taken.Load() < p.caps[class].Load() {
+		if word := s.open.Add(^uint64(0)); word&quotaEmpty != 0 {
+			return newTicket(word>>quotaBits, 1, seat, quick), true
+		}
 	}
-	shard := p.claim(procPin())
-	at, timed = p.admitSampled(shard)
-	shard.unclaim()
-	procUnpin()
-	return at, timed
+	return Ticket{}, false
 }
 
-// Release counts the end of a call.
-func (p *Places) Release(outcome model.Outcome, admittedAt uint64, timed bool) {
-	if p.sampling.every == 1 {
-		// Another core's clock can be a little behind.
-		at := max(p.clock.Nanos(), admittedAt)
-		shard := p.claim(procPin())
-		p.release(shard, outcome, admittedAt, at)
-		shard.unclaim()
-		procUnpin()
-		return
+// LeaveQuick is Leave for most calls that were let in by TryQuick and succeeded. Not done: Leave knows. Awaited: somebody may wait.
+func (p *Places) LeaveQuick(t Ticket) (done, awaited bool) {
+	if t.kind() != quick {
+		return false, false
 	}
-	shard := p.claim(procPin())
-	p.releaseSampled(shard, outcome, admittedAt, timed)
-	shard.unclaim()
-	procUnpin()
+	s := &p.shards[t.seat()]
+	if count := s.closed.Add(t.at<<quotaBits|1) & quotaMask; p.sparing.Load() && count < foldAt {
+		return true, false // whoever begins to wait from now on collects this place first
+	}
+	p.collect(s)
+	return true, p.Awaited()
 }
 
-// CloseSlice begins the next slice of 50 ms.
-func (p *Places) CloseSlice() { p.sampling.slice.Add(1) }
+// TryEnter takes so many places (no more than there are) for a call of that class, and counts its admission. False: there are not enough.
+func (p *Places) TryEnter(class int, places uint64) (Ticket, bool) {
+	if places == 1 {
+		if ticket, ok := p.TryQuick(class); ok {
+			return ticket, true
+		}
+	}
+	limit := p.Cap(class)
+	seat := procPin() & p.mask
+	procUnpin()
+	return p.enter(seat, min(places, max(limit, 1)), limit)
+}
+
+// Leave counts the end of a call and gives its places back. True when somebody may wait for them.
+func (p *Places) Leave(t Ticket, outcome model.Outcome) bool {
+	if outcome == model.OutcomeSuccess {
+		if done, awaited := p.LeaveQuick(t); done {
+			return awaited
+		}
+	}
+	p.leave(t, outcome)
+	return p.Awaited()
+}
 
 // Reject counts a rejection. Returns a number that hardly ever comes twice, to draw lots from.
 func (p *Places) Reject(class int) uint64 {
@@ -80,13 +140,70 @@ func (p *Places) Reject(class int) uint64 {
 	return count ^ uint64(seat)<<48
 }
 
+// Watch the first four of these latencies from now on, and no others: calls that take longer are counted.
+func (p *Places) Watch(latencies []time.Duration) { p.thresholds.watch(latencies) }
+
+// enter by claiming a shard: takes places that it has in spare, or some from the gauge.
+func (p *Places) enter(seat int, places, limit uint64) (Ticket, bool) {
+	seat, s := p.claim(seat)
+	p.fold(s, s.guess())
+	if sparing := p.sparing.Load(); !p.take(s, places, limit, sparing) {
+		s.unclaim()
+		// Near the limit, or at it, spare places are needed, and a place comes from the gauge or not at all.
+		if !sparing || !p.enterExactly(places, limit) {
+			return Ticket{}, false
+		}
+		seat, s = p.claim(seat)
+		p.fold(s, s.guess())
+	}
+	at, kind := uint64(0), timed
+	if p.sampling.every == 1 {
+		at = p.clock.Nanos()
+		s.admitted++
+		s.admitTimeSum += at
+	} else {
+		at, kind = p.admitSampled(s)
+		p.grant(s)
+	}
+	s.unclaim()
+	return newTicket(at, places, seat, kind), true
+}
+
+// leave by claiming a shard.
+func (p *Places) leave(t Ticket, outcome model.Outcome) {
+	_, s := p.claim(t.seat())
+	switch {
+	case t.kind() == quick:
+		now := p.clock.Nanos()
+		p.fold(s, now)
+		at := t.quickAt(now)
+		p.end(s, outcome, at, max(at, now))
+	case p.sampling.every == 1:
+		// Another core's clock can be a little behind.
+		p.release(s, outcome, t.at, max(p.clock.Nanos(), t.at))
+	default:
+		p.releaseSampled(s, outcome, t.at, t.kind() == timed)
+	}
+	back := t.Places()
+	if p.sparing.Load() && s.spare+back <= p.mostSpare() {
+		s.spare, back = s.spare+back, 0
+	}
+	s.unclaim()
+	if back > 0 {
+		p.Gauge.leave(back)
+	}
+}
+
 // claim the shard of a processor, or the next that is free. Whoever is inside stays for some nanoseconds, so there is no waiting
 // to speak of.
-func (p *Places) claim(seat int) *shard {
-	for {
+func (p *Places) claim(seat int) (int, *shard) {
+	for tries := 1; ; tries++ {
 		if shard := &p.shards[seat&p.mask]; shard.tryClaim() {
-			return shard
+			return seat & p.mask, shard
 		}
 		seat++
+		if tries&p.mask == 0 {
+			runtime.Gosched()
+		}
 	}
 }

@@ -19,7 +19,7 @@ const (
 	every = 8
 	slice = 50 * time.Millisecond
 	// That a steady load is watched for.
-	slices = 80
+	someSlices = 80
 )
 
 // onOneProcessor keeps a test's calls on one shard.
@@ -32,7 +32,13 @@ func sampled() (*Places, *clock.Clock) {
 	hand := clock.ByHand()
 	// Old enough for a slip of one call's time to stand out from everything else.
 	hand.Move(time.Hour)
-	return New(hand, Watch(0, nil), every), hand
+	return open(New(hand, 0, every)), hand
+}
+
+// open places, for more calls than any test has.
+func open(places *Places) *Places {
+	places.Set(100_000, model.Shares{1, 1, 1, 1, 1})
+	return places
 }
 
 func TestOneCallInSoManyReadsTheClockWhereThereAreMany(t *testing.T) {
@@ -40,20 +46,25 @@ func TestOneCallInSoManyReadsTheClockWhereThereAreMany(t *testing.T) {
 	for _, test := range []struct {
 		inASlice        int
 		lowest, highest float64
-	}{{1, 1, 1}, {busyEvents - 1, 1, 1}, {busyEvents + 1, 0.12, 0.16}, {5000, 0.12, 0.13}} {
+	}{{1, 1, 1}, {wantedReadings, 1, 1}, {3 * wantedReadings, 0.3, 0.36}, {5000, 0.12, 0.13}} {
 		places, hand := sampled()
 		read, all := 0, 0
 		for n := range 20 {
 			places.CloseSlice()
 			for range test.inASlice {
 				hand.Move(slice / time.Duration(test.inASlice))
-				at, timed := places.Admit()
+				ticket, _ := places.TryEnter(2, 1)
+				at := ticket.at
+				if ticket.kind() == quick {
+					at = ticket.quickAt(hand.Nanos())
+				}
 				if off := int64(at) - int64(hand.Now()); max(off, -off) > 15*longestStep {
 					t.Fatalf("off by %v", time.Duration(off))
 				}
+				places.Leave(ticket, model.OutcomeSuccess)
 				if n >= 2 {
 					all++
-					if timed {
+					if ticket.kind() == timed {
 						read++
 					}
 				}
@@ -67,8 +78,7 @@ func TestOneCallInSoManyReadsTheClockWhereThereAreMany(t *testing.T) {
 
 // call in flight.
 type call struct {
-	admittedAt uint64
-	timed      bool
+	ticket     Ticket
 	came, ends time.Duration
 }
 
@@ -120,7 +130,7 @@ func (s *service) slice() model.Totals {
 		s.moveTo(min(ends, s.next))
 		if ends <= s.next {
 			it := heap.Pop(&s.inFlight).(call)
-			s.places.Release(model.OutcomeSuccess, it.admittedAt, it.timed)
+			s.places.Leave(it.ticket, model.OutcomeSuccess)
 			latency := (it.ends - it.came).Seconds()
 			s.completed++
 			s.latency += latency
@@ -128,8 +138,11 @@ func (s *service) slice() model.Totals {
 			continue
 		}
 		now := s.hand.Now()
-		at, timed := s.places.Admit()
-		heap.Push(&s.inFlight, call{at, timed, now, now + s.exponential(s.mean)})
+		ticket, ok := s.places.TryEnter(2, 1)
+		if !ok {
+			panic("the limit is far away")
+		}
+		heap.Push(&s.inFlight, call{ticket, now, now + s.exponential(s.mean)})
 		s.next = now + 1 + s.exponential(s.every)
 	}
 	s.moveTo(end)
@@ -161,7 +174,7 @@ func TestTheSidecarLearnsTheTruthFromSampledClocks(t *testing.T) {
 		first := s.slice()
 		s.completed, s.latency, s.square, s.integral = 0, 0, 0, 0
 		var last model.Totals
-		for n := range slices {
+		for n := range someSlices {
 			last = s.slice()
 			if last.InFlight() != uint64(len(s.inFlight)) {
 				t.Fatalf("counts are exact: %d of %d", last.InFlight(), len(s.inFlight))
@@ -192,7 +205,7 @@ func TestTheSidecarLearnsTheTruthFromSampledClocks(t *testing.T) {
 			t.Errorf("%v/s: squared variation %v for %v", test.perSecond, told, spread)
 		}
 		// The estimates of one shard may be off by a fraction of what passes from event to event.
-		if told := integralOf(&first, &last); math.Abs(told-s.integral) > 0.005*s.integral+0.2*slices*slice.Seconds() {
+		if told := integralOf(&first, &last); math.Abs(told-s.integral) > 0.005*s.integral+0.2*someSlices*slice.Seconds() {
 			t.Errorf("%v/s: %v call-seconds for %v", test.perSecond, told, s.integral)
 		}
 	}
@@ -201,21 +214,22 @@ func TestTheSidecarLearnsTheTruthFromSampledClocks(t *testing.T) {
 func TestLateAndSlowCallsAreCountedWithSampledClocksToo(t *testing.T) {
 	onOneProcessor(t)
 	hand := clock.ByHand()
-	places := New(hand, Watch(10*time.Millisecond, []time.Duration{time.Millisecond}), every)
+	places := open(New(hand, 10*time.Millisecond, every))
+	places.Watch([]time.Duration{time.Millisecond})
 	for range 40 {
 		places.CloseSlice()
 		for range 500 {
-			at, timed := places.Admit()
+			ticket, _ := places.TryEnter(2, 1)
 			hand.Move(100 * time.Microsecond)
-			places.Release(model.OutcomeSuccess, at, timed)
+			places.Leave(ticket, model.OutcomeSuccess)
 		}
 	}
 	for range 40 {
 		places.CloseSlice()
 		for range 500 {
-			at, timed := places.Admit()
+			ticket, _ := places.TryEnter(2, 1)
 			hand.Move(20 * time.Millisecond)
-			places.Release(model.OutcomeSuccess, at, timed)
+			places.Leave(ticket, model.OutcomeSuccess)
 		}
 	}
 	totals := model.Totals{}

@@ -7,15 +7,17 @@ import (
 )
 
 const (
-	// Events (admissions and releases) of a shard in a slice from which on it samples: 2560 in a second.
-	busyEvents = 128
-	// An estimate moves on by at most this for each event, nanoseconds: the mean at busyEvents.
-	longestStep = 50_000_000 / busyEvents
+	// At most one call in so many reads the clock, unless told otherwise.
+	defaultEvery = 512
+	// So many calls of a shard read it in a slice, if there are as many: 1280 in a second.
+	wantedReadings = 64
+	// An estimate moves on by at most this for each event, nanoseconds: the mean where every other call reads the clock.
+	longestStep = 50_000_000 / (4 * wantedReadings)
 	// A timed latency stands for untimed calls when so many more have been timed.
 	standingBy = 4
 )
 
-// sampling says which calls look at the clock: all of them, or one in so many.
+// sampling says which calls look at the clock: all of them, or only some.
 //
 // Two readings of the clock are most of what a permit costs. With sampling only one call in so many reads it, and what the sidecar
 // learns stays true:
@@ -30,9 +32,9 @@ const (
 // squares, the histogram and the late ones are unbiased. (Not for those that end next: after a short call it takes longer until the
 // next timed one ends, so short ones would count for more.)
 //
-// An estimate is only good while calls come fast. So a shard samples only when it is busy, and the first event of each slice of 50 ms
-// reads the clock whatever happens. The distance between readings is drawn by lot, since calls in step with it would be judged by
-// always the same one of them. It is the same law, with the same constants, as that of the Rust SDK.
+// An estimate is only good while calls come fast, and a mean only as good as the calls behind it. So a shard reads the clock as often as
+// it takes to time wantedReadings calls in a slice of 50 ms, and the first event of each slice reads it whatever happens. The distance
+// between readings is drawn by lot, since calls in step with it would be judged by always the same one of them.
 type sampling struct {
 	// Slices of 50 ms since the start.
 	slice atomic.Uint64
@@ -43,9 +45,10 @@ type sampling struct {
 type pulse struct {
 	// The time now, as far as it is known, and the mean time from event to event.
 	now, step uint64
-	// The slice of the last reading, and whether the one before was busy.
-	slice   uint64
-	wasBusy bool
+	// One call in so many reads the clock now.
+	every uint64
+	// The slice of the last reading, and the events of the one before.
+	slice, eventsThen uint64
 	// The next reading is due when so many calls have been admitted.
 	due uint64
 	// Successes that were not timed and have not been added up yet, and what each of them counts as (0: none was timed yet).
@@ -60,20 +63,21 @@ type pulse struct {
 }
 
 // admitSampled counts an admission and gives its time, and whether it was read.
-func (p *Places) admitSampled(s *shard) (at uint64, timed bool) {
+func (p *Places) admitSampled(s *shard) (at uint64, how kind) {
 	if slice := p.sampling.slice.Load(); s.admitted < s.due && s.pulse.slice == slice {
-		at = s.estimate()
+		at, how = s.estimate(), estimated
 	} else {
-		at, timed = s.look(p.clock.Nanos(), slice, p), true
+		at = s.look(p.clock.Nanos(), slice, p)
 	}
 	s.admitted++
 	s.admitTimeSum += at
-	return at, timed
+	return at, how
 }
 
 // releaseSampled counts the end of a call.
 func (p *Places) releaseSampled(s *shard, outcome model.Outcome, admittedAt uint64, timed bool) {
 	slice := p.sampling.slice.Load()
+	p.fold(s, s.guess())
 	var at uint64
 	switch {
 	case timed:
@@ -91,26 +95,34 @@ func (p *Places) releaseSampled(s *shard, outcome model.Outcome, admittedAt uint
 	}
 	if outcome == model.OutcomeSuccess {
 		latency := max(at, admittedAt+1) - admittedAt
-		if s.latency == 0 {
-			s.standBy(latency)
-		}
-		s.repeats++
-		if timed {
-			// It counts as one of those that it ends; its own latency stands for later ones.
-			s.addUp(p)
-			s.standBy(latency)
-		}
-	} else {
-		p.countSlow(s, outcome, max(at, admittedAt)-admittedAt, 1)
+		p.succeed(s, latency, timed)
 	}
-	s.end(outcome, admittedAt, at)
+	p.end(s, outcome, admittedAt, at)
+}
+
+// succeed counts a success.
+func (p *Places) succeed(s *shard, latency uint64, timed bool) {
+	if s.latency == 0 {
+		s.standBy(latency)
+	}
+	switch {
+	case !timed:
+		s.repeats++
+	case s.every <= 1 && s.repeats == 0:
+		p.success(s, latency, 1)
+		s.standBy(latency)
+	default:
+		// It counts as one of those that it ends; its own latency stands for later ones.
+		s.repeats++
+		s.addUp(p)
+		s.standBy(latency)
+	}
 }
 
 // addUp adds the successes that count as the last timed one.
 func (s *shard) addUp(p *Places) {
-	if s.repeats != 0 {
-		s.success(s.latency, p.watched.Deadline, s.repeats)
-		p.countSlow(s, model.OutcomeSuccess, s.latency, s.repeats)
+	if s.repeats != 0 && s.latency != 0 {
+		p.success(s, s.latency, s.repeats)
 		s.repeats = 0
 	}
 }
@@ -120,18 +132,21 @@ func (s *shard) look(now, slice uint64, p *Places) uint64 {
 	s.reckon(now)
 	events := s.eventsRead
 	if s.pulse.slice != slice {
-		busy := s.pulse.slice+1 == slice && events-s.eventsBefore >= busyEvents
+		s.eventsThen = 0
+		if s.pulse.slice+1 == slice {
+			s.eventsThen = events - s.eventsBefore
+		}
 		// The histogram, the late and the slow ones are at most a slice behind.
 		s.addUp(p)
-		s.wasBusy, s.eventsBefore, s.pulse.slice = busy, events, slice
+		s.eventsBefore, s.pulse.slice = events, slice
 	}
-	untimed := uint64(0)
-	if s.wasBusy || events-s.eventsBefore >= busyEvents {
-		untimed = s.lot(p.sampling.every)
-	}
+	// A call is two events.
+	every := max(s.eventsThen, events-s.eventsBefore) / (2 * wantedReadings)
+	s.every = min(max(every, 1), p.sampling.every)
+	untimed := s.lot(s.every)
 	// The one that is admitted with this reading comes on top.
 	s.due = s.admitted + 1 + untimed
-	return now
+	return s.now
 }
 
 // reckon works out how fast events come, from those since the last reading.
@@ -140,6 +155,15 @@ func (s *shard) reckon(now uint64) {
 	events := all - s.eventsRead + 1
 	s.step = min((now-min(s.readAt, now))/max(events, 1), longestStep)
 	s.eventsRead, s.readAt, s.now = all+1, now, now
+}
+
+// guess the time now, from what was counted on the quota since it was known.
+func (s *shard) guess() uint64 {
+	events := s.closed.Load() & quotaMask
+	if s.granted > 0 {
+		events += s.granted - s.left()
+	}
+	return s.now + events*s.step
 }
 
 func (s *pulse) estimate() uint64 {

@@ -1,9 +1,6 @@
 package places
 
 import (
-	"runtime"
-	"time"
-
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 )
 
@@ -40,10 +37,7 @@ func (p *Places) Count(totals *model.Totals) {
 		}
 	}
 	totals.Arrived = totals.Admitted + totals.AllRejected()
-	totals.SlowWatched = p.watched.Count
-	for i := range p.watched.Count {
-		totals.Slow[i] = model.SlowCalls{After: time.Duration(p.watched.After[i]), Calls: best.slow[i]}
-	}
+	p.thresholds.slowCalls(&best.slow, totals)
 }
 
 // Histogram is how many successes fell into each bucket of latency.
@@ -89,13 +83,14 @@ func (r *releases) add(other *releases) {
 	}
 }
 
-// visit shows each shard at rest.
+// visit shows each shard at rest, with everything counted.
 func (p *Places) visit(see func(*shard)) {
+	now := p.clock.Nanos()
 	for i := range p.shards {
-		for !p.shards[i].tryClaim() {
-			runtime.Gosched()
-		}
-		see(&p.shards[i])
-		p.shards[i].unclaim()
+		s := &p.shards[i]
+		s.claim()
+		p.fold(s, now)
+		see(s)
+		s.unclaim()
 	}
 }

@@ -14,8 +14,18 @@ import (
 // without the time would be off by the age of the process. So whoever writes or reads claims the shard, with one
 // compare-and-swap, and writes plain words. One that is taken is not waited for, the next will do.
 type shard struct {
+	// See spare.go.
+	open, closed atomic.Uint64
+	_            [112]byte
+
 	// Odd while somebody is inside.
 	turn atomic.Uint64
+	// Places that are taken from the gauge and used by no call; those of the quota are among them.
+	spare uint64
+	// Admissions of the quota that were not counted yet, and its time, microseconds.
+	granted, openedAt uint64
+	// When the slice began.
+	admittedBefore uint64
 
 	admissions
 	releases
@@ -40,6 +50,12 @@ type releases struct {
 
 func (r *releases) count() uint64 { return r.completed + r.dropped + r.failed + r.cancelled }
 
+const (
+	// Attempts until somebody's thread seems to be stopped, a few microseconds, and how long to leave it alone then.
+	spins   = 1000
+	stopped = 20 * time.Microsecond
+)
+
 const squareUnitMicros = (model.SquareUnitNanos / 1000) * (model.SquareUnitNanos / 1000)
 
 func (s *shard) tryClaim() bool {
@@ -47,42 +63,29 @@ func (s *shard) tryClaim() bool {
 	return turn&1 == 0 && s.turn.CompareAndSwap(turn, turn+1)
 }
 
-func (s *shard) unclaim() { s.turn.Add(1) }
-
-// Watched latencies: a success that takes longer than the deadline is late; calls slower than each of After are counted.
-type Watched struct {
-	Deadline uint64
-	After    [model.MostWatched]uint64
-	Count    int
-}
-
-// Watch the latencies of at most four durations; a deadline of 0 is none.
-func Watch(deadline time.Duration, after []time.Duration) Watched {
-	w := Watched{Deadline: math.MaxUint64}
-	if deadline > 0 {
-		w.Deadline = uint64(deadline)
-	}
-	for _, latency := range after {
-		if latency > 0 && w.Count < model.MostWatched {
-			w.After[w.Count] = uint64(latency)
-			w.Count++
+// claim waits until nobody is inside. Whoever is stays for some nanoseconds, but for one whose thread the kernel has stopped in there: to
+// try again and again would take away what that thread waits for.
+func (s *shard) claim() {
+	for tries := 0; !s.tryClaim(); tries++ {
+		if tries >= spins {
+			time.Sleep(stopped)
 		}
 	}
-	return w
 }
+
+func (s *shard) unclaim() { s.turn.Add(1) }
 
 // release counts a release that was timed. For whoever has claimed the shard.
 func (p *Places) release(s *shard, outcome model.Outcome, admittedAt, at uint64) {
 	latency := at - admittedAt
 	if outcome == model.OutcomeSuccess {
-		s.success(latency, p.watched.Deadline, 1)
+		p.success(s, latency, 1)
 	}
-	p.countSlow(s, outcome, latency, 1)
-	s.end(outcome, admittedAt, at)
+	p.end(s, outcome, admittedAt, at)
 }
 
-// end counts what every release has.
-func (s *shard) end(outcome model.Outcome, admittedAt, at uint64) {
+// end counts what every release has. A call that was cancelled says nothing of how slow it was.
+func (p *Places) end(s *shard, outcome model.Outcome, admittedAt, at uint64) {
 	switch outcome {
 	case model.OutcomeSuccess:
 		s.completed++
@@ -95,17 +98,8 @@ func (s *shard) end(outcome model.Outcome, admittedAt, at uint64) {
 	}
 	s.releaseTimeSum += at
 	s.latencySum += at - admittedAt
-}
-
-// countSlow: a call that was cancelled says nothing.
-func (p *Places) countSlow(s *shard, outcome model.Outcome, latency, times uint64) {
-	if p.watched.Count == 0 || outcome == model.OutcomeIgnore {
-		return
-	}
-	for i, after := range p.watched.After[:p.watched.Count] {
-		if latency > after {
-			s.slow[i] += times
-		}
+	if latency := at - admittedAt; (outcome == model.OutcomeDropped || outcome == model.OutcomeFailure) && at > admittedAt && p.thresholds.exceeded(latency) {
+		p.thresholds.count(s, latency, 1, false)
 	}
 }
 
@@ -113,7 +107,7 @@ func (p *Places) countSlow(s *shard, outcome model.Outcome, latency, times uint6
 const maxMicros = math.MaxUint32
 
 // success counts so many successes of that latency, but for their number.
-func (s *shard) success(latency, deadline, times uint64) {
+func (p *Places) success(s *shard, latency, times uint64) {
 	s.successLatencySum += latency * times
 	micros := min(latency/1000, maxMicros)
 	// The rest is carried: a service that answers in 50 us has squares below one unit.
@@ -121,7 +115,7 @@ func (s *shard) success(latency, deadline, times uint64) {
 	s.squareRest = squares % squareUnitMicros
 	s.successLatencySqSum += squares / squareUnitMicros
 	s.histogram[bucket(latency)] += times
-	if latency > deadline {
-		s.late += times
+	if p.thresholds.exceeded(latency) {
+		p.thresholds.count(s, latency, times, true)
 	}
 }

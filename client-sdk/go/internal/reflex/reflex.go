@@ -3,7 +3,7 @@
 // The sidecar decides every 100 ms on what it was told 100 ms ago, and it can be gone. The reflex looks at the limiter's counters
 // every 10 ms and knows two signs: calls in flight that are far older than a call ever was while callers are rejected, and calls
 // that end in overload. Then it bounds the limit, below what was asked for, to what the last 100 ms have shown to be enough:
-// 1.5 * successes per second * baseline latency.
+// successes per second * max(1.5 * baseline latency, 0.35 * deadline).
 //
 // Why not simply cut for as long as the signs last: a dependency that hangs or has become slower shows the same signs, and there
 // less concurrency only means less work done. So a cut is an experiment with an end:
@@ -42,6 +42,10 @@ const (
 
 	// Calls in flight are old when their mean age is above so many baseline latencies.
 	old = 4.0
+	// ... and above this share of the deadline, where there is one: a queue that all will survive is the sidecar's to judge.
+	tooOld = 0.5
+	// What is enough lets calls take this share of the deadline: a short queue keeps the service busy.
+	inTime = 0.35
 	// Fewest drops in a window, and their least share of the calls that ended in success or overload.
 	fewestDrops = 5
 	dropRatio   = 0.1
@@ -71,6 +75,8 @@ type Allowed struct {
 	Limit, Floor float64
 	// BaselineLatency without a queue; 0 is not known, so that no call counts as old.
 	BaselineLatency time.Duration
+	// Deadline is how long the caller of a call waits for it; 0 is not known.
+	Deadline time.Duration
 }
 
 type state uint8
@@ -214,7 +220,7 @@ func sign(totals *model.Totals, seen *recent, allowed *Allowed) model.ReflexCaus
 	if seen.rejected == 0 || inFlight == 0 || allowed.BaselineLatency == 0 {
 		return model.ReflexNone
 	}
-	if age := totals.InFlightAgeSum().Seconds() / float64(inFlight); age > old*allowed.BaselineLatency.Seconds() {
+	if age := totals.InFlightAgeSum().Seconds() / float64(inFlight); age > max(tooOld*allowed.Deadline.Seconds(), old*allowed.BaselineLatency.Seconds()) {
 		return model.ReflexOldCalls
 	}
 	return model.ReflexNone
@@ -226,7 +232,8 @@ func enough(totals *model.Totals, seen *recent, allowed *Allowed) float64 {
 	atMost := func(count uint64) float64 { return float64(count) + math.Sqrt(float64(count)) }
 	var limit float64
 	if allowed.BaselineLatency > 0 {
-		limit = room * atMost(seen.completed) / seen.seconds * allowed.BaselineLatency.Seconds()
+		latency := max(inTime*allowed.Deadline.Seconds(), room*allowed.BaselineLatency.Seconds())
+		limit = atMost(seen.completed) / seen.seconds * latency
 	} else {
 		limit = blind * min(allowed.Limit, atMost(totals.InFlight()))
 	}

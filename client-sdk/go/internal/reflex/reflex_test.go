@@ -167,8 +167,8 @@ func TestL2_DropsCutTooAndWithoutABaselineBlindly(t *testing.T) {
 		from, to float64
 	}{{baseline, 4, 25}, {0, 10, 40}} {
 		var p plant
-		a := Allowed{400, 4, test.latency}
-		p.run(100, load{8, 8, baseline, false}, Allowed{400, 4, 0})
+		a := Allowed{Limit: 400, Floor: 4, BaselineLatency: test.latency}
+		p.run(100, load{8, 8, baseline, false}, Allowed{Limit: 400, Floor: 4})
 		for _, bound := range p.run(20, load{8, 8, baseline, true}, a) {
 			if bound != 0 && (bound < test.from || bound >= test.to) {
 				t.Errorf("%v with %v", bound, test.latency)
@@ -203,7 +203,7 @@ func TestL2_APushLiftsTheBoundAndTheReflexStandsBack(t *testing.T) {
 
 func TestL2_AProcessThatWasStoppedIsNotTakenForOverloaded(t *testing.T) {
 	var p plant
-	p.run(100, overload, Allowed{400, 4, 0})
+	p.run(100, overload, Allowed{Limit: 400, Floor: 4, BaselineLatency: 0})
 	p.totals.AtNanos += 3_000_000_000
 	if share := shareCut(p.run(40, overload, allowed)); share != 0 {
 		t.Errorf("%v", share)
@@ -215,7 +215,7 @@ func TestTheLocalBaselineIsLearntInQuietAndNotPoisonedByARamp(t *testing.T) {
 	var local LocalBaseline
 	run := func(steps int, l load) time.Duration {
 		for range steps {
-			p.step(l, Allowed{400, 4, 0})
+			p.step(l, Allowed{Limit: 400, Floor: 4, BaselineLatency: 0})
 			local.Learn(&p.totals)
 		}
 		return local.Latency()
@@ -239,7 +239,7 @@ func TestTheLocalBaselineIsLearntInQuietAndNotPoisonedByARamp(t *testing.T) {
 func TestC1_WhateverIsCountedTheBoundStaysBetweenFloorAndLimit(t *testing.T) {
 	dice := rand.New(rand.NewPCG(20, 20))
 	for range 500 {
-		a := Allowed{dice.Float64() * 500, dice.Float64() * 20, time.Duration(dice.IntN(2)*dice.IntN(2000)) * time.Millisecond}
+		a := Allowed{Limit: dice.Float64() * 500, Floor: dice.Float64() * 20, BaselineLatency: time.Duration(dice.IntN(2)*dice.IntN(2000)) * time.Millisecond}
 		var r Reflex
 		var totals model.Totals
 		for range 300 {
@@ -266,6 +266,32 @@ func TestL2_AfterAnyTroubleTheLimitIsWholeAgain(t *testing.T) {
 		}
 		if share := shareCut(p.run(1500, normal, allowed)[1000:]); share != 0 {
 			t.Fatalf("cut for %v of the time", share)
+		}
+	}
+}
+
+func TestC1_AQueueThatEveryCallSurvivesIsLeftToTheSidecar(t *testing.T) {
+	// 400 calls in flight and 800 done per second: each takes 500 ms, and is 250 ms old on average.
+	for _, test := range []struct {
+		deadline time.Duration
+		cut      bool
+	}{{0, true}, {time.Second, false}, {300 * time.Millisecond, true}} {
+		var p plant
+		with := allowed
+		with.Deadline = test.deadline
+		p.run(100, normal, with)
+		first := 0.0
+		for _, bound := range p.run(200, overload, with) {
+			if first == 0 {
+				first = bound
+			}
+		}
+		if (first > 0) != test.cut {
+			t.Errorf("deadline %v: %v", test.deadline, first)
+		}
+		// What is done in 0.35 of it, and the root of a count more.
+		if enough := 0.35 * 800 * test.deadline.Seconds(); test.cut && test.deadline > 0 && (first < enough || first > 1.2*enough) {
+			t.Errorf("deadline %v: %v where %v are enough", test.deadline, first, enough)
 		}
 	}
 }

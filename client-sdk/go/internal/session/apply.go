@@ -2,7 +2,9 @@ package session
 
 import (
 	"log/slog"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/actuator"
@@ -23,6 +25,8 @@ type applier struct {
 	streams  bool
 	newest   map[wire.Channel]*newest
 	disabled bool
+	// The latencies that the sidecar's policies watch.
+	watched []model.Watch
 }
 
 // newest is the newest frame of a channel, as far as its ack needs it.
@@ -62,6 +66,7 @@ func (a *applier) sync(actuators []actuator.Actuator) (add []*model.Knob, remove
 		}
 		add = append(add, it.Knob())
 		a.knobs[name] = newTuned(it, a.log)
+		a.countSlow(a.knobs[name])
 	}
 	a.names = a.names[:0]
 	for name := range a.knobs {
@@ -78,8 +83,11 @@ func (a *applier) each(call func(*tuned)) {
 	}
 }
 
-// startStream: what was pushed on the last one stays in force, but orders nothing.
+// startStream: what was pushed on the last one stays in force, but orders nothing. What another sidecar watched is of no use to this one.
 func (a *applier) startStream(epoch uint64) {
+	if a.streams && a.epoch != epoch {
+		a.watch(nil)
+	}
 	a.epoch, a.streams = epoch, true
 	clear(a.newest)
 }
@@ -89,6 +97,9 @@ func (a *applier) frame(frame *wire.Frame, now time.Duration) wire.Ack {
 	if why := a.void(frame); why != "" {
 		lines := linesOf(frame, func(*wire.Setpoint) (verdict, bool) { return rejected(why), true })
 		return a.answer(frame.Channel, frame.Nonce, lines)
+	}
+	if frame.Channel == wire.Safety {
+		a.watch(frame.Watched)
 	}
 	it := &newest{version: frame.Version, nonce: frame.Nonce}
 	switch {
@@ -112,6 +123,25 @@ func (a *applier) void(frame *wire.Frame) string {
 		return "not newer than the frame before"
 	}
 	return ""
+}
+
+// watch these latencies and no others.
+func (a *applier) watch(watched []model.Watch) {
+	if !slices.Equal(a.watched, watched) {
+		a.watched = watched
+		a.each(a.countSlow)
+	}
+}
+
+func (a *applier) countSlow(t *tuned) {
+	_, resource, _ := strings.Cut(t.knob.Name, ".")
+	var own []time.Duration
+	for _, it := range a.watched {
+		if it.Resource == resource {
+			own = append(own, it.After)
+		}
+	}
+	t.guard(func() { t.actuator.CountSlowerThan(own) })
 }
 
 func (a *applier) shadow(frame *wire.Frame) []answerLine {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -326,4 +327,37 @@ func TestC8_WhatGoesWithALimitIsToldOnceAndEndsWithTheLease(t *testing.T) {
 	if len(again.admitted) != 2 || again.admitted[1] != nil {
 		t.Errorf("taken back with its frame: %v", again.admitted)
 	}
+}
+
+func TestB2_TheLatenciesThatPoliciesWatchAreCounted(t *testing.T) {
+	db, other := limitFake("limit.db"), limitFake("limit.other")
+	b := newBench(t, db, other)
+	frame := limits(1)
+	frame.Channel, frame.Watched = wire.Safety, []model.Watch{{Resource: "db", After: time.Second}, {Resource: "db", After: 2 * time.Second}}
+	b.frame(frame, at(1))
+	expect := func(when string, expected ...time.Duration) {
+		t.Helper()
+		if !slices.Equal(db.slower, expected) || len(other.slower) != 0 {
+			t.Errorf("%s: %v %v", when, db.slower, other.slower)
+		}
+	}
+	expect("told", time.Second, 2*time.Second)
+	b.frame(limits(1), at(2))
+	expect("a frame of another channel", time.Second, 2*time.Second)
+	b.startStream(epoch)
+	expect("a new stream of the same sidecar", time.Second, 2*time.Second)
+	late := limitFake("rate.db")
+	b.sync([]actuator.Actuator{db, other, late})
+	if len(late.slower) != 2 {
+		t.Errorf("registered later: %v", late.slower)
+	}
+	frame = limits(2)
+	frame.Channel = wire.Safety
+	b.frame(frame, at(3))
+	expect("watched no more")
+	frame = limits(3)
+	frame.Channel, frame.Watched = wire.Safety, []model.Watch{{Resource: "db", After: time.Second}}
+	b.frame(frame, at(4))
+	b.startStream(epoch + 1)
+	expect("another sidecar")
 }

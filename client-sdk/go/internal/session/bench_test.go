@@ -27,6 +27,7 @@ type fake struct {
 	most            float64
 	pinned          bool
 	admitted        []*model.Admission
+	slower          []time.Duration
 }
 
 func (f *fake) Knob() *model.Knob    { return f.knob }
@@ -35,6 +36,8 @@ func (f *fake) Pinned() bool         { return f.pinned }
 func (f *fake) Enforce(bool)         {}
 
 func (f *fake) Admit(admission *model.Admission) { f.admitted = append(f.admitted, admission) }
+
+func (f *fake) CountSlowerThan(latencies []time.Duration) { f.slower = latencies }
 
 func (f *fake) Apply(value model.Value, _ *wire.Why) (model.Value, error) {
 	asked := value.Scalar()

@@ -140,6 +140,8 @@ type loop struct {
 	unreadable uint64
 	// Some knob wants to be watched closely.
 	watchful bool
+	// For stages, so that a tick allocates nothing.
+	staged []model.Stage
 }
 
 func newLoop(s *Session) *loop {
@@ -241,14 +243,14 @@ func (l *loop) watch() {
 }
 
 func (l *loop) stages(at time.Duration) []model.Stage {
-	stages := make([]model.Stage, 0, 16)
+	l.staged = l.staged[:0]
 	l.applier.each(func(t *tuned) {
 		if t.pushed {
 			stage, _ := t.push.lease.stage(at)
-			stages = append(stages, stage)
+			l.staged = append(l.staged, stage)
 		}
 	})
-	return stages
+	return l.staged
 }
 
 func (l *loop) report() {

@@ -238,10 +238,16 @@ func (t *tuned) rollBack(before state) {
 
 // tell tells the actuator of the sidecar's word, when there is a new one or the last one counts no more.
 func (t *tuned) tell(said word) {
-	if t.word == said {
-		return
+	if t.word != said {
+		t.word = said
+		t.pass(said)
 	}
-	t.word = said
+}
+
+// pass the word on. Apart, because what an actuator is given may outlive the call, and most calls of tell give it nothing.
+//
+//go:noinline
+func (t *tuned) pass(said word) {
 	t.guard(func() {
 		if said.counts {
 			t.actuator.Admit(&said.admission)

@@ -17,6 +17,8 @@ const (
 	MaxCapabilities = 64
 	// MaxResources of one report.
 	MaxResources = 256
+	// MaxWatched is how many latencies are watched of one process.
+	MaxWatched = 1024
 	// MaxCustom is how many of the service's own numbers one report carries.
 	MaxCustom = 64
 	// MaxEvidence is how many numbers stand behind one reason.

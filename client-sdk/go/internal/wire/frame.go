@@ -27,7 +27,34 @@ func frame(wire *v1.Frame) (*Frame, error) {
 	if err := errors.Join(text("config_revision", f.ConfigRevision, StringBytes), count("set", len(wire.GetSet()), MaxKnobs)); err != nil {
 		return nil, err
 	}
+	if f.Watched, err = watched(wire.GetWatch()); err != nil {
+		return nil, err
+	}
 	return f, f.take(wire.GetSet())
+}
+
+func watched(wire []*v1.Watch) ([]model.Watch, error) {
+	if err := count("watch", len(wire), MaxWatched); err != nil {
+		return nil, err
+	}
+	var all []model.Watch
+	for i, entry := range wire {
+		after, err := duration("after", entry.GetAfter(), 0)
+		switch {
+		case err != nil:
+		case entry.GetResource() == "":
+			err = at("resource", problem("missing"))
+		case entry.GetAfter() == nil:
+			err = at("after", problem("missing"))
+		default:
+			err = text("resource", entry.GetResource(), StringBytes)
+		}
+		if err != nil {
+			return nil, atIndex("watch", i, err)
+		}
+		all = append(all, model.Watch{Resource: entry.GetResource(), After: after})
+	}
+	return all, nil
 }
 
 // known makes an unknown value an error of the whole message, where nothing can be left out.

@@ -64,6 +64,8 @@ type Frame struct {
 	Unsupported    []Unsupported
 	Atomic         bool
 	Shadow         bool
+	// Watched latencies, of a frame of SAFETY.
+	Watched []model.Watch
 }
 
 // Welcome answers a hello.

@@ -57,6 +57,13 @@ func encodeTotals(resource *Resource) *v1.ResourceStats {
 		LimitInForce: math.Max(sound(t.LimitInForce), 0), Limited: t.Limited, ConsecutiveFailures: t.ConsecutiveFailures,
 		Reflexes: t.Reflexes, Reflex: v1.ResourceStats_Reflex(t.Reflex),
 	}
+	wire.QueueWaits, wire.QueueWaitSum, wire.Waiting = t.QueueWaits, t.QueueWaitSum, t.Waiting
+	if p := t.Probed; t.HasProbed {
+		wire.Probes = &v1.Probes{Round: p.Round, LetOut: p.LetOut, Succeeded: p.Succeeded, Failed: p.Failed, Ignored: p.Ignored}
+	}
+	if t.RetryAfter > 0 {
+		wire.RetryAfterSeen = encodeDuration(t.RetryAfter)
+	}
 	for _, slow := range t.Slow[:t.SlowWatched] {
 		wire.Slow = append(wire.Slow, &v1.SlowCalls{After: encodeDuration(slow.After), Calls: slow.Calls})
 	}

@@ -95,22 +95,42 @@ func admissionOf(wire *v1.Limit) (a model.Admission, err error) {
 
 func isZero(wire *durationpb.Duration) bool { return wire != nil && wire.AsDuration() == 0 }
 
+// What holds of a breaker where the sidecar says nothing.
+const (
+	defaultProbeTotal    = 10
+	defaultProbeDeadline = 3 * time.Second
+	defaultRamp          = 10 * time.Second
+)
+
 func breaker(wire *v1.Breaker) (model.Value, error) {
 	value := model.Value{Form: model.FormBreaker}
-	if err := ratio("probe_ratio", wire.GetProbeRatio()); err != nil {
-		return value, err
-	}
+	var errs [4]error
+	// A round of so many probes has no use for a share of calls; it has to be a share all the same.
+	errs[0] = ratio("probe_ratio", wire.GetProbeRatio())
 	after, err := duration("retry_after", wire.GetRetryAfter(), time.Second)
-	if err != nil {
+	errs[1] = err
+	deadline, err := duration("probe_deadline", wire.GetProbeDeadline(), defaultProbeDeadline)
+	errs[2] = err
+	ramp, err := duration("ramp", wire.GetRamp(), defaultRamp)
+	errs[3] = err
+	if err := errors.Join(errs[:]...); err != nil {
 		return value, err
 	}
-	value.Breaker.State = model.BreakerState(wire.GetState())
-	switch value.Breaker.State {
-	case model.BreakerLocal, model.BreakerClosed:
+	b := &value.Breaker
+	b.State = model.BreakerState(wire.GetState())
+	switch b.State {
+	case model.BreakerLocal, model.BreakerClosed, model.BreakerDisabled:
 	case model.BreakerHalfOpen:
-		value.Breaker.ProbeRatio, value.Breaker.ProbeMax = wire.GetProbeRatio(), wire.GetProbeMax()
+		b.Round, b.ProbeMax, b.ProbeTotal, b.ProbeDeadline = wire.GetRound(), wire.GetProbeMax(), defaultProbeTotal, deadline
+		if wire.ProbeTotal != nil {
+			b.ProbeTotal = wire.GetProbeTotal()
+		}
 	case model.BreakerOpen, model.BreakerForcedOpen:
-		value.Breaker.RetryAfter = after
+		b.RetryAfter = after
+	case model.BreakerRecovering:
+		b.Ramp = ramp
+	case model.BreakerShadow:
+		b.WouldReject = wire.GetWouldReject()
 	default:
 		return value, notKnown("breaker state", int32(wire.GetState()))
 	}

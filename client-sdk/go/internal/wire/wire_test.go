@@ -120,17 +120,24 @@ func TestTheBadFieldIsNamed(t *testing.T) {
 		"frame.set[0].limit.priority_share":        frameOf(withLimit(&v1.Limit{Concurrency: f(1), PriorityShare: []float64{1, 1}})),
 		"frame.set[0].limit.priority_share[2]":     frameOf(withLimit(&v1.Limit{Concurrency: f(1), PriorityShare: []float64{1, 0.5, 0.6, 0.1, 0.1}})),
 		"frame.set[0].breaker.probe_ratio":         frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Breaker{Breaker: &v1.Breaker{ProbeRatio: 2}}}),
-		"frame.set[0].number":                      frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Number{Number: math.NaN()}}),
-		"frame.set[0].gc.mode":                     frameOf(withGC(&v1.GcTarget{})),
-		"frame.set[0].gc.budget_bytes":             frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_THROUGHPUT})),
-		"frame.set[0].gc.fixed_percent":            frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_FIXED})),
-		"frame.set[0].gc.percent_min":              frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_FRUGAL, PercentMin: 900})),
-		"frame.set[0].gc.gc_cpu_cap":               frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_FRUGAL, GcCpuCap: 1.5})),
-		"frame.set[0].parallelism.threads":         frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Parallelism{Parallelism: &v1.Parallelism{Threads: 70000}}}),
-		"beat.renew":                               {Msg: &v1.ServerMessage_Beat{Beat: &v1.Beat{Renew: make([]*v1.ChannelVersion, 17)}}},
-		"beat.renew[0].version":                    {Msg: &v1.ServerMessage_Beat{Beat: &v1.Beat{Renew: []*v1.ChannelVersion{{Channel: 1}}}}},
-		"beat.loop_age":                            {Msg: &v1.ServerMessage_Beat{Beat: &v1.Beat{LoopAge: &durationpb.Duration{Nanos: -1}}}},
-		"drain.why":                                {Msg: &v1.ServerMessage_Drain{Drain: &v1.Drain{Why: long}}},
+		"frame.set[0].breaker.probe_deadline":      frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Breaker{Breaker: &v1.Breaker{ProbeDeadline: &durationpb.Duration{Seconds: -1}}}}),
+		"frame.set[0].breaker.ramp":                frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Breaker{Breaker: &v1.Breaker{Ramp: durationpb.New(25 * time.Hour)}}}),
+		"frame.watch":                              framed(func(f *v1.Frame) { f.Watch = make([]*v1.Watch, MaxWatched+1) }),
+		"frame.watch[0].resource":                  framed(func(f *v1.Frame) { f.Watch = []*v1.Watch{{After: durationpb.New(time.Second)}} }),
+		"frame.watch[1].after": framed(func(f *v1.Frame) {
+			f.Watch = []*v1.Watch{{Resource: "db", After: durationpb.New(time.Second)}, {Resource: "db"}}
+		}),
+		"frame.set[0].number":              frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Number{Number: math.NaN()}}),
+		"frame.set[0].gc.mode":             frameOf(withGC(&v1.GcTarget{})),
+		"frame.set[0].gc.budget_bytes":     frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_THROUGHPUT})),
+		"frame.set[0].gc.fixed_percent":    frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_FIXED})),
+		"frame.set[0].gc.percent_min":      frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_FRUGAL, PercentMin: 900})),
+		"frame.set[0].gc.gc_cpu_cap":       frameOf(withGC(&v1.GcTarget{Mode: v1.GcTarget_FRUGAL, GcCpuCap: 1.5})),
+		"frame.set[0].parallelism.threads": frameOf(&v1.Setpoint{Knob: "k", Value: &v1.Setpoint_Parallelism{Parallelism: &v1.Parallelism{Threads: 70000}}}),
+		"beat.renew":                       {Msg: &v1.ServerMessage_Beat{Beat: &v1.Beat{Renew: make([]*v1.ChannelVersion, 17)}}},
+		"beat.renew[0].version":            {Msg: &v1.ServerMessage_Beat{Beat: &v1.Beat{Renew: []*v1.ChannelVersion{{Channel: 1}}}}},
+		"beat.loop_age":                    {Msg: &v1.ServerMessage_Beat{Beat: &v1.Beat{LoopAge: &durationpb.Duration{Nanos: -1}}}},
+		"drain.why":                        {Msg: &v1.ServerMessage_Drain{Drain: &v1.Drain{Why: long}}},
 	} {
 		_, err := Decode(message)
 		var bad *BadField
@@ -192,5 +199,45 @@ func TestWhatIsSaidIsSoundWhateverItIsMadeOf(t *testing.T) {
 	}
 	if said := report.GetReport(); len(said.Resources) != MaxResources || len(said.Custom) != 1 || said.Window.AsDuration() != 0 {
 		t.Errorf("%v", said)
+	}
+}
+
+func TestB1_WhatABreakerIsToldAndWhatItTells(t *testing.T) {
+	total := uint32(7)
+	for _, test := range []struct {
+		wire     *v1.Breaker
+		expected model.Breaker
+	}{
+		{&v1.Breaker{State: v1.Breaker_HALF_OPEN, ProbeMax: 2}, model.Breaker{State: model.BreakerHalfOpen, ProbeMax: 2, ProbeTotal: 10, ProbeDeadline: 3 * time.Second}},
+		{
+			&v1.Breaker{State: v1.Breaker_HALF_OPEN, Round: 3, ProbeRatio: 1, ProbeTotal: &total, ProbeDeadline: durationpb.New(time.Second)},
+			model.Breaker{State: model.BreakerHalfOpen, Round: 3, ProbeTotal: 7, ProbeDeadline: time.Second},
+		},
+		{&v1.Breaker{State: v1.Breaker_OPEN}, model.Breaker{State: model.BreakerOpen, RetryAfter: time.Second}},
+		{&v1.Breaker{State: v1.Breaker_RECOVERING}, model.Breaker{State: model.BreakerRecovering, Ramp: 10 * time.Second}},
+		{&v1.Breaker{State: v1.Breaker_DISABLED, ProbeMax: 5}, model.Breaker{State: model.BreakerDisabled}},
+		{&v1.Breaker{State: v1.Breaker_SHADOW, WouldReject: true}, model.Breaker{State: model.BreakerShadow, WouldReject: true}},
+	} {
+		message, err := Decode(frameOf(&v1.Setpoint{Knob: "breaker.db", Value: &v1.Setpoint_Breaker{Breaker: test.wire}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := message.(*Frame).Set[0].Value.Breaker; got != test.expected {
+			t.Errorf("%+v, expected %+v", got, test.expected)
+		}
+	}
+	totals := model.Totals{
+		HasProbed: true, Probed: model.Probed{Round: 1, LetOut: 5, Succeeded: 2, Failed: 1, Ignored: 1}, RetryAfter: time.Second,
+		QueueWaits: 3, QueueWaitSum: 4, Waiting: 2, Reflex: model.ReflexRecovery,
+	}
+	said := EncodeReport(&Report{Resources: []Resource{{"limit.db", totals}, {"limit.b", model.Totals{}}}}).GetReport().Resources
+	if p := said[0].Probes; p.GetRound() != 1 || p.GetLetOut() != 5 || p.GetSucceeded() != 2 || p.GetFailed() != 1 || p.GetIgnored() != 1 {
+		t.Errorf("%v", p)
+	}
+	if s := said[0]; s.RetryAfterSeen.AsDuration() != time.Second || s.QueueWaits != 3 || s.QueueWaitSum != 4 || s.Waiting != 2 || s.Reflex != v1.ResourceStats_RECOVERY {
+		t.Errorf("%v", s)
+	}
+	if said[1].Probes != nil || said[1].RetryAfterSeen != nil {
+		t.Errorf("nothing is not zero: %v", said[1])
 	}
 }
