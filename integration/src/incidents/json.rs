@@ -49,11 +49,14 @@ fn arm(judged: &Judged, arm: usize) -> Value {
             incident.routes.iter().enumerate().map(|numbered| route(index, numbered)).collect();
         (phase.name.to_owned(), json!({ "routes": routes, "unanswered": judged.unanswered(arm, index) }))
     });
+    let recovered = (0..)
+        .zip(incident.routes)
+        .map(|(number, path)| ((*path).to_owned(), spread(judged.recovery(arm, number))));
     json!({
         "name": incident.arms[arm].name,
         "phases": phases.collect::<Map<String, Value>>(),
         "most_in_flight": spread(judged.most_in_flight(arm)),
-        "recovered_after_s": spread(judged.recovery(arm)),
+        "recovered_after_s": recovered.collect::<Map<String, Value>>(),
         "p99_ratio_to_ours": spread(judged.p99_ratio(arm)),
     })
 }
@@ -75,12 +78,12 @@ mod tests {
             (value["kept"].as_bool(), value["incidents"]["spike"]["runs"].as_u64()),
             (Some(true), Some(1))
         );
-        let with = &value["incidents"]["database"]["arms"][1];
+        let with = &value["incidents"]["database"]["arms"][2];
         assert_eq!(
             with["phases"]["slow"]["routes"]["/page"]["p99_ms"]["median"].as_f64().unwrap().round(),
             50.0
         );
-        assert_eq!(with["recovered_after_s"]["median"], 0.0);
+        assert_eq!(with["recovered_after_s"]["/order"]["median"], 0.0);
         assert_eq!(spread(Spread::of([None].into_iter()))["median"], Value::Null);
     }
 }

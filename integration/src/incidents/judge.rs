@@ -100,10 +100,10 @@ impl Judged {
         tallies.flatten().map(|tally| tally.unanswered() + tally.failed() + tally.shed_by_client).sum()
     }
 
-    /// Seconds from the end of the incident until an arm was well again.
-    pub fn recovery(&self, arm: usize) -> Spread {
+    /// Seconds from the end of the incident until a route of an arm was well again.
+    pub fn recovery(&self, arm: usize, route: usize) -> Spread {
         let (_, ends) = self.incident.span();
-        self.of_arm(arm, |record| Some(record.recovered_after(ends)?.as_secs_f64()))
+        self.of_arm(arm, |record| Some(record.recovered_after(route, ends)?.as_secs_f64()))
     }
 
     /// Most requests inside the service of an arm while the incident lasted.
@@ -129,6 +129,7 @@ impl Judged {
     pub fn promises(&self) -> Vec<Promise> {
         let (without, with) = (0, self.incident.arms.len() - 1);
         let median = |arm, figure| self.figure(arm, INCIDENT, self.incident.judged, figure).median;
+        let recovery = |arm| self.recovery(arm, self.incident.judged).median;
         let (route, deadline) =
             (self.incident.routes[self.incident.judged], milliseconds(self.incident.deadline));
         let name = self.incident.phases[INCIDENT].name;
@@ -143,8 +144,8 @@ impl Judged {
                 median(with, Figure::Goodput) >= median(without, Figure::Goodput),
             ),
             promise(
-                "all is well again no later than without".to_owned(),
-                self.recovery(with).median <= self.recovery(without).median,
+                format!("{route} is well again no later than without"),
+                recovery(with) <= recovery(without),
             ),
         ]
     }
@@ -173,7 +174,8 @@ pub(super) mod tests {
         let tally = |latency_ms: u64| {
             let latency = Duration::from_millis(latency_ms);
             let outcome = if latency <= incident.deadline { Outcome::Ok } else { Outcome::Late };
-            let mut tally = Tally { scheduled: 100, ..Tally::default() };
+            let mut tally = Tally::default();
+            tally.scheduled = 100;
             (0..100).for_each(|_| tally.record_sent(Duration::from_millis(1)));
             (0..100).for_each(|_| tally.record(outcome, latency));
             tally
@@ -220,8 +222,9 @@ pub(super) mod tests {
             assert!(
                 (59.0..61.0).contains(&judged.p99_ratio(0).median) && judged.p99_ratio(with).median == 1.0
             );
+            let recovery = |arm| judged.recovery(arm, judged.incident.judged).median;
             assert_eq!((judged.most_in_flight(0).median, judged.most_in_flight(with).median), (3000.0, 50.0));
-            assert_eq!((judged.recovery(0).median, judged.recovery(with).median), (3.0, 0.0));
+            assert_eq!((recovery(0), recovery(with)), (3.0, 0.0));
             assert_eq!(judged.unanswered(0, INCIDENT), 0);
             assert!(judged.kept(), "{:?}", judged.promises());
             judged.repetitions[0].arms.swap(0, with);

@@ -45,20 +45,22 @@ const WELL_FOR: usize = 4;
 const WELL: f64 = 0.95;
 
 impl Window {
-    /// Whether most callers got what they asked for, in time.
-    fn is_well(&self) -> bool {
-        let sum = |of: fn(&Tally) -> u64| self.routes.iter().map(of).sum::<u64>() as f64;
-        let ended = sum(|tally| tally.ok + tally.late + tally.rejected + tally.failed());
-        sum(|tally| tally.ok) >= WELL * ended && ended >= sum(|tally| tally.scheduled) / 2.0
+    /// Whether most callers of a route got what they asked for, in time.
+    fn is_well(&self, route: usize) -> bool {
+        self.routes.get(route).is_some_and(|tally| {
+            let ended = (tally.ok + tally.late + tally.rejected + tally.failed()) as f64;
+            tally.ok as f64 >= WELL * ended && ended >= tally.scheduled as f64 / 2.0
+        })
     }
 }
 
 impl ArmRecord {
-    /// From the end of the incident to the first second in which all was well; `None` when there was none.
-    pub fn recovered_after(&self, incident_ends: Duration) -> Option<Duration> {
+    /// From the end of the incident to the first second in which a route was well; `None` when there was none.
+    pub fn recovered_after(&self, route: usize, incident_ends: Duration) -> Option<Duration> {
         let after = self.windows.partition_point(|window| window.at <= incident_ends);
         let after = &self.windows[after..];
-        let first = after.windows(WELL_FOR).position(|windows| windows.iter().all(Window::is_well))?;
+        let first =
+            after.windows(WELL_FOR).position(|windows| windows.iter().all(|window| window.is_well(route)))?;
         match first.checked_sub(1) {
             None => Some(Duration::ZERO),
             Some(last_bad) => Some(after[last_bad].at.saturating_sub(incident_ends)),
@@ -96,7 +98,8 @@ mod tests {
     use crate::load::outcome::Outcome;
 
     fn window(quarter: u64, outcomes: &[(u32, Outcome)], in_flight: u64) -> Window {
-        let mut tally = Tally { scheduled: 10, ..Tally::default() };
+        let mut tally = Tally::default();
+        tally.scheduled = 10;
         for (count, outcome) in outcomes {
             (0..*count).for_each(|_| tally.record(*outcome, Duration::from_millis(5)));
         }
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn recovered_is_the_first_whole_second_in_which_all_is_well() {
         let after = |windows: &[&[(u32, Outcome)]], end_ms| {
-            arm(windows).recovered_after(Duration::from_millis(end_ms)).map(|after| after.as_millis())
+            arm(windows).recovered_after(0, Duration::from_millis(end_ms)).map(|after| after.as_millis())
         };
         assert_eq!(after(&[LATE, GOOD, GOOD, GOOD, GOOD], 250), Some(0));
         assert_eq!(after(&[LATE, LATE, GOOD, GOOD, GOOD, GOOD], 250), Some(250));
@@ -129,6 +132,7 @@ mod tests {
         );
         assert_eq!(after(&[GOOD, GOOD, GOOD, GOOD, LATE, GOOD, GOOD, GOOD], 1000), None);
         assert_eq!(after(&[], 0), None);
+        assert_eq!(arm(&[GOOD; 9]).recovered_after(1, Duration::ZERO), None, "no such route");
     }
 
     #[test]

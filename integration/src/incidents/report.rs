@@ -63,7 +63,13 @@ fn rows(judged: &Judged) -> Vec<Row> {
     };
     let name = incident.phases[INCIDENT].name;
     whole(format!("{name}: most requests inside the service"), &|arm| judged.most_in_flight(arm), 0);
-    whole(format!("well again so many seconds after {name}"), &|arm| judged.recovery(arm), 1);
+    for (route, path) in incident.routes.iter().enumerate() {
+        whole(
+            format!("{path} well again so many seconds after {name}"),
+            &|arm| judged.recovery(arm, route),
+            1,
+        );
+    }
     let route = incident.routes[incident.judged];
     whole(
         format!("{name}: p99 of {route} ÷ that with Setpoint, run by run"),

@@ -77,7 +77,7 @@ const SERVICE_TIME: Duration = Duration::from_millis(8);
 /// Connections to the database, and what a query takes on a good day and on a bad one.
 const CONNECTIONS: u32 = 20;
 const QUERY: Duration = Duration::from_millis(40);
-const SLOW_QUERY: Duration = Duration::from_secs(2);
+const SLOW_QUERY: Duration = Duration::from_secs(3);
 
 const WITHOUT: Arm = Arm { name: "without Setpoint", policy: None };
 
@@ -100,6 +100,8 @@ fn spike(quick: bool) -> Incident {
             format!("{}ms", milliseconds(SERVICE_TIME)),
             "--jitter".to_owned(),
             "exp".to_owned(),
+            "--cpu".to_owned(),
+            "0us".to_owned(),
             "--dependency".to_owned(),
             "0ms".to_owned(),
         ],
@@ -113,10 +115,7 @@ fn spike(quick: bool) -> Incident {
         arms: vec![
             WITHOUT,
             Arm { name: "50 permits by hand", policy: Some(include_str!("policies/permits.yaml")) },
-            Arm {
-                name: "with Setpoint",
-                policy: Some(include_str!("../../../policies/presets/default.yaml")),
-            },
+            Arm { name: "with Setpoint", policy: Some(include_str!("policies/spike.yaml")) },
         ],
     }
 }
@@ -127,7 +126,7 @@ fn database(quick: bool) -> Incident {
         name: DATABASE,
         title: "A slow database that piles up tasks",
         about: "The report: the pool of connections to the database was full, nobody had a deadline, and waiting tasks piled up until \
-                nothing was scheduled in time. Here 20 connections (the report's number) answer in 40 ms, and then in 2 s; /order \
+                nothing was scheduled in time. Here 20 connections (the report's number) answer in 40 ms, and then in 3 s; /order \
                 asks the database through a blocking driver, /page reads a file and never touches it, 150 requests per second each. \
                 A blocking call takes one of the runtime's 512 threads, as it does unless somebody changes it; when all of them \
                 wait for a connection, the page waits for a thread.",
@@ -148,6 +147,7 @@ fn database(quick: bool) -> Incident {
         warm_up: Duration::from_secs(2),
         arms: vec![
             WITHOUT,
+            Arm { name: "its limit alone", policy: Some(include_str!("policies/limit.yaml")) },
             Arm { name: "with Setpoint", policy: Some(include_str!("policies/database.yaml")) },
         ],
     }
