@@ -10,6 +10,7 @@ use super::record::{ArmRecord, Repetition, Window};
 use super::script::{Incident, Phase};
 use crate::http;
 use crate::load::{self, Arrivals, Generator, Slot};
+use crate::process::descriptor_limit;
 use crate::real::machine::Watch;
 use crate::real::progress::Progress;
 use crate::real::rig::Programs;
@@ -26,8 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Time of a window of the record.
 pub const WINDOW: Duration = Duration::from_millis(250);
-/// Most requests open at once on a route: more than pile up here.
-const MAX_OUTSTANDING: usize = 8000;
+/// Most requests open at once on a route: more than pile up here, unless the machine does other work.
+const MAX_OUTSTANDING: usize = 4000;
+/// Share of all open files that may be connections of the load: without the others nothing could be controlled any more.
+const CONNECTIONS: f64 = 0.8;
+
+/// Most requests open at once on a route, so that all of them together leave descriptors for everything else.
+fn max_outstanding(incident: &Incident) -> usize {
+    let share = CONNECTIONS / (incident.arms.len() * incident.routes.len()) as f64;
+    MAX_OUTSTANDING.min((descriptor_limit() as f64 * share) as usize)
+}
 
 /// The sidecars of all arms. They are best started early: one learns for [`LEARN_FOR`] before it moves anything.
 #[derive(Debug)]
@@ -176,7 +185,7 @@ impl Lane {
                 arrivals: Arrivals::Poisson,
                 seed: seed * 100 + number,
                 deadline: incident.deadline,
-                max_outstanding: MAX_OUTSTANDING,
+                max_outstanding: max_outstanding(incident),
             })
         };
         let generators = (0..).zip(incident.routes).map(generator).collect::<Result<Vec<_>, _>>()?;
