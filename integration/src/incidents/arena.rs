@@ -56,7 +56,7 @@ impl Sidecars {
                 look_every: LOOK_EVERY,
                 more: Vec::new(),
             };
-            all.push(match arm.policy {
+            all.push(match &arm.policy {
                 Some(policy) => Some(Sidecar::start(setup, policy).await.context(arm.name)?),
                 None => None,
             });
@@ -171,7 +171,7 @@ impl Lane {
             ]);
             command
                 .args(["--deadline", &format!("{}us", incident.deadline.as_micros())])
-                .args(&incident.service);
+                .args(incident.service.split_whitespace());
         })
         .await?;
         if let Some(sidecar) = sidecar {

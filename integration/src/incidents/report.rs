@@ -187,7 +187,7 @@ fn markdown(all: &[Judged]) -> String {
         }
         let _ = writeln!(page, "\n{}.\n", machine(judged));
         for arm in &incident.arms {
-            if let Some(policy) = arm.policy {
+            if let Some(policy) = &arm.policy {
                 let code: String =
                     policy.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
                 let _ = writeln!(page, "The policy \"{}\":\n\n```yaml\n{}\n```\n", arm.name, code.trim());
@@ -216,6 +216,12 @@ const HOW: &str = "## How it was made, and what it does not say
   so what the machine does, it does to all; seeds differ from run to run.
 - Work is waiting, not computing, so that two cores can play a larger machine. Sockets, scheduler, threads, timers, the SDK, the sidecar
   and the way between them are real.
+- The policies are presets with deadline, objective and pool of this service put in their places, as they ask for. A limit by hand
+  never moves: it is as good as its number, and 50 suits this service.
+- The limit of the database keeps tasks from piling up. The breaker of its preset does something else: it leaves a database alone that
+  answers nobody in time, and lets traffic back by and by, so orders may come back later than with the limit alone.
+- The report's own rules for a slow dependency (`policies/presets/field-report-latency.yaml`) take two windows of 30 s to trip, longer
+  than all of this.
 - Callers do not give up and do not try again. Callers who do make both incidents worse without Setpoint.
 - \"Well again\" is the first whole second in which 95 % of all answers were good and in time, a rejection being none.
 - None of it says whether your service is like this one: `make incidents ARGS=--help`, and the [simulator](simulator.md) for others.

@@ -25,8 +25,8 @@ pub struct Incident {
     pub routes: &'static [&'static str],
     /// The route that must not suffer.
     pub judged: usize,
-    /// More arguments of the service.
-    pub service: Vec<String>,
+    /// More arguments of the service, with spaces between them.
+    pub service: String,
     /// An answer later than this is worthless.
     pub deadline: Duration,
     /// In this order. The second is the incident.
@@ -51,12 +51,12 @@ pub struct Phase {
 }
 
 /// One of the services that are compared.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
     /// What it is called.
     pub name: &'static str,
     /// The policy file of its sidecar; without one it has neither sidecar nor SDK.
-    pub policy: Option<&'static str>,
+    pub policy: Option<String>,
 }
 
 /// The phase in which it happens.
@@ -79,7 +79,25 @@ const CONNECTIONS: u32 = 20;
 const QUERY: Duration = Duration::from_millis(40);
 const SLOW_QUERY: Duration = Duration::from_secs(3);
 
-const WITHOUT: Arm = Arm { name: "without Setpoint", policy: None };
+const PERMITS: &str = include_str!("policies/permits.yaml");
+const LIMIT: &str = include_str!("policies/limit.yaml");
+const WEB_SERVICE: &str = include_str!("../../../policies/presets/web-service.yaml");
+const DATABASE_CLIENT: &str = include_str!("../../../policies/presets/database-client.yaml");
+/// What the presets ask their reader to put in place: deadline and objective of this service, size of this pool.
+const OWN_SERVICE: [Edit; 2] = [("deadline: 1s", "deadline: 200ms"), ("within: 500ms", "within: 200ms")];
+const OWN_POOL: [Edit; 2] = [("max: 32", "max: 20"), ("value: 32", "value: 20")];
+
+/// What is replaced, and by what.
+type Edit = (&'static str, &'static str);
+
+fn without() -> Arm {
+    Arm { name: "without Setpoint", policy: None }
+}
+
+fn with(name: &'static str, policy: &str, edits: &[Edit]) -> Arm {
+    let edit = |policy: String, (from, to): &Edit| policy.replace(from, to);
+    Arm { name, policy: Some(edits.iter().fold(policy.to_owned(), edit)) }
+}
 
 fn spike(quick: bool) -> Incident {
     let phase =
@@ -93,18 +111,10 @@ fn spike(quick: bool) -> Incident {
                 which gives the report's latencies on both sides of the spike.",
         routes: &["/work"],
         judged: 0,
-        service: vec![
-            "--workers".to_owned(),
-            WORKERS.to_string(),
-            "--service-time".to_owned(),
-            format!("{}ms", milliseconds(SERVICE_TIME)),
-            "--jitter".to_owned(),
-            "exp".to_owned(),
-            "--cpu".to_owned(),
-            "0us".to_owned(),
-            "--dependency".to_owned(),
-            "0ms".to_owned(),
-        ],
+        service: format!(
+            "--workers {WORKERS} --service-time {}ms --jitter exp --cpu 0us --dependency 0us",
+            milliseconds(SERVICE_TIME)
+        ),
         deadline: Duration::from_millis(200),
         phases: [
             phase("before", 6.0, 4.0, 800.0),
@@ -113,9 +123,9 @@ fn spike(quick: bool) -> Incident {
         ],
         warm_up: Duration::from_secs(2),
         arms: vec![
-            WITHOUT,
-            Arm { name: "50 permits by hand", policy: Some(include_str!("policies/permits.yaml")) },
-            Arm { name: "with Setpoint", policy: Some(include_str!("policies/spike.yaml")) },
+            without(),
+            with("50 permits by hand", PERMITS, &[]),
+            with("with Setpoint", WEB_SERVICE, &OWN_SERVICE),
         ],
     }
 }
@@ -132,12 +142,7 @@ fn database(quick: bool) -> Incident {
                 wait for a connection, the page waits for a thread.",
         routes: &["/order", "/page"],
         judged: 1,
-        service: vec![
-            "--connections".to_owned(),
-            CONNECTIONS.to_string(),
-            "--query".to_owned(),
-            format!("{}ms", milliseconds(QUERY)),
-        ],
+        service: format!("--connections {CONNECTIONS} --query {}ms", milliseconds(QUERY)),
         deadline: Duration::from_secs(1),
         phases: [
             phase("before", 5.0, 3.0, QUERY),
@@ -146,9 +151,9 @@ fn database(quick: bool) -> Incident {
         ],
         warm_up: Duration::from_secs(2),
         arms: vec![
-            WITHOUT,
-            Arm { name: "its limit alone", policy: Some(include_str!("policies/limit.yaml")) },
-            Arm { name: "with Setpoint", policy: Some(include_str!("policies/database.yaml")) },
+            without(),
+            with("its limit alone", LIMIT, &[]),
+            with("with Setpoint", DATABASE_CLIENT, &OWN_POOL),
         ],
     }
 }
@@ -187,6 +192,15 @@ mod tests {
             }
         }
         assert!(incident("flood", true).is_none());
+    }
+
+    #[test]
+    fn the_edits_of_a_preset_find_their_places() {
+        for (preset, edits) in [(WEB_SERVICE, OWN_SERVICE), (DATABASE_CLIENT, OWN_POOL)] {
+            for (from, to) in edits {
+                assert!(preset.contains(from) && !preset.contains(to), "{from}");
+            }
+        }
     }
 
     #[test]
