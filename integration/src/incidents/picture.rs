@@ -16,7 +16,8 @@ use crate::units::milliseconds;
 pub type Figured = (&'static str, fn(&Incident, &Window) -> Option<f64>);
 
 /// The two figures, one panel each.
-pub const FIGURES: [Figured; 2] = [("p99 of answers, ms", p99), ("requests inside the service", in_flight)];
+pub const FIGURES: [Figured; 2] =
+    [("p99 of answers, ms; a gap where none came", p99), ("requests inside the service", in_flight)];
 
 fn p99(incident: &Incident, window: &Window) -> Option<f64> {
     window.routes.get(incident.judged)?.latency(0.99).map(milliseconds)
@@ -31,6 +32,7 @@ const WIDTH: f64 = 760.0;
 const PANEL: f64 = 190.0;
 const GAP: f64 = 46.0;
 const LEFT: f64 = 56.0;
+const RIGHT: f64 = 16.0;
 const TOP: f64 = 74.0;
 /// The axis of values.
 const LEAST: f64 = 1.0;
@@ -62,7 +64,11 @@ pub fn svg(judged: &Judged) -> String {
         let Some(first) = judged.repetitions.first() else { continue };
         for (place, arm) in first.arms.iter().enumerate() {
             let path = panel.path(arm.windows.iter().map(|window| (window.at, figure(incident, window))));
-            let _ = writeln!(svg, r#"<path d="{path}" fill="none" {}/>"#, look(incident, place));
+            let _ = writeln!(
+                svg,
+                r#"<path d="{path}" fill="none" stroke-linecap="round" {}/>"#,
+                look(incident, place)
+            );
         }
     }
     svg + "</svg>\n"
@@ -82,7 +88,8 @@ struct Panel<'a> {
 
 impl Panel<'_> {
     fn x(&self, at: Duration) -> f64 {
-        LEFT + at.as_secs_f64() / self.incident.length().as_secs_f64() * (WIDTH - LEFT - 16.0)
+        let share = at.as_secs_f64() / self.incident.length().as_secs_f64();
+        LEFT + share.min(1.0) * (WIDTH - LEFT - RIGHT)
     }
 
     fn y(&self, value: f64) -> f64 {
@@ -93,7 +100,7 @@ impl Panel<'_> {
     /// The incident as a shade, the axes and their numbers.
     fn frame(&self, svg: &mut String, title: &str) {
         let (from, to) = self.incident.span();
-        let (bottom, right) = (self.top + PANEL, WIDTH - 16.0);
+        let (bottom, right) = (self.top + PANEL, WIDTH - RIGHT);
         let _ = writeln!(
             svg,
             r##"<rect x="{:.1}" y="{}" width="{:.1}" height="{PANEL}" fill="#fdeee3"/><text x="{LEFT}" y="{}" font-weight="bold">{title}</text>"##,
@@ -121,13 +128,16 @@ impl Panel<'_> {
         }
     }
 
-    /// A curve; it stops where there is no value.
+    /// A curve; it stops where there is no value, and a value on its own is a dot.
     fn path(&self, points: impl Iterator<Item = (Duration, Option<f64>)>) -> String {
         let (mut path, mut drawn) = (String::new(), false);
         for (at, value) in points {
             if let Some(value) = value {
-                let command = if drawn { 'L' } else { 'M' };
-                let _ = write!(path, "{command}{:.1} {:.1}", self.x(at), self.y(value));
+                let (x, y) = (self.x(at), self.y(value));
+                let _ = match drawn {
+                    true => write!(path, "L{x:.1} {y:.1}"),
+                    false => write!(path, "M{x:.1} {y:.1}h0"),
+                };
             }
             drawn = value.is_some();
         }

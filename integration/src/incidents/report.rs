@@ -109,7 +109,7 @@ fn plots(judged: &Judged) -> String {
     let (mut out, incident) = (String::new(), &judged.incident);
     let Some(first) = judged.repetitions.first() else { return out };
     for (what, figure) in picture::FIGURES {
-        let _ = writeln!(out, "\n  {what} over time, each doubling as high as the next");
+        let _ = writeln!(out, "\n  {what} (over time, each doubling as high as the next)");
         for (arm, record) in incident.arms.iter().zip(&first.arms) {
             let values: Vec<_> = record.windows.iter().map(|window| figure(incident, window)).collect();
             let most = values.iter().copied().flatten().fold(f64::NAN, f64::max);
