@@ -12,7 +12,7 @@ export PROPTEST_RNG_SEED ?= 20
 
 # `conformance`: the scenarios of integration/conformance are tests of both SDKs, so `test` plays them as well.
 
-.PHONY: help demo test conformance bench scoreboard scoreboard-real lint gen
+.PHONY: help demo test conformance bench scoreboard scoreboard-real incidents rig-gc lint gen
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ scoreboard-real: ## Plays scenarios on real processes, compares them with the si
 	@echo "Building the sidecar and the rig (optimised; the first build takes some minutes)"
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/scoreboard-real $(ARGS)
+
+incidents: ## Plays two incidents of field reports on real processes, with and without, and writes docs/incidents.md (ARGS)
+	@echo "Building the sidecar and the rig (optimised; the first build takes some minutes)"
+	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
+	$(or $(CARGO_TARGET_DIR),target)/release/incidents $(ARGS)
 
 lint: ## Format, clippy and vet, warnings are errors
 	$(CARGO) fmt --all --check

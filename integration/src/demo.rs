@@ -30,8 +30,8 @@ use std::time::Duration;
 use crate::http::HttpError;
 use crate::load::StartError;
 use crate::process::ProcessError;
-use crate::service::announcement::NotAnnounced;
 use crate::service::pool::Jitter;
+use crate::service::running;
 use crate::sidecar::SidecarError;
 
 pub use run::run;
@@ -84,7 +84,7 @@ pub enum DemoError {
     /// Files, terminal, ports.
     #[error("cannot {0}")]
     Io(&'static str, #[source] std::io::Error),
-    /// The service printed something else than its address.
+    /// A service.
     #[error(transparent)]
-    Announcement(#[from] NotAnnounced),
+    Service(#[from] running::StartError),
 }

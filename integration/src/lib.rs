@@ -4,10 +4,11 @@
 //! tuned, and survives its tuner") cannot be shown on mocks. Four parts, none of which knows the next one:
 //! [`process`] starts, kills and reaps, [`sidecar`] is the one that tunes, [`service`] is something worth protecting, and [`load`]
 //! is the outside world. [`demo`] puts them on a stage and tells the story; [`mod@real`] plays the scenarios of the
-//! [`scoreboard`], which is a simulation, on them.
+//! [`scoreboard`], which is a simulation, on them; [`incidents`] plays what field reports tell, with and without Setpoint.
 
 pub mod demo;
 pub mod http;
+pub mod incidents;
 pub mod load;
 pub mod process;
 pub mod real;
@@ -15,4 +16,5 @@ pub mod rng;
 pub mod scoreboard;
 pub mod service;
 pub mod sidecar;
+pub mod svg;
 pub mod units;

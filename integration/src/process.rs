@@ -176,5 +176,11 @@ pub fn raise_descriptor_limit() {
     let _ = rustix::process::setrlimit(Resource::Nofile, raised);
 }
 
+/// Files that may be open at once.
+pub fn descriptor_limit() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
 #[cfg(test)]
 mod tests;

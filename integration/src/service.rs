@@ -6,26 +6,34 @@
 //! service at three times its capacity does not merely refuse two thirds but answers nobody in time.
 //!
 //! True capacity is `workers / service_time`, exactly: see [`pool`].
+//!
+//! Beside it, `GET /order` asks a [`database`] and `GET /page` does not: it reads a file.
 
 pub mod announcement;
 pub mod cpu;
+pub mod database;
 pub mod dependency;
 pub mod plant;
 pub mod pool;
+pub mod running;
 pub mod staged;
 
 mod routes;
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use cpu::Spin;
+use database::Database;
 use dependency::Dependency;
 use pool::{Jitter, Pool};
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
-pub use routes::{Control, router};
+use crate::units::milliseconds;
+pub use routes::{Control, router, shop};
 
 /// The service's dimensions.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +50,10 @@ pub struct Shape {
     pub seed: u64,
     /// Delay of the dependency; can be changed at run time.
     pub dependency: Duration,
+    /// Connections to the database.
+    pub connections: usize,
+    /// Time that a query takes; can be changed at run time.
+    pub query: Duration,
 }
 
 impl Shape {
@@ -58,6 +70,7 @@ pub struct Service {
     spin: Spin,
     pool: Pool,
     dependency: Dependency,
+    database: Database,
     started: AtomicU64,
     ended: AtomicU64,
     done: AtomicU64,
@@ -71,7 +84,7 @@ pub struct Stats {
     pub capacity_per_second: f64,
     /// Jobs that wait for a worker, dead ones included.
     pub queue: u64,
-    /// Requests inside `/work` whose caller is still there.
+    /// Requests inside `/work`, `/order` and `/page` whose caller is still there.
     pub in_flight: u64,
     /// Requests answered well.
     pub done: u64,
@@ -79,6 +92,8 @@ pub struct Stats {
     pub failed: u64,
     /// The dependency's delay now.
     pub dependency_ms: f64,
+    /// The time of a query now.
+    pub query_ms: f64,
 }
 
 /// The dependency failed this call.
@@ -93,6 +108,7 @@ impl Service {
             spin: Spin::calibrated(shape.cpu),
             pool: Pool::start(shape.workers, shape.service_time, shape.jitter, shape.seed),
             dependency: Dependency::new(shape.dependency),
+            database: Database::new(shape.connections, shape.query),
             started: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             done: AtomicU64::new(0),
@@ -113,6 +129,31 @@ impl Service {
         result
     }
 
+    /// One order: a query, and nothing else.
+    pub async fn order(&self) {
+        self.started.fetch_add(1, Relaxed);
+        let _ended = EndedOnDrop(&self.ended);
+        self.database.query().await;
+        self.done.fetch_add(1, Relaxed);
+    }
+
+    /// The start of a page, which is in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn page(&self) -> std::io::Result<Vec<u8>> {
+        self.started.fetch_add(1, Relaxed);
+        let _ended = EndedOnDrop(&self.ended);
+        let page = spawn_blocking(start_of_a_file).await??;
+        self.done.fetch_add(1, Relaxed);
+        Ok(page)
+    }
+
+    /// The database, to be slowed down.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The dependency, to be slowed down or broken.
     pub fn dependency(&self) -> &Dependency {
         &self.dependency
@@ -127,9 +168,17 @@ impl Service {
             in_flight: self.started.load(Relaxed).saturating_sub(ended),
             done: self.done.load(Relaxed),
             failed: self.failed.load(Relaxed),
-            dependency_ms: crate::units::milliseconds(self.dependency.delay()),
+            dependency_ms: milliseconds(self.dependency.delay()),
+            query_ms: milliseconds(self.database.takes()),
         }
     }
+}
+
+/// 4 KiB of a file that is always there, read as files are: on a thread that may block.
+fn start_of_a_file() -> std::io::Result<Vec<u8>> {
+    let mut page = vec![0; 4096];
+    std::fs::File::open(std::env::current_exe()?)?.read_exact(&mut page)?;
+    Ok(page)
 }
 
 /// Counts the end of a request also when its caller went away and the future was dropped.

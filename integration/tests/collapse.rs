@@ -33,6 +33,8 @@ fn shape() -> Shape {
         jitter: Jitter::Exp,
         seed: 1,
         dependency: Duration::from_millis(5),
+        connections: 20,
+        query: Duration::from_millis(5),
     }
 }
 

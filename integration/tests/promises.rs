@@ -12,6 +12,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test, helpers included")]
 
+#[path = "promises/breakers.rs"]
+mod breakers;
 #[path = "promises/cgroups.rs"]
 mod cgroups;
 #[path = "promises/config.rs"]
@@ -82,6 +84,8 @@ fn main() -> ExitCode {
         kill_switch::l2_a_service_can_be_started_without_us,
         guards::b3_a_task_leak_holds_new_work_back_and_a_probe_lets_it_in_again,
         guards::b5_pauses_turn_the_health_answer_and_nothing_keeps_it_turned,
+        breakers::b1_a_callee_that_fails_is_left_alone_probed_and_taken_back,
+        breakers::b2_a_callee_that_hangs_is_left_alone_probed_and_taken_back,
     ];
     let overload = scenarios![
         overload::c1_l2_a_protected_service_keeps_its_capacity,

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
@@ -14,9 +15,9 @@ use setpoint_integration::service::announcement::Announcement;
 use setpoint_integration::service::plant::works::unsupported;
 use setpoint_integration::service::pool::Jitter;
 use setpoint_integration::service::staged::Staged;
-use setpoint_integration::service::{Service, Shape, router};
+use setpoint_integration::service::{Service, Shape, router, shop};
 use setpoint_integration::units::duration;
-use setpoint_sdk::Setpoint;
+use setpoint_sdk::{LimitLayer, Setpoint};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,7 +33,7 @@ struct Args {
     /// Where to listen; port 0 picks a free one. The bound address is printed as one line of JSON.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
-    /// Whether the Setpoint SDK limits `/work`. Its socket is taken from SETPOINT_SOCKET.
+    /// Whether the Setpoint SDK limits `/work` and `/order`. Its socket is taken from SETPOINT_SOCKET.
     #[arg(long, value_enum, default_value = "on")]
     setpoint: Protection,
     /// CPU time per request.
@@ -53,6 +54,15 @@ struct Args {
     /// Delay of the dependency behind the pool.
     #[arg(long, value_parser = duration, default_value = "5ms")]
     dependency: Duration,
+    /// Connections to the database, which `/order` asks.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), default_value = "20")]
+    connections: u16,
+    /// Time that a query takes.
+    #[arg(long, value_parser = duration, default_value = "40ms")]
+    query: Duration,
+    /// An answer later than this is worthless: declared for the limits.
+    #[arg(long, value_parser = duration)]
+    deadline: Option<Duration>,
     /// Be the server of this scenario instead, which begins at `POST /begin`; all of the above but --listen and --seed is then
     /// what the scenario says.
     #[arg(long, value_name = "FILE")]
@@ -74,17 +84,30 @@ impl Args {
             jitter: self.jitter,
             seed: self.seed,
             dependency: self.dependency,
+            connections: usize::from(self.connections),
+            query: self.query,
         }
+    }
+
+    /// The layer of a limiter with the deadline, if there is one.
+    fn layer(&self, setpoint: &Setpoint, limiter: &str) -> LimitLayer {
+        if let Some(deadline) = self.deadline {
+            setpoint.limiter(limiter).deadline(deadline).register();
+        }
+        setpoint.layer(limiter)
     }
 
     fn app(self) -> anyhow::Result<Router> {
         let start = || Setpoint::builder("demo").start();
         let Some(file) = &self.scenario else {
             let setpoint = (self.setpoint == Protection::On).then(start);
-            return Ok(router(Service::start(self.shape()), |work| match &setpoint {
-                Some(setpoint) => work.layer(setpoint.layer("inbound")),
-                None => work,
-            }));
+            let service = Service::start(self.shape());
+            let around = |limiter, routes: Router| match &setpoint {
+                Some(setpoint) => routes.layer(self.layer(setpoint, limiter)),
+                None => routes,
+            };
+            let app = router(Arc::clone(&service), |work| around("inbound", work));
+            return Ok(app.merge(shop(service, |orders| around("db", orders))));
         };
         let scenario = scenario_file::read(file).map_err(|problems| anyhow!("{problems}"))?;
         let scenario = scaled(&scenario, self.scale);

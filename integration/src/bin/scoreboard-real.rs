@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use setpoint_integration::process::guarded;
-use setpoint_integration::process::sibling::sibling;
 use setpoint_integration::real::rig::Programs;
 use setpoint_integration::real::{self, Args};
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,11 +26,7 @@ fn main() -> anyhow::Result<ExitCode> {
 #[tokio::main(flavor = "current_thread")]
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     setpoint_integration::process::raise_descriptor_limit();
-    let programs = Programs {
-        sidecar: sibling("setpoint")?,
-        service: sibling("demo-service")?,
-        own: std::env::current_exe()?,
-    };
+    let programs = Programs::beside_this()?;
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -1,8 +1,6 @@
 //! The processes of the demo and the load on them.
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +9,12 @@ use super::{DemoError, Options};
 use crate::http::{self, Target};
 use crate::load::capacity::measure_capacity;
 use crate::load::{self, Arrivals, Generator};
-use crate::process::{Process, guarded, wait};
-use crate::service::announcement::Announcement;
+use crate::service::running::Running;
 use crate::service::{Control, Stats};
 use crate::sidecar::poll::{Latest, Poll};
 use crate::sidecar::status::Status;
 use crate::sidecar::{Setup, Sidecar};
+use crate::units::milliseconds;
 
 /// The dependency's delay on a normal day; ten times that on a bad one.
 pub const DEPENDENCY: Duration = Duration::from_millis(5);
@@ -37,9 +35,8 @@ pub struct Lane {
 /// A running service and what it says of itself.
 #[derive(Debug)]
 struct Service {
-    at: SocketAddr,
+    running: Running,
     stats: Poll<Stats>,
-    _process: Process,
 }
 
 /// What the observer needs of a lane.
@@ -53,30 +50,21 @@ pub struct View {
 
 impl Service {
     async fn start(options: &Options, protection: &str, socket: &Path) -> Result<Self, DemoError> {
-        let mut command = guarded::command(&options.own, &options.service);
-        command.args([
-            "--setpoint",
-            protection,
-            "--listen",
-            "127.0.0.1:0",
-            "--workers",
-            &options.workers.to_string(),
-        ]);
-        command.args(["--service-time", &format!("{}us", options.service_time.as_micros())]);
-        command.args(["--dependency", &format!("{}us", DEPENDENCY.as_micros())]);
-        let jitter = clap::ValueEnum::to_possible_value(&options.jitter).expect("no value of it is hidden");
-        command.args(["--seed", &options.seed.to_string(), "--jitter", jitter.get_name()]);
-        command.env("SETPOINT_SOCKET", socket).stdout(Stdio::piped());
-        let mut process = Process::spawn("demo-service", &mut command)?;
-        let at = Announcement::read(&process.line(PATIENCE).await?)?.listening;
-        let healthz = wait::http_ok(&Target::new(at, "/healthz"), PATIENCE).await;
-        healthz.map_err(|e| DemoError::Http("/healthz of the service", e))?;
-        let stats = Poll::start(Target::new(at, "/stats"), Duration::from_millis(100));
-        Ok(Self { at, stats, _process: process })
+        let running = Running::start(&options.own, &options.service, Some(socket), |command| {
+            command.args(["--setpoint", protection, "--workers", &options.workers.to_string()]);
+            command.args(["--service-time", &format!("{}us", options.service_time.as_micros())]);
+            command.args(["--dependency", &format!("{}us", DEPENDENCY.as_micros())]);
+            let jitter =
+                clap::ValueEnum::to_possible_value(&options.jitter).expect("no value of it is hidden");
+            command.args(["--seed", &options.seed.to_string(), "--jitter", jitter.get_name()]);
+        })
+        .await?;
+        let stats = Poll::start(running.target("/stats"), Duration::from_millis(100));
+        Ok(Self { running, stats })
     }
 
     fn work(&self) -> Target {
-        Target::new(self.at, "/work")
+        self.running.target("/work")
     }
 }
 
@@ -155,9 +143,9 @@ impl Stage {
 
     /// Changes the delay of both dependencies.
     pub async fn dependency(&self, delay: Duration) -> Result<(), DemoError> {
-        let control = Control { dependency_ms: Some(crate::units::milliseconds(delay)), fail_ratio: None };
+        let control = Control { dependency_ms: Some(milliseconds(delay)), ..Control::default() };
         for lane in self.lanes() {
-            let posted = http::post(&Target::new(lane.service.at, "/control"), &control, PATIENCE).await;
+            let posted = http::post(&lane.service.running.target("/control"), &control, PATIENCE).await;
             posted.map_err(|e| DemoError::Http("/control of the service", e))?;
         }
         Ok(())

@@ -4,7 +4,6 @@
 //! left of it in the ratio of the two is what is to be measured.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,8 +21,8 @@ use super::progress::Progress;
 use super::record::Recording;
 use crate::http::{self, Connection, HttpError, Target};
 use crate::load::plan::{Ends, Plan, follow};
-use crate::process::{Process, guarded, wait};
-use crate::service::announcement::Announcement;
+use crate::process::sibling::{NotFound, sibling};
+use crate::service::running::Running;
 use crate::service::staged::{Limit, deadline};
 use crate::sidecar::status::Status;
 use crate::sidecar::{Setup, Sidecar, SidecarError};
@@ -46,6 +45,20 @@ pub struct Programs {
     pub service: PathBuf,
     /// The executable that passes `guarded` on to this library: the running one.
     pub own: PathBuf,
+}
+
+impl Programs {
+    /// Those that lie beside the running one.
+    ///
+    /// # Errors
+    /// One of them is missing.
+    pub fn beside_this() -> Result<Self, NotFound> {
+        Ok(Self {
+            sidecar: sibling("setpoint")?,
+            service: sibling("demo-service")?,
+            own: std::env::current_exe()?,
+        })
+    }
 }
 
 /// What is played.
@@ -107,7 +120,7 @@ pub async fn play(
     let tuned = Service::start(programs, play, seed, Some(&sidecar.socket())).await?;
     sidecar.await_status("a session of the service", PATIENCE, |status| !status.sessions.is_empty()).await?;
 
-    let ours = [sidecar.id(), Some(tuned.process.id()), Some(by_hand.process.id())];
+    let ours = [sidecar.id(), Some(tuned.0.id()), Some(by_hand.0.id())];
     let mut watch = Watch::begin(ours.into_iter().flatten().collect());
     let (tuned_side, by_hand_side) = (tuned.begin(play, seed).await?, by_hand.begin(play, seed).await?);
     let (start, length) = (Instant::now(), Duration::from_secs_f64(play.scenario.seconds));
@@ -120,10 +133,7 @@ pub async fn play(
 }
 
 /// A service that waits for its beginning.
-struct Service {
-    process: Process,
-    authority: String,
-}
+struct Service(Running);
 
 /// A service under load.
 struct Side {
@@ -141,33 +151,30 @@ impl Service {
         seed: u64,
         socket: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let mut command: Command = guarded::command(&programs.own, &programs.service);
-        command.args(["--seed", &seed.to_string(), "--scale", &play.scale.to_string()]);
-        command.arg("--scenario").arg(&play.file);
-        if socket.is_none() {
-            let limits: Vec<String> = play.limits.iter().map(f64::to_string).collect();
-            command.args(["--limits", &limits.join(",")]);
-        }
-        command.env("SETPOINT_SOCKET", socket.unwrap_or(Path::new("/nonexistent/setpoint.sock")));
-        let mut process = Process::spawn("demo-service", command.stdout(Stdio::piped()))?;
-        let at = Announcement::read(&process.line(PATIENCE).await?)?.listening;
-        wait::http_ok(&Target::new(at, "/healthz"), PATIENCE).await.context("/healthz of the service")?;
-        Ok(Self { process, authority: at.to_string() })
+        let running = Running::start(&programs.own, &programs.service, socket, |command| {
+            command.args(["--seed", &seed.to_string(), "--scale", &play.scale.to_string()]);
+            command.arg("--scenario").arg(&play.file);
+            if socket.is_none() {
+                let limits: Vec<String> = play.limits.iter().map(f64::to_string).collect();
+                command.args(["--limits", &limits.join(",")]);
+            }
+        });
+        Ok(Self(running.await?))
     }
 
     /// Starts the scenario's clock and the load by it.
     async fn begin(self, play: &Play, seed: u64) -> anyhow::Result<Side> {
         let scenario = &play.scenario;
-        let begin = Target::new(&self.authority, "/begin");
+        let begin = self.0.target("/begin");
         let plan = Plan {
-            authority: self.authority.clone(),
+            authority: begin.authority.clone(),
             requests: requests(&calls(scenario, seed)),
             deadline: deadline(scenario).context("a scenario has a deadline")?,
             max_outstanding: MAX_OUTSTANDING,
             until: Duration::from_secs_f64(scenario.seconds) + AFTERMATH,
         };
         let slices = (scenario.seconds / SLICE_SECONDS).round() as u32;
-        let looks = Target::new(&self.authority, "/limit");
+        let looks = self.0.target("/limit");
         http::post(&begin, &(), PATIENCE).await.context("/begin of the service")?;
         let start = Instant::now();
         let ends = follow(plan, start)?;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::board::{Board, Line, rank};
 use super::laws::ORACLE;
+use crate::svg::open;
 
 /// Height of a row, pixels.
 const ROW: usize = 18;
@@ -89,16 +90,6 @@ pub fn dots(board: &Board) -> String {
         }
     }
     svg + "</svg>\n"
-}
-
-fn open(width: usize, height: usize, title: &str) -> String {
-    format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11" fill="#222">
-<title>{title}</title>
-<rect width="{width}" height="{height}" fill="#fff"/>
-<text x="12" y="20" font-size="14" font-weight="bold">{title}</text>
-"##
-    )
 }
 
 /// Fill and ink: the further from 1 the darker. One hue, so that it can be read without seeing colours.

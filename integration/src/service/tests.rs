@@ -18,10 +18,14 @@ async fn serve() -> SocketAddr {
         jitter: Jitter::None,
         seed: 0,
         dependency: Duration::from_millis(1),
+        connections: 2,
+        query: Duration::from_millis(1),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router(Service::start(shape), |work| work)).await });
+    let service = Service::start(shape);
+    let app = router(Arc::clone(&service), |work| work).merge(shop(service, |orders| orders));
+    tokio::spawn(async move { axum::serve(listener, app).await });
     at
 }
 
@@ -30,12 +34,19 @@ async fn works_and_counts() {
     let at = serve().await;
     let health = http::send(&Target::new(at, "/healthz"), Method::GET, Bytes::new(), PATIENCE).await.unwrap();
     assert_eq!(health.status.as_u16(), 200);
-    for _ in 0..3 {
-        http::send(&Target::new(at, "/work"), Method::GET, Bytes::new(), PATIENCE).await.unwrap();
+    for path in ["/work", "/order", "/page"] {
+        http::send(&Target::new(at, path), Method::GET, Bytes::new(), PATIENCE).await.unwrap();
     }
     let stats: Stats = http::json(&Target::new(at, "/stats"), PATIENCE).await.unwrap();
-    let expected =
-        Stats { capacity_per_second: 2000.0, queue: 0, in_flight: 0, done: 3, failed: 0, dependency_ms: 1.0 };
+    let expected = Stats {
+        capacity_per_second: 2000.0,
+        queue: 0,
+        in_flight: 0,
+        done: 3,
+        failed: 0,
+        dependency_ms: 1.0,
+        query_ms: 1.0,
+    };
     assert_eq!(stats, expected);
 }
 
@@ -43,14 +54,20 @@ async fn works_and_counts() {
 async fn control_changes_what_it_names_and_refuses_nonsense() {
     let at = serve().await;
     let control = Target::new(at, "/control");
-    let change = Control { dependency_ms: Some(2.5), fail_ratio: None };
-    http::post(&control, &change, PATIENCE).await.unwrap();
-    http::post(&control, &Control { fail_ratio: Some(1.0), ..Control::default() }, PATIENCE).await.unwrap();
+    let changes = [
+        Control { dependency_ms: Some(2.5), ..Control::default() },
+        Control { fail_ratio: Some(1.0), ..Control::default() },
+        Control { query_ms: Some(3.5), ..Control::default() },
+    ];
+    for change in changes {
+        http::post(&control, &change, PATIENCE).await.unwrap();
+    }
     let work = http::send(&Target::new(at, "/work"), Method::GET, Bytes::new(), PATIENCE).await;
     assert!(matches!(work, Err(HttpError::Status(status, _)) if status.as_u16() == 502), "{work:?}");
     let nonsense = [
         r#"{"dependency_ms": -1}"#,
         r#"{"dependency_ms": 60001}"#,
+        r#"{"query_ms": -1}"#,
         r#"{"fail_ratio": 1.5}"#,
         r#"{"fail_rate": 0.5}"#,
         r#"{"dependency_ms": "5ms"}"#,
@@ -61,5 +78,6 @@ async fn control_changes_what_it_names_and_refuses_nonsense() {
         assert!(matches!(answer, Err(HttpError::Status(status, _)) if status.is_client_error()), "{body}");
     }
     let stats: Stats = http::json(&Target::new(at, "/stats"), PATIENCE).await.unwrap();
-    assert_eq!((stats.dependency_ms, stats.failed), (2.5, 1), "nonsense has changed nothing");
+    let delays = (stats.dependency_ms, stats.query_ms);
+    assert_eq!((delays, stats.failed), ((2.5, 3.5), 1), "nonsense has changed nothing");
 }

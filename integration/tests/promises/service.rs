@@ -66,6 +66,8 @@ pub fn shape() -> Shape {
         jitter: Jitter::None,
         seed: 1,
         dependency: Duration::from_millis(5),
+        connections: 20,
+        query: Duration::from_millis(5),
     }
 }
 

@@ -149,7 +149,7 @@ fn c1_while_a_sidecar_steers_a_cut_only_bridges_the_time_that_it_needs() {
     let mut plant = Plant::new();
     plant.run(100, NORMAL, &allowed);
     let caps = plant.run(6000, OVERLOAD, &allowed);
-    assert!(caps.iter().take(20).any(Option::is_some), "the first half second is ours");
+    assert!(caps.iter().take(100).any(Option::is_some), "the first second is ours");
     let longest = caps.split(Option::is_none).map(<[_]>::len).max().expect("some");
     assert!(longest <= 31, "{longest} steps of 10 ms without a word from it");
     assert!(share_cut(&caps) < 0.05, "{}: it has seen all this, and left the limit", share_cut(&caps));
