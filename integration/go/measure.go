@@ -190,6 +190,7 @@ func measure(arguments []string) error {
 // runAll tasks, and append what became of them to the file of runs.
 func (o *options) runAll(ctx context.Context, all []task) error {
 	rig.RemoveLeftovers()
+	rig.GoFirst()
 	scratch, err := os.MkdirTemp("", "rig-gc-")
 	if err != nil {
 		return err

@@ -14,6 +14,8 @@ type Workload struct {
 	Cores    float64
 	// Warm is how long the load runs before anything is measured, Lasts how long it is measured.
 	Warm, Lasts time.Duration
+	// Learn is how long it runs where there is a sidecar: a new one raises nothing in its first ten seconds.
+	Learn time.Duration
 	// PerSecond requests arrive (Poisson); in a surge that many times as many.
 	PerSecond float64
 	Surge     Surge
@@ -95,8 +97,9 @@ func cores(quota float64) func(*Workload) {
 
 func overload(times float64) func(*Workload) {
 	return func(w *Workload) {
-		w.PerSecond, w.Surge = 220, Surge{3 * seconds, 13 * seconds, times}
-		w.Service = Shape{LiveMiB: 60, GarbageKiB: 128, HeldKiB: 768, Hold: 400 * time.Millisecond}
+		w.Learn = 12 * seconds
+		w.PerSecond, w.Surge = 250, Surge{3 * seconds, 13 * seconds, times}
+		w.Service = Shape{LiveMiB: 100, GarbageKiB: 64, HeldKiB: 1024, Hold: 500 * time.Millisecond}
 		w.Policies = append(w.Policies, MemoryPolicies...)
 		w.Policies = append(w.Policies, "automemlimit-limiter", "automemlimit-failsafe")
 	}
@@ -120,8 +123,8 @@ var Workloads = []Workload{
 	workload("w5-mmap", "the process itself maps 40 % of the limit, outside the heap", 13*seconds, neighbour("mmap")),
 	workload("w5-tmpfs", "files in memory take 40 % of the limit", 13*seconds, neighbour("tmpfs")),
 	workload("w5-pagecache", "a neighbour writes files of 40 % of the limit", 13*seconds, neighbour("pagecache")),
-	workload("w6", "overload x3 for 10 s, 0.75 MiB held by each request", 15*seconds, overload(3)),
-	workload("w6-15", "overload x1.5 for 10 s, 0.75 MiB held by each request", 15*seconds, overload(1.5)),
+	workload("w6", "overload x3 for 10 s, 1 MiB held by each request", 15*seconds, overload(3)),
+	workload("w6-15", "overload x1.5 for 10 s, 1 MiB held by each request", 15*seconds, overload(1.5)),
 	workload("w7", "limit resized 512, 384, 768 MiB", 18*seconds, func(w *Workload) {
 		w.Resize = []Resize{{3 * seconds, 384}, {11 * seconds, 768}}
 	}),

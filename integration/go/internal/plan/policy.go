@@ -9,8 +9,6 @@ type Policy struct {
 	File string
 	// KillSidecarAt is when the sidecar is killed, and stays dead; 0: never.
 	KillSidecarAt time.Duration
-	// Warm is how much longer the load runs before anything is measured.
-	Warm time.Duration
 }
 
 // The names of policies that are tried on memory, and on threads.
@@ -28,7 +26,7 @@ var Policies = []Policy{
 	{Name: "bytedance", Title: "bytedance/gopkg gctuner at 0.7 of the limit, as its documentation advises"},
 	{Name: "tidb", Title: "TiDB's two tuners, re-implemented from their public formulas"},
 	{Name: "setpoint-killed", Title: "ours, with the sidecar killed at 10 s", File: memory + threads, KillSidecarAt: 10 * seconds},
-	{Name: "automemlimit-limiter", Title: "automemlimit and our adaptive limiter, which does not see the heap", File: latency, Warm: 9 * seconds},
+	{Name: "automemlimit-limiter", Title: "automemlimit and our adaptive limiter, which does not see the heap", File: latency},
 	{Name: "automemlimit-failsafe", Title: "automemlimit and failsafe-go's adaptive limiter"},
 	{Name: "cores", Title: "GOMAXPROCS = cores of the machine"},
 	{Name: "automaxprocs", Title: "GOMAXPROCS = whole part of the quota by uber-go/automaxprocs"},

@@ -141,10 +141,23 @@ func (s *stage) trace(ctx context.Context) []Point {
 		used, err := s.group.number("memory", "memory.usage_in_bytes")
 		limit, err2 := s.group.number("memory", "memory.limit_in_bytes")
 		if err == nil && err2 == nil {
-			points = append(points, Point{time.Since(s.began).Seconds(), used / mib, limit / mib})
+			points = append(points, s.point(used, limit))
 		}
 		if !sleepUntil(ctx, time.Now().Add(250*time.Millisecond)) {
 			return points
 		}
 	}
+}
+
+func (s *stage) point(used, limit float64) Point {
+	point := Point{Seconds: time.Since(s.began).Seconds(), Used: used / mib, Limit: limit / mib}
+	s.mu.Lock()
+	current := s.instances[len(s.instances)-1]
+	s.mu.Unlock()
+	if lines := current.figures(); len(lines) > 0 {
+		last := lines[len(lines)-1]
+		point.Live, point.MemoryLimit = float64(last.Live)/mib, float64(last.Limit)/mib
+		point.Percent, point.Threads = last.Percent, last.Threads
+	}
+	return point
 }

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -56,7 +57,7 @@ func (s *stage) count(r *Result, before counters) {
 	if s.sidecar != nil {
 		s.sidecar.kill()
 		spent := s.sidecar.ProcessState.UserTime() + s.sidecar.ProcessState.SystemTime()
-		r.SidecarCores = spent.Seconds() / (lasted + (s.workload.Warm + s.policy.Warm).Seconds())
+		r.SidecarCores = spent.Seconds() / (lasted + s.warm().Seconds())
 		ours += r.SidecarCores * lasted
 	}
 	r.OthersRatio = max(now.machineCPU-before.machineCPU-ours, 0) / (lasted * float64(cpus()))
@@ -81,4 +82,12 @@ func (s *stage) judge(r *Result, load Load) {
 	r.Goodput = float64(load.InTime) / lasted
 	r.P50ms = milliseconds(percentile(load.Latencies, 0.50))
 	r.P99ms = milliseconds(percentile(load.Latencies, 0.99))
+}
+
+// GoFirst asks the kernel to let the rig and what it starts run before others, so that a busy machine disturbs less. All policies have it
+// alike.
+func GoFirst() {
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, -15); err != nil {
+		fmt.Fprintln(os.Stderr, "others on this machine come first:", err)
+	}
 }

@@ -64,6 +64,14 @@ func (r *Rig) Run(ctx context.Context, w plan.Workload, p plan.Policy, repetitio
 	return s.play(ctx, repetition)
 }
 
+// warm is how long the load runs before anything is measured.
+func (s *stage) warm() time.Duration {
+	if s.policy.File != "" {
+		return max(s.workload.Warm, s.workload.Learn)
+	}
+	return s.workload.Warm
+}
+
 func (s *stage) socket() string { return filepath.Join(s.home, "http.sock") }
 
 // start an instance of the service in the group.
@@ -96,7 +104,7 @@ func (s *stage) start(ctx context.Context, begun bool) error {
 
 // play the load and what happens around it.
 func (s *stage) play(ctx context.Context, repetition int) (Result, error) {
-	s.began = time.Now().Add(s.workload.Warm + s.policy.Warm)
+	s.began = time.Now().Add(s.warm())
 	load := make(chan Load, 1)
 	loader := &generator{url: "http://service/work", client: client(s.socket())}
 	go func() { load <- loader.run(ctx, &s.workload, s.began, uint64(repetition)) }()
