@@ -10,7 +10,7 @@ export PROPTEST_RNG_SEED ?= 20
 # `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
 # The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.
 
-.PHONY: help demo test bench scoreboard scoreboard-real lint gen
+.PHONY: help demo test bench scoreboard scoreboard-real rig-gc lint gen
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ scoreboard-real: ## Plays scenarios on real processes, compares them with the si
 	@echo "Building the sidecar and the rig (optimised; the first build takes some minutes)"
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/scoreboard-real $(ARGS)
+
+rig-gc: ## Runs Go services in memory cgroups under ours and others' GC tuners and writes docs/gc-results.md (ARGS; wants root and Go)
+	@command -v go >/dev/null || { echo "NOT RUN: there is no Go on this machine" >&2; exit 1; }
+	$(CARGO) build --profile bench -p setpoint --bins
+	cd integration/go && go build -o $(abspath $(or $(CARGO_TARGET_DIR),target))/release/rig-gc .
+	$(or $(CARGO_TARGET_DIR),target)/release/rig-gc $(ARGS)
 
 lint: ## Format, clippy and vet, warnings are errors
 	$(CARGO) fmt --all --check

@@ -157,6 +157,14 @@ func (w *Workload) Of() []string {
 	return MemoryPolicies
 }
 
+// WarmUp is how long the load runs before anything is measured.
+func (w *Workload) WarmUp(p *Policy) time.Duration {
+	if p.File != "" {
+		return max(w.Warm, w.Learn)
+	}
+	return w.Warm
+}
+
 // At is the load then.
 func (w *Workload) At(t time.Duration) float64 {
 	if w.Surge.Times > 0 && t >= w.Surge.From && t < w.Surge.To {

@@ -3,7 +3,6 @@ package rig
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,7 +32,7 @@ func (s *stage) supervise(ctx context.Context) {
 		if !sleepUntil(ctx, time.Now().Add(backOff(restarts))) {
 			return
 		}
-		if err := s.start(ctx, true); err != nil && ctx.Err() == nil {
+		if err := s.start(ctx); err != nil && ctx.Err() == nil {
 			fmt.Fprintf(os.Stderr, "%s %s: %v\n", s.workload.Name, s.policy.Name, err)
 		}
 	}
@@ -61,7 +60,7 @@ func (s *stage) disturb(ctx context.Context) {
 	}
 	var err error
 	if n.Kind == "mmap" {
-		err = s.askToMap(ctx, n.MiB, n.Over)
+		err = s.post(ctx, fmt.Sprintf("/map?mib=%d&over=%s", n.MiB, n.Over))
 	} else {
 		program := append([]string{s.Own, "enter"}, s.group.dirs()...)
 		program = append(program, "--", s.Own, "take", "--kind", n.Kind, "--mib", strconv.Itoa(n.MiB), "--over", n.Over.String(),
@@ -73,21 +72,6 @@ func (s *stage) disturb(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		fmt.Fprintf(os.Stderr, "%s %s: no neighbour: %v\n", s.workload.Name, s.policy.Name, err)
 	}
-}
-
-func (s *stage) askToMap(ctx context.Context, mibs int, over time.Duration) error {
-	url := fmt.Sprintf("http://service/map?mib=%d&over=%s", mibs, over)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
-	if err != nil {
-		return err
-	}
-	caller := client(s.socket())
-	defer caller.CloseIdleConnections()
-	response, err := caller.Do(request)
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
 }
 
 func (s *stage) fileInMemory() string { return filepath.Join("/dev/shm", filepath.Base(s.home)) }
@@ -157,6 +141,7 @@ func (s *stage) point(used, limit float64) Point {
 	if lines := current.figures(); len(lines) > 0 {
 		last := lines[len(lines)-1]
 		point.Live, point.MemoryLimit = float64(last.Live)/mib, float64(last.Limit)/mib
+		point.Governed = float64(last.Governed) / mib
 		point.Percent, point.Threads = last.Percent, last.Threads
 	}
 	return point

@@ -57,7 +57,7 @@ func (s *stage) count(r *Result, before counters) {
 	if s.sidecar != nil {
 		s.sidecar.kill()
 		spent := s.sidecar.ProcessState.UserTime() + s.sidecar.ProcessState.SystemTime()
-		r.SidecarCores = spent.Seconds() / (lasted + s.warm().Seconds())
+		r.SidecarCores = spent.Seconds() / (lasted + s.workload.WarmUp(&s.policy).Seconds())
 		ours += r.SidecarCores * lasted
 	}
 	r.OthersRatio = max(now.machineCPU-before.machineCPU-ours, 0) / (lasted * float64(cpus()))

@@ -38,8 +38,9 @@ type Point struct {
 	// MiB in use by the group, and what it may use.
 	Used  float64 `json:"used"`
 	Limit float64 `json:"limit"`
-	// What the service said last: its live heap and GOMEMLIMIT in MiB (0: none), GOGC and GOMAXPROCS.
+	// What the service said last: its live heap, what the runtime counts against GOMEMLIMIT, and that limit in MiB (0: none), GOGC and GOMAXPROCS.
 	Live        float64 `json:"live,omitempty"`
+	Governed    float64 `json:"governed,omitempty"`
 	MemoryLimit float64 `json:"memory_limit,omitempty"`
 	Percent     int64   `json:"percent,omitempty"`
 	Threads     uint64  `json:"threads,omitempty"`

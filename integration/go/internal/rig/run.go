@@ -33,8 +33,9 @@ type stage struct {
 
 	mu        sync.Mutex
 	instances []*instance
-	// Where in its own life an instance was when what is measured began.
+	// Where in its own life an instance was when what is measured began; and whether it has.
 	from      []float64
+	begun     bool
 	neighbour *child
 	drains    int
 	firstEnd  time.Time
@@ -58,27 +59,22 @@ func (r *Rig) Run(ctx context.Context, w plan.Workload, p plan.Policy, repetitio
 			return Result{}, err
 		}
 	}
-	if err := s.start(ctx, false); err != nil {
+	if err := s.start(ctx); err != nil {
 		return Result{}, err
 	}
 	return s.play(ctx, repetition)
 }
 
-// warm is how long the load runs before anything is measured.
-func (s *stage) warm() time.Duration {
-	if s.policy.File != "" {
-		return max(s.workload.Warm, s.workload.Learn)
-	}
-	return s.workload.Warm
-}
-
 func (s *stage) socket() string { return filepath.Join(s.home, "http.sock") }
 
 // start an instance of the service in the group.
-func (s *stage) start(ctx context.Context, begun bool) error {
+func (s *stage) start(ctx context.Context) error {
 	_ = os.Remove(s.socket()) // of the one before, which was killed
 	program := append([]string{s.Own, "enter"}, s.group.dirs()...)
 	program = append(program, "--", s.Own, "serve", "--workload", s.workload.Name, "--policy", s.policy.Name, "--socket", s.socket())
+	s.mu.Lock()
+	begun := s.begun
+	s.mu.Unlock()
 	if begun {
 		program = append(program, "--begun")
 	}
@@ -104,22 +100,20 @@ func (s *stage) start(ctx context.Context, begun bool) error {
 
 // play the load and what happens around it.
 func (s *stage) play(ctx context.Context, repetition int) (Result, error) {
-	s.began = time.Now().Add(s.warm())
+	s.began = time.Now().Add(s.workload.WarmUp(&s.policy))
+	around, end := context.WithDeadline(ctx, s.began.Add(s.workload.Lasts))
+	defer end()
+	before := s.counters()
+	var acts sync.WaitGroup
+	acts.Go(func() { s.supervise(around) })
 	load := make(chan Load, 1)
 	loader := &generator{url: "http://service/work", client: client(s.socket())}
 	go func() { load <- loader.run(ctx, &s.workload, s.began, uint64(repetition)) }()
 	if !sleepUntil(ctx, s.began) {
 		return Result{}, ctx.Err()
 	}
-	before, err := s.begin(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	around, end := context.WithDeadline(ctx, s.began.Add(s.workload.Lasts))
-	defer end()
+	before = s.begin(ctx, before.kills)
 	result := Result{Workload: s.workload.Name, Policy: s.policy.Name, Repetition: repetition}
-	var acts sync.WaitGroup
-	acts.Go(func() { s.supervise(around) })
 	acts.Go(func() { s.disturb(around) })
 	acts.Go(func() { s.killSidecar(around) })
 	acts.Go(func() { result.ResizeSeconds = s.resize(around) })
@@ -133,26 +127,40 @@ func (s *stage) play(ctx context.Context, repetition int) (Result, error) {
 	return result, nil
 }
 
-// begin what is measured.
-func (s *stage) begin(ctx context.Context) (counters, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://service/begin", nil)
+// begin what is measured. Kills are counted from before the load on, since some do not live until here.
+func (s *stage) begin(ctx context.Context, kills float64) counters {
+	s.mu.Lock()
+	s.begun = true
+	for i, instance := range s.instances {
+		if lines := instance.figures(); len(lines) > 0 {
+			s.from[i] = lines[len(lines)-1].Seconds
+		}
+	}
+	s.mu.Unlock()
+	err := s.post(ctx, "/begin")
 	if err != nil {
-		return counters{}, err
+		fmt.Fprintf(os.Stderr, "%s %s: the service is down when its workload begins: %v\n", s.workload.Name, s.policy.Name, err)
+	}
+	if err := s.group.resetPeak(); err != nil {
+		fmt.Fprintln(os.Stderr, "the peak includes the warm-up:", err)
+	}
+	now := s.counters()
+	now.kills = kills
+	return now
+}
+
+func (s *stage) post(ctx context.Context, path string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://service"+path, nil)
+	if err != nil {
+		return err
 	}
 	caller := client(s.socket())
 	defer caller.CloseIdleConnections()
 	response, err := caller.Do(request)
 	if err != nil {
-		return counters{}, fmt.Errorf("the service does not get through its warm-up: %w", err)
+		return err
 	}
-	_ = response.Body.Close() // it is empty
-	if lines := s.instances[0].figures(); len(lines) > 0 {
-		s.from[0] = lines[len(lines)-1].Seconds
-	}
-	if err := s.group.resetPeak(); err != nil {
-		return counters{}, err
-	}
-	return s.counters(), nil
+	return response.Body.Close()
 }
 
 // clear everything away.

@@ -17,9 +17,11 @@ type Figures struct {
 	Threads   uint64  `json:"threads"`
 	Percent   int64   `json:"percent"`
 	// Limit is GOMEMLIMIT; Live is what the newest collection found.
-	Limit  uint64 `json:"limit"`
-	Live   uint64 `json:"live"`
-	Health string `json:"health,omitempty"`
+	Limit uint64 `json:"limit"`
+	Live  uint64 `json:"live"`
+	// Governed is what the runtime counts against its limit.
+	Governed uint64 `json:"governed"`
+	Health   string `json:"health,omitempty"`
 	// Drained: told by the sidecar to finish, it has finished.
 	Drained bool `json:"drained,omitempty"`
 }
@@ -31,7 +33,8 @@ const noLimit = 1 << 62
 
 var names = []string{
 	"/gc/cycles/total:gc-cycles", "/cpu/classes/gc/total:cpu-seconds", "/cpu/classes/gc/mark/idle:cpu-seconds",
-	"/sched/gomaxprocs:threads", "/gc/gogc:percent", "/gc/gomemlimit:bytes", "/gc/heap/live:bytes",
+	"/sched/gomaxprocs:threads", "/gc/gogc:percent", "/gc/gomemlimit:bytes", "/gc/heap/live:bytes", "/memory/classes/total:bytes",
+	"/memory/classes/heap/released:bytes",
 }
 
 type meter struct {
@@ -53,7 +56,7 @@ func (m *meter) read() Figures {
 	figures := Figures{
 		Seconds: time.Since(m.began).Seconds(), Cycles: whole(0),
 		GCSeconds: m.samples[1].Value.Float64() - m.samples[2].Value.Float64(),
-		Threads:   whole(3), Percent: int64(int32(whole(4))), Limit: whole(5), Live: whole(6),
+		Threads:   whole(3), Percent: int64(int32(whole(4))), Limit: whole(5), Live: whole(6), Governed: whole(7) - whole(8),
 	}
 	if figures.Limit > noLimit {
 		figures.Limit = 0
