@@ -15,10 +15,11 @@ export PROPTEST_RNG_SEED ?= 20
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its options)
+demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its options), and a Go act where Go is installed
 	@echo "Building the sidecar and the demo (optimised; the first build takes some minutes)"
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/demo $(ARGS)
+	integration/go/demo $(or $(CARGO_TARGET_DIR),target)/release
 
 test: ## Runs every test: all crates, real processes, the manifests, the SDK's atomics under loom, the Go SDK
 	integration/tests/deploy/prepare target/venv

@@ -44,6 +44,8 @@ func run(arguments []string) error {
 		return serve(arguments[1:])
 	case "take":
 		return take(arguments[1:])
+	case "act":
+		return act(arguments[1:])
 	case "report":
 		return remake(arguments[1:])
 	default:

@@ -91,7 +91,7 @@ func neighbour(kind string) func(*Workload) {
 func cores(quota float64) func(*Workload) {
 	return func(w *Workload) {
 		w.Cores, w.Policies = quota, ThreadPolicies
-		w.PerSecond, w.Service = 100*quota, Shape{LiveMiB: 60, GarbageKiB: 256, Work: 3 * time.Millisecond}
+		w.PerSecond, w.Service = 100*quota, Shape{LiveMiB: 60, GarbageKiB: 256, Work: 6 * time.Millisecond}
 	}
 }
 

@@ -15,6 +15,7 @@ var head string
 func (t *Table) Write(path string) error {
 	var text strings.Builder
 	text.WriteString(head)
+	t.writePromises(&text)
 	for i := range t.sections {
 		s := &t.sections[i]
 		s.write(&text)

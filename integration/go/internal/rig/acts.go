@@ -119,13 +119,18 @@ func (s *stage) resize(ctx context.Context) float64 {
 }
 
 // trace what is in use, four times a second.
-func (s *stage) trace(ctx context.Context) []Point {
+func (s *stage) trace(ctx context.Context, before counters) []Point {
 	var points []Point
 	for {
 		used, err := s.group.number("memory", "memory.usage_in_bytes")
 		limit, err2 := s.group.number("memory", "memory.limit_in_bytes")
 		if err == nil && err2 == nil {
 			points = append(points, s.point(used, limit))
+			last := &points[len(points)-1]
+			last.Kills = int(s.counters().kills - before.kills)
+			if s.Seen != nil {
+				s.Seen(s.policy.Name, *last)
+			}
 		}
 		if !sleepUntil(ctx, time.Now().Add(250*time.Millisecond)) {
 			return points

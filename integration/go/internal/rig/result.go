@@ -44,4 +44,6 @@ type Point struct {
 	MemoryLimit float64 `json:"memory_limit,omitempty"`
 	Percent     int64   `json:"percent,omitempty"`
 	Threads     uint64  `json:"threads,omitempty"`
+	// Kills until now.
+	Kills int `json:"kills,omitempty"`
 }

@@ -19,6 +19,8 @@ type Rig struct {
 	Own, Sidecar string
 	// Scratch is where runs have their files.
 	Scratch string
+	// Seen is told of each point of a run; nil: nobody is.
+	Seen func(policy string, point Point)
 }
 
 // stage of one run: everything that has to be cleared away after it.
@@ -117,7 +119,7 @@ func (s *stage) play(ctx context.Context, repetition int) (Result, error) {
 	acts.Go(func() { s.disturb(around) })
 	acts.Go(func() { s.killSidecar(around) })
 	acts.Go(func() { result.ResizeSeconds = s.resize(around) })
-	acts.Go(func() { result.Trace = s.trace(around) })
+	acts.Go(func() { result.Trace = s.trace(around, before) })
 	acts.Wait()
 	if ctx.Err() != nil {
 		return Result{}, ctx.Err()
