@@ -66,7 +66,7 @@ func (s *stage) disturb(ctx context.Context) {
 		program = append(program, "--", s.Own, "take", "--kind", n.Kind, "--mib", strconv.Itoa(n.MiB), "--over", n.Over.String(),
 			"--file", s.fileOf(n.Kind))
 		s.mu.Lock()
-		s.neighbour, err = spawn(os.Stderr, environment(), program...)
+		s.neighbour, err = spawn(os.Stderr, os.Stderr, environment(), program...)
 		s.mu.Unlock()
 	}
 	if err != nil && ctx.Err() == nil {

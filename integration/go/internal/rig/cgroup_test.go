@@ -19,7 +19,7 @@ func TestAGroupIsMadeAndLeavesNothingBehind(t *testing.T) {
 	if err != nil || err2 != nil || limit != 64*mib || quota != 50_000 {
 		t.Errorf("%v %v %v %v", limit, quota, err, err2)
 	}
-	sleeper, err := spawn(os.Stderr, nil, "/bin/sleep", "1000")
+	sleeper, err := spawn(os.Stderr, os.Stderr, nil, "/bin/sleep", "1000")
 	if err != nil {
 		t.Fatal(err)
 	}

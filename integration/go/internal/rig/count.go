@@ -3,6 +3,8 @@ package rig
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -60,7 +62,7 @@ func (s *stage) count(r *Result, before counters) {
 		r.SidecarCores = spent.Seconds() / (lasted + s.workload.WarmUp(&s.policy).Seconds())
 		ours += r.SidecarCores * lasted
 	}
-	r.OthersRatio = max(now.machineCPU-before.machineCPU-ours, 0) / (lasted * float64(cpus()))
+	r.OthersRatio = max(now.machineCPU-before.machineCPU-ours, 0) / (lasted * float64(runtime.NumCPU()))
 	var capacity float64
 	for i, instance := range s.instances {
 		sums := sums(instance.figures(), s.from[i], s.workload.Cores)
@@ -90,4 +92,10 @@ func GoFirst() {
 	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, -15); err != nil {
 		fmt.Fprintln(os.Stderr, "others on this machine come first:", err)
 	}
+}
+
+// number that a kernel file holds; 0 where there is none.
+func number(text string) float64 {
+	value, _ := strconv.ParseFloat(text, 64)
+	return value
 }

@@ -23,18 +23,17 @@ import (
 type child struct {
 	*exec.Cmd
 	ended chan struct{}
-	cause error
 }
 
-func spawn(out io.Writer, environment []string, program ...string) (*child, error) {
-	c := &child{Cmd: exec.Command(program[0], program[1:]...), ended: make(chan struct{})}
+func spawn(out, log *os.File, environment []string, program ...string) (*child, error) {
+	c := &child{exec.Command(program[0], program[1:]...), make(chan struct{})}
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	c.Env, c.Stdout, c.Stderr = environment, out, os.Stderr
+	c.Env, c.Stdout, c.Stderr = environment, out, log
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
 	go func() {
-		c.cause = c.Wait()
+		_ = c.Wait() // ProcessState says it as well
 		close(c.ended)
 	}()
 	return c, nil
@@ -80,20 +79,11 @@ func startSidecar(binary, home, policy string) (*child, error) {
 		return nil, err
 	}
 	defer log.Close()
-	c := &child{
-		Cmd: exec.Command(binary, "run", "--config", config, "--socket", filepath.Join(home, "sdk.sock"), "--admin", "127.0.0.1:0",
-			"--state-dir", filepath.Join(home, "state")),
-		ended: make(chan struct{}),
-	}
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	c.Env, c.Stdout, c.Stderr = environment(), log, log
-	if err := c.Start(); err != nil {
+	c, err := spawn(log, log, environment(), binary, "run", "--config", config, "--socket", filepath.Join(home, "sdk.sock"),
+		"--admin", "127.0.0.1:0", "--state-dir", filepath.Join(home, "state"))
+	if err != nil {
 		return nil, fmt.Errorf("the sidecar does not start (make rig-gc builds it): %w", err)
 	}
-	go func() {
-		c.cause = c.Wait()
-		close(c.ended)
-	}()
 	return c, nil
 }
 
@@ -104,7 +94,7 @@ type instance struct {
 	lines []service.Figures
 }
 
-// Write takes lines of figures; what is none is passed on.
+// follow reads lines of figures; what is none is left out.
 func (i *instance) follow(from io.Reader) {
 	for lines := bufio.NewScanner(from); lines.Scan(); {
 		var figures service.Figures

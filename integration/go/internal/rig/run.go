@@ -84,7 +84,7 @@ func (s *stage) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	process, err := spawn(writing, environment("SETPOINT_SOCKET="+filepath.Join(s.home, "sdk.sock")), program...)
+	process, err := spawn(writing, os.Stderr, environment("SETPOINT_SOCKET="+filepath.Join(s.home, "sdk.sock")), program...)
 	_ = writing.Close() // the child has its own
 	if err != nil {
 		return errors.Join(err, reading.Close())

@@ -2,20 +2,10 @@ package rig
 
 import (
 	"fmt"
-	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/setpoint-dev/setpoint/integration/go/internal/service"
 )
-
-func cpus() int { return runtime.NumCPU() }
-
-// number that a kernel file holds; 0 where there is none.
-func number(text string) float64 {
-	value, _ := strconv.ParseFloat(text, 64)
-	return value
-}
 
 // Take memory as a neighbour does, keep it, and stay.
 func Take(kind string, mibs int, over time.Duration, file string) error {
