@@ -85,7 +85,9 @@ func live(mib int) func(*Workload) {
 }
 
 func neighbour(kind string) func(*Workload) {
-	return func(w *Workload) { w.Neighbour = Neighbour{kind, 4 * limit / 10, 3 * seconds, 2 * seconds} }
+	return func(w *Workload) {
+		w.Neighbour, w.Policies = Neighbour{kind, 4 * limit / 10, 3 * seconds, 2 * seconds}, ChangePolicies
+	}
 }
 
 func cores(quota float64) func(*Workload) {
@@ -100,8 +102,7 @@ func overload(times float64) func(*Workload) {
 		w.Learn = 12 * seconds
 		w.PerSecond, w.Surge = 250, Surge{3 * seconds, 13 * seconds, times}
 		w.Service = Shape{LiveMiB: 100, GarbageKiB: 64, HeldKiB: 1024, Hold: 500 * time.Millisecond}
-		w.Policies = append(w.Policies, MemoryPolicies...)
-		w.Policies = append(w.Policies, "automemlimit-limiter", "automemlimit-failsafe")
+		w.Policies = CallPolicies
 	}
 }
 
@@ -126,6 +127,7 @@ var Workloads = []Workload{
 	workload("w6", "overload x3 for 10 s, 1 MiB held by each request", 15*seconds, overload(3)),
 	workload("w6-15", "overload x1.5 for 10 s, 1 MiB held by each request", 15*seconds, overload(1.5)),
 	workload("w7", "limit resized 512, 384, 768 MiB", 18*seconds, func(w *Workload) {
+		w.Policies = ChangePolicies
 		w.Resize = []Resize{{3 * seconds, 384}, {11 * seconds, 768}}
 	}),
 	workload("w8", "a quota of half a CPU", 14*seconds, cores(0.5)),
@@ -134,7 +136,7 @@ var Workloads = []Workload{
 		cores(1)(w)
 		w.Service.Work, w.Service.Stall = time.Millisecond, 8*time.Millisecond
 	}),
-	workload("w10", "idle, then a spike x4", 16*seconds, func(w *Workload) {
+	workload("w10", "idle at 5 a second, then a spike of 300", 16*seconds, func(w *Workload) {
 		w.PerSecond, w.Surge = 5, Surge{8 * seconds, 13 * seconds, 60}
 	}),
 }

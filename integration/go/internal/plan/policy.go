@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Policy is one way to run a Go service.
 type Policy struct {
@@ -11,9 +14,11 @@ type Policy struct {
 	KillSidecarAt time.Duration
 }
 
-// The names of policies that are tried on memory, and on threads.
+// Names of policies that are tried on memory, on memory that changes from outside, on calls that hold it, and on threads.
 var (
-	MemoryPolicies = []string{"setpoint", "static100", "automemlimit", "gogcoff", "bytedance", "tidb", "setpoint-killed"}
+	MemoryPolicies = []string{"setpoint", "static100", "automemlimit", "gogcoff", "bytedance", "tidb"}
+	ChangePolicies = append(slices.Clone(MemoryPolicies), "setpoint-killed")
+	CallPolicies   = append(slices.Clone(ChangePolicies), "automemlimit-limiter", "automemlimit-failsafe")
 	ThreadPolicies = []string{"setpoint", "static100", "cores", "automaxprocs"}
 )
 

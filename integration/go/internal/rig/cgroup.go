@@ -18,6 +18,8 @@ const (
 	cgroupRoot  = "/sys/fs/cgroup"
 	groupPrefix = "setpoint-gc-rig-"
 	mib         = 1 << 20
+	// As GoFirst is for a process: what a group gets of a busy machine is its own, whatever its processes ask for.
+	shares = 32 << 10
 )
 
 // group is one control group in each hierarchy.
@@ -52,7 +54,7 @@ func newGroup(name string, limitMiB int, cores float64) (*group, error) {
 			return nil, errors.Join(err, g.remove())
 		}
 	}
-	err := g.setLimit(limitMiB)
+	err := errors.Join(g.setLimit(limitMiB), g.write("cpu", "cpu.shares", shares))
 	if cores > 0 {
 		const period = 100_000
 		err = errors.Join(err, g.write("cpu", "cpu.cfs_period_us", period), g.write("cpu", "cpu.cfs_quota_us", int(cores*period)))
