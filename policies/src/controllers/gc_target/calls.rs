@@ -13,8 +13,8 @@ use crate::window::Window;
 
 use super::STALE_AFTER;
 
-/// Time constants, seconds: of calls in flight, of calls that come and end, and of bytes per call.
-const IN_FLIGHT_SECONDS: f64 = 0.2;
+/// Time constants, seconds: of calls in flight now, of those of late and of calls that come and end, and of bytes per call.
+const NOW_SECONDS: f64 = 0.2;
 const CALLS_SECONDS: f64 = 0.7;
 const BYTES_SECONDS: f64 = 5.0;
 
@@ -23,6 +23,7 @@ const BYTES_SECONDS: f64 = 5.0;
 pub(super) struct Calls {
     last: Option<Arc<Totals>>,
     in_flight: Option<f64>,
+    now: Option<f64>,
     came: Option<f64>,
     ended: Option<f64>,
     bytes: Option<f64>,
@@ -42,7 +43,8 @@ impl Calls {
         let Some(window) = Window::between(&last, totals) else { return };
         let ended = window.completed.saturating_add(window.failed).saturating_add(window.dropped);
         let came = totals.admitted.wrapping_sub(last.admitted);
-        smooth(&mut self.in_flight, window.mean_in_flight, window.seconds, IN_FLIGHT_SECONDS);
+        smooth(&mut self.in_flight, window.mean_in_flight, window.seconds, CALLS_SECONDS);
+        smooth(&mut self.now, window.mean_in_flight, window.seconds, NOW_SECONDS);
         smooth(&mut self.came, came as f64 / window.seconds, window.seconds, CALLS_SECONDS);
         smooth(&mut self.ended, ended as f64 / window.seconds, window.seconds, CALLS_SECONDS);
         let calls = self.came.zip(self.ended).map(|(came, ended)| came.max(ended));
@@ -54,16 +56,16 @@ impl Calls {
 
     /// Notes that a collection has ended.
     pub(super) const fn note_collection(&mut self) {
-        self.collected = self.in_flight;
+        self.collected = self.now;
     }
 
     /// Bytes that calls keep alive which the newest collection has not seen, at most.
     pub(super) fn unseen_bytes(&self) -> f64 {
-        let more = self.in_flight.zip(self.collected).map_or(0.0, |(now, then)| (now - then).max(0.0));
+        let more = self.now.zip(self.collected).map_or(0.0, |(now, then)| (now - then).max(0.0));
         more * self.bytes.unwrap_or(0.0)
     }
 
-    /// Calls in flight of late; `None`: not known.
+    /// Mean of calls in flight over the newest second; `None`: not known.
     pub(super) const fn in_flight(&self) -> Option<f64> {
         self.in_flight
     }

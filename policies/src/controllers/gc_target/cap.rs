@@ -96,13 +96,22 @@ impl HeapCapPolicy {
 
     /// Calls that may be in flight.
     fn calls(&mut self, view: &View, in_flight: f64) -> f64 {
-        if view.collected || view.alive > view.live || self.fit.is_none() {
-            let room = AIM * view.sustainable - view.alive;
-            let fit = view.bytes_per_call.map(|bytes| in_flight + GAIN * room / bytes);
-            self.fit = Some(fit.unwrap_or(WHEN_UNKNOWN * in_flight));
-        }
+        let room = AIM * view.sustainable - view.alive;
+        let fit =
+            view.bytes_per_call.map_or(WHEN_UNKNOWN * in_flight, |bytes| in_flight + GAIN * room / bytes);
+        let fit = match self.fit {
+            // Only a collection proves that there is room for more.
+            Some(known) if !view.collected => {
+                if view.alive > view.live {
+                    known.min(fit)
+                } else {
+                    known
+                }
+            }
+            _ => fit,
+        };
+        self.fit = Some(fit);
         let most = MOST_OF_IN_FLIGHT * in_flight + MORE_CALLS;
-        let fit = self.fit.unwrap_or(most);
         fit.max(LEAST_OF_IN_FLIGHT * in_flight).min(most).max(self.spec.floor)
     }
 }
