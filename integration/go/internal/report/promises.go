@@ -57,7 +57,22 @@ func (t *Table) promises() []promise {
 			}
 		}
 	}
-	return all
+	return append(all, t.sidecar()...)
+}
+
+// sidecar is what ours costs beside the service.
+func (t *Table) sidecar() []promise {
+	var cores []float64
+	for i := range t.sections {
+		if ours := t.sections[i].row("setpoint"); ours != nil {
+			cores = append(cores, ours.of(func(r *rig.Result) float64 { return r.SidecarCores }).Median)
+		}
+	}
+	if len(cores) == 0 {
+		return nil
+	}
+	most := rig.SpreadOf(cores).Most
+	return []promise{{"CPU time of the sidecar, starting included", "below 0.5 % of a core", fmt.Sprintf("%.2f %% at most", 100*most), most < 0.005}}
 }
 
 func (s *section) overload(ours *row) []promise {

@@ -10,14 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
-	"strconv"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	setpoint "github.com/setpoint-dev/setpoint/client-sdk/go"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/setpointhttp"
@@ -118,21 +112,6 @@ func (s *service) serve(socket string, handler http.Handler, health func() strin
 	return nil
 }
 
-// work is a request.
-func (s *service) work(w http.ResponseWriter, _ *http.Request) {
-	litter(s.shape.GarbageKiB)
-	s.cache.replace()
-	spin(s.shape.Work)
-	stall(s.shape.Stall)
-	if s.shape.Hold > 0 {
-		pieces := held(s.shape.HeldKiB)
-		time.Sleep(s.shape.Hold)
-		_ = w.Header() // what is held is needed until here
-		pieces[0][0]++
-	}
-	w.WriteHeader(http.StatusOK)
-}
-
 // started begins what the workload does with time.
 func (s *service) started() {
 	s.begin.Do(func() {
@@ -145,83 +124,4 @@ func (s *service) started() {
 			}
 		}()
 	})
-}
-
-// mapMemory takes memory outside the Go heap, as C code would.
-func (s *service) mapMemory(w http.ResponseWriter, r *http.Request) {
-	mibs, err := strconv.Atoi(r.URL.Query().Get("mib"))
-	over, err2 := time.ParseDuration(r.URL.Query().Get("over"))
-	if err := errors.Join(err, err2); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	go func() { _ = TakeMapped(mibs, over) }() // the rig sees what became of it in the cgroup
-}
-
-// TakeMapped maps so much memory and uses all of it, evenly over a time.
-func TakeMapped(mibs int, over time.Duration) error {
-	return evenly(mibs, over, func() error {
-		mapped, err := syscall.Mmap(-1, 0, mib, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-		for at := 0; at < len(mapped); at += page {
-			mapped[at] = 1
-		}
-		return err
-	})
-}
-
-// TakeFile writes so much into a file, evenly over a time.
-func TakeFile(path string, mibs int, over time.Duration) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	data := make([]byte, mib)
-	err = evenly(mibs, over, func() error {
-		_, err := file.Write(data)
-		return err
-	})
-	return errors.Join(err, file.Close())
-}
-
-func evenly(times int, over time.Duration, do func() error) error {
-	began := time.Now()
-	for i := range times {
-		time.Sleep(time.Until(began.Add(over * time.Duration(i) / time.Duration(times))))
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// spun keeps the compiler from leaving work away.
-var spun atomic.Uint64
-
-// spin uses CPU time, as the kernel counts it for this thread.
-func spin(work time.Duration) {
-	if work == 0 {
-		return
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	used := func() int64 {
-		var now unix.Timespec
-		_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now) // this clock is always there
-		return now.Nano()
-	}
-	var sum uint64
-	for end := used() + work.Nanoseconds(); used() < end; {
-		for i := range uint64(20_000) {
-			sum += i * i
-		}
-	}
-	spun.Store(sum)
-}
-
-// stall hangs in the kernel, and keeps its thread.
-func stall(long time.Duration) {
-	if long > 0 {
-		wait := syscall.NsecToTimespec(long.Nanoseconds())
-		_ = syscall.Nanosleep(&wait, nil) // cut short is as good
-	}
 }
