@@ -81,6 +81,8 @@ func (o *options) runAll(ctx context.Context, all []task) error {
 type runner struct {
 	rig.Rig
 	count int
+	// Held for writing by a run that has to be alone.
+	alone sync.RWMutex
 
 	mu     sync.Mutex
 	lines  *json.Encoder
@@ -94,7 +96,7 @@ func (r *runner) run(ctx context.Context, all []task, lanes int) {
 	for range lanes {
 		workers.Go(func() {
 			for t := range queue {
-				result, err := r.Run(ctx, t.workload, t.policy, t.repetition)
+				result, err := r.one(ctx, t)
 				r.note(t, &result, err)
 			}
 		})
@@ -107,6 +109,17 @@ func (r *runner) run(ctx context.Context, all []task, lanes int) {
 	}
 	close(queue)
 	workers.Wait()
+}
+
+func (r *runner) one(ctx context.Context, t task) (rig.Result, error) {
+	if t.workload.Alone {
+		r.alone.Lock()
+		defer r.alone.Unlock()
+	} else {
+		r.alone.RLock()
+		defer r.alone.RUnlock()
+	}
+	return r.Run(ctx, t.workload, t.policy, t.repetition)
 }
 
 func (r *runner) note(t task, result *rig.Result, err error) {

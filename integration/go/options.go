@@ -35,7 +35,7 @@ type options struct {
 
 func (o *options) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("rig-gc", flag.ContinueOnError)
-	flags.BoolVar(&o.quick, "quick", false, "w1, w5 and w6 under the five policies that matter most, once, two at a time")
+	flags.BoolVar(&o.quick, "quick", false, "w1, w5 and w6 under the four policies that matter most, once, two at a time")
 	flags.BoolVar(&o.list, "list", false, "list workloads and policies")
 	flags.BoolVar(&o.extend, "extend", false, "keep the runs that are in the file of runs already")
 	flags.StringVar(&o.json, "json", "", "also write medians as JSON to this file")
@@ -70,7 +70,7 @@ func (o *options) complete() error {
 	if o.quick {
 		repetitions, lanes = 1, 2
 		either(&o.only, "w1,w5,w6")
-		either(&o.policies, "setpoint,static100,automemlimit,gogcoff,bytedance")
+		either(&o.policies, "setpoint,static100,automemlimit,gogcoff")
 	} else if o.only == "" && o.policies == "" {
 		either(&o.report, "docs/gc-results.md")
 	}

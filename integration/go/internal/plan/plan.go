@@ -23,6 +23,8 @@ type Workload struct {
 	Neighbour Neighbour
 	// Resize changes the memory limit, in this order.
 	Resize []Resize
+	// Alone: no other run at the same time, since it takes all CPUs under some policies.
+	Alone bool
 	// Policies that are of interest; nil: MemoryPolicies.
 	Policies []string
 }
@@ -102,13 +104,15 @@ func overload(times float64) func(*Workload) {
 		w.Learn = 12 * seconds
 		w.PerSecond, w.Surge = 250, Surge{3 * seconds, 13 * seconds, times}
 		w.Service = Shape{LiveMiB: 100, GarbageKiB: 64, HeldKiB: 1024, Hold: 500 * time.Millisecond}
-		w.Policies = CallPolicies
+		w.Alone, w.Policies = true, CallPolicies
 	}
 }
 
 // Workloads in the order of the evaluation plan.
 var Workloads = []Workload{
-	workload("w1", "steady, 100 MiB alive", 12*seconds, live(100)),
+	workload("w1", "steady, 100 MiB alive", 12*seconds, func(w *Workload) {
+		w.Service.LiveMiB, w.Service.GarbageKiB = 100, 1280 // so many collections that they can be compared
+	}),
 	workload("w1-20", "steady, 20 MiB alive", 12*seconds, live(20)),
 	workload("w1-250", "steady, 250 MiB alive", 12*seconds, live(250)),
 	workload("w2", "a cache grows from 60 MiB to 65 % of the limit", 14*seconds, func(w *Workload) {
