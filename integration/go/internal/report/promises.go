@@ -110,6 +110,9 @@ func (s *section) atMost(ours *row, what string, figure func(*rig.Result) float6
 	title := fmt.Sprintf("%s: %s", s.workload.Name, what)
 	target := fmt.Sprintf("at most %.2f x", most)
 	theirs := s.row(peer)
+	if theirs != nil && theirs.sum(kills) > 0 {
+		return promise{title, target, "no comparison: it was killed", ours.sum(kills) == 0}
+	}
 	if theirs == nil || theirs.of(figure).Median == 0 {
 		return promise{title, target, "nothing to compare with", ours.of(figure).Median == 0}
 	}

@@ -81,6 +81,7 @@ func TestPromisesThatAreNotKeptAreSaidToBeMissed(t *testing.T) {
 		return rig.Result{Workload: "w6", Policy: policy, Goodput: goodput, P99ms: 900}
 	}
 	all := Of(append(runs(), w6("setpoint", 300), w6("automemlimit", 150), w6("automemlimit-limiter", 290), w6("static100", 60),
+		rig.Result{Workload: "w1-250", Policy: "setpoint", GCCycles: 6}, rig.Result{Workload: "w1-250", Policy: "static100", OOMKills: 1, GCCycles: 1},
 		rig.Result{Workload: "w1", Policy: "setpoint", GCCycles: 6}, rig.Result{Workload: "w1", Policy: "static100", GCCycles: 10},
 		rig.Result{Workload: "w1", Policy: "gogcoff", GCCycles: 6})).promises()
 	got := make(map[string]promise)
@@ -92,6 +93,7 @@ func TestPromisesThatAreNotKeptAreSaidToBeMissed(t *testing.T) {
 		"w6: no kill":                             {measured: "0 in 1 runs", kept: true},
 		"w6: goodput of the best tuner":           {measured: "2.00 x (automemlimit)", kept: true},
 		"w6: p99":                                 {measured: "900 ms", kept: true},
+		"w1-250: collections of plain Go":         {measured: "no comparison: it was killed", kept: true},
 		"w1: collections of plain Go":             {measured: "0.60 x"},
 		"w1: collections of GOGC=off and a limit": {measured: "1.00 x", kept: true},
 	} {
