@@ -9,7 +9,6 @@ export PROPTEST_RNG_SEED ?= 20
 # `demo`: cargo puts what profile `bench` builds into target/release.
 # `test`: the end-to-end tests start the binaries that lie beside them, so these come first, with the tests' own features.
 # The atomics of tokio and others read `--cfg loom` too and stop building with it, hence a name of ours.
-
 # `conformance`: the scenarios of integration/conformance are tests of both SDKs, so `test` plays them as well.
 
 .PHONY: help demo test conformance bench scoreboard scoreboard-real incidents rig-gc lint gen
@@ -17,10 +16,11 @@ export PROPTEST_RNG_SEED ?= 20
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its options)
+demo: ## Builds the sidecar and the demo, then runs the demo (ARGS are its options), and a Go act where Go is installed
 	@echo "Building the sidecar and the demo (optimised; the first build takes some minutes)"
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/demo $(ARGS)
+	integration/go/demo $(or $(CARGO_TARGET_DIR),target)/release
 
 test: ## Runs every test: all crates, real processes, the manifests, the SDK's atomics under loom, the Go SDK
 	integration/tests/deploy/prepare target/venv
@@ -52,6 +52,12 @@ incidents: ## Plays two incidents of field reports on real processes, with and w
 	@echo "Building the sidecar and the rig (optimised; the first build takes some minutes)"
 	$(CARGO) build --profile bench -p setpoint -p setpoint-integration --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/incidents $(ARGS)
+
+rig-gc: ## Runs Go services in memory cgroups under ours and others' GC tuners and writes docs/gc-results.md (ARGS; wants root and Go)
+	@command -v go >/dev/null || { echo "NOT RUN: there is no Go on this machine" >&2; exit 1; }
+	$(CARGO) build --profile bench -p setpoint --bins
+	cd integration/go && go build -o $(abspath $(or $(CARGO_TARGET_DIR),target))/release/rig-gc .
+	$(or $(CARGO_TARGET_DIR),target)/release/rig-gc $(ARGS)
 
 lint: ## Format, clippy and vet, warnings are errors
 	$(CARGO) fmt --all --check

@@ -39,12 +39,20 @@ func (k *Knob) Value() float64 { return math.Float64frombits(k.bits.Load()) }
 // one if it is not a number or the callback panicked.
 func (k *Knob) Pin(value float64) float64 {
 	err := k.change(&wire.Why{Policy: "owner", Rule: "pinned", Text: "pinned by the service"}, false, func(put actuator.Put) (actuator.Wish, error) {
-		return k.slot.Pin(model.Number(value), put)
+		return k.slot.Pin(k.value(value), put)
 	})
 	if err != nil {
 		k.log.Error("pin refused", "knob", k.slot.Knob().Name, "why", err)
 	}
 	return k.Value()
+}
+
+// value of this knob's kind.
+func (k *Knob) value(number float64) model.Value {
+	if k.slot.Knob().Kind == model.KindSwitch && !math.IsNaN(number) {
+		return model.Switch(number != 0)
+	}
+	return model.Number(number)
 }
 
 // Unpin gives the knob back to what is pushed.
@@ -69,7 +77,7 @@ func (k *Knob) change(why *wire.Why, bySession bool, edit func(actuator.Put) (ac
 		old, changed = model.Number(k.swap(now)), true
 	})
 	// The slot is not locked any more: a callback may look at this knob, or pin it.
-	if err != nil || !changed || old == now || k.callback == nil {
+	if err != nil || !changed || old.Number == now.Number || k.callback == nil {
 		return err
 	}
 	if !k.callback.tell(k, telling{to: now.Number, why: why, before: before, asked: now, bySession: bySession}) {

@@ -200,3 +200,10 @@ func PoolSize() KnobOption {
 func Timeout() KnobOption {
 	return numberOption(func(s *numberSpec) { s.knob.Kind, s.knob.Unit = model.KindTimeoutMs, "ms" })
 }
+
+// Switch says that a knob is on (1) or off (0).
+func Switch() KnobOption {
+	return numberOption(func(s *numberSpec) {
+		s.knob.Kind, s.knob.Min, s.knob.Max, s.knob.Step = model.KindSwitch, 0, 1, 1
+	})
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/actuator"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire"
 )
 
 func TestPinsAndPushes(t *testing.T) {
@@ -176,5 +177,25 @@ func TestWhoDecidesAboutTheRuntime(t *testing.T) {
 	}
 	if percent, _ := gc.Recommended(); percent != gc.Percent() && percent != 0 {
 		t.Errorf("nothing was pushed: %d", percent)
+	}
+}
+
+func TestASwitchIsToldOfChangesOnly(t *testing.T) {
+	sdk := byHand()
+	var seen []float64
+	drain := sdk.Knob("drain", Switch(), OnChange(func(change Change) { seen = append(seen, change.To) }))
+	tuning := &knobTuning{it: drain}
+	for _, on := range []bool{false, true, true} {
+		if got, err := tuning.Apply(model.Switch(on), &wire.Why{}); err != nil || got != model.Switch(on) {
+			t.Errorf("%v: %v %v", on, got, err)
+		}
+	}
+	drain.Pin(0)
+	drain.Unpin()
+	if drain.Value() != 1 || len(seen) != 3 || seen[0] != 1 || seen[1] != 0 {
+		t.Errorf("%v after %v", drain.Value(), seen)
+	}
+	if _, err := tuning.Apply(model.Number(1), &wire.Why{}); err == nil {
+		t.Error("a number is no switch")
 	}
 }

@@ -128,7 +128,7 @@ impl GcTargetPolicy {
             percent_max: bounded(self.spec.percent_max, seen).max(percent_min),
             gc_cpu_target: self.spec.gc_cpu_target,
             gc_cpu_cap: self.spec.gc_cpu_cap,
-            return_memory: self.starved_since.is_some_and(returning),
+            return_memory: view.unused > view.margin && self.starved_since.is_some_and(returning),
             ..GcTarget::budget(budget.clamp(1, GcTarget::BYTES_LIMIT))
         };
         target.percent = target.evaluate(&view.heap).percent;

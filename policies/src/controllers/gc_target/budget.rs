@@ -31,9 +31,13 @@ const LEAST_BUDGET: f64 = MI;
 /// Room of each runtime before the rest is split, as a share of its live heap.
 const LEAST_ROOM: f64 = 0.15;
 
-/// What is kept free of a limit. `allocation` in bytes per second, `cost` in CPU seconds per byte.
-pub(super) fn margin(sensed: &Sensed, allocation: Option<f64>, cost: Option<f64>) -> f64 {
-    let marking = cost.zip(sensed.cpus).map(|(cost, cpus)| cost * sensed.marked() / (MARKING_SHARE * cpus));
+/// How long a marking takes, seconds; `cost` in CPU seconds per byte.
+pub(super) fn marking(sensed: &Sensed, cost: Option<f64>) -> Option<f64> {
+    cost.zip(sensed.cpus).map(|(cost, cpus)| cost * sensed.marked() / (MARKING_SHARE * cpus))
+}
+
+/// What is kept free of a limit. `allocation` in bytes per second, `marking` in seconds.
+pub(super) fn margin(sensed: &Sensed, allocation: Option<f64>, marking: Option<f64>) -> f64 {
     let meanwhile = allocation.zip(marking).map_or(0.0, |(rate, seconds)| 0.5 * rate * seconds);
     LEAST_MARGIN.max(meanwhile).min(MOST_MARGIN_SHARE * sensed.limit).max(MARGIN_SHARE * sensed.limit)
 }

@@ -8,11 +8,13 @@
 //! or starved.
 //!
 //! ```text
-//! calls = in flight + 0.7 (0.9 sustainable - live) / bytes per call             of the newest collection
+//! alive = live heap of the newest collection + bytes per call x calls that came since, at most all heap objects
+//! calls = in flight + 0.7 (0.9 sustainable - alive) / bytes per call
 //! cap   = calls, within 0.7 and 1.1 (+ 2) of those in flight now, at least `floor`
 //! ```
 //!
-//! It lets go where the calls in flight are no more than a twentieth of the live heap: fewer of them would help nobody.
+//! It does not wait for the next collection, because with room to spare that is a second away, and in a second of overload more
+//! calls are let in than there is memory for. It lets go where the calls in flight are no more than a twentieth of the live heap: fewer of them would help nobody.
 //!
 //! A step from what was in flight, and not a limit out of a model: bytes per call are an upper bound, and their error changes
 //! how large the steps are, not where they lead.
@@ -72,7 +74,8 @@ impl HeapCap {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { gc_cpu_cap: self.gc_cpu_cap, least: f64::from(GcTarget::PERCENT_MIN) / 100.0 }
+        let least = f64::from(GcTarget::PERCENT_MIN) / 100.0;
+        Bounds { gc_cpu_cap: self.gc_cpu_cap, least, ahead: true }
     }
 }
 
@@ -93,13 +96,22 @@ impl HeapCapPolicy {
 
     /// Calls that may be in flight.
     fn calls(&mut self, view: &View, in_flight: f64) -> f64 {
-        if view.collected || self.fit.is_none() {
-            let room = AIM * view.sustainable - view.live;
-            let fit = view.bytes_per_call.map(|bytes| in_flight + GAIN * room / bytes);
-            self.fit = Some(fit.unwrap_or(WHEN_UNKNOWN * in_flight));
-        }
+        let room = AIM * view.sustainable - view.alive;
+        let fit =
+            view.bytes_per_call.map_or(WHEN_UNKNOWN * in_flight, |bytes| in_flight + GAIN * room / bytes);
+        let fit = match self.fit {
+            // Only a collection proves that there is room for more.
+            Some(known) if !view.collected => {
+                if view.alive > view.live {
+                    known.min(fit)
+                } else {
+                    known
+                }
+            }
+            _ => fit,
+        };
+        self.fit = Some(fit);
         let most = MOST_OF_IN_FLIGHT * in_flight + MORE_CALLS;
-        let fit = self.fit.unwrap_or(most);
         fit.max(LEAST_OF_IN_FLIGHT * in_flight).min(most).max(self.spec.floor)
     }
 }

@@ -90,8 +90,8 @@ impl HeapDrainPolicy {
 
 impl Policy for HeapDrainPolicy {
     fn step(&mut self, seen: &Seen<'_>) -> Proposal {
-        let bounds =
-            Bounds { gc_cpu_cap: self.spec.gc_cpu_cap, least: f64::from(GcTarget::PERCENT_MIN) / 100.0 };
+        let least = f64::from(GcTarget::PERCENT_MIN) / 100.0;
+        let bounds = Bounds { gc_cpu_cap: self.spec.gc_cpu_cap, least, ahead: false };
         let counters = seen.fresh_totals(STALE_AFTER);
         let view = match (self.watch.look(seen, &bounds), counters) {
             (Ok(view), Ok(_)) => view,

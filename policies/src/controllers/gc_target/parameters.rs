@@ -109,7 +109,7 @@ impl GcTargetSpec {
     }
 
     pub(super) fn bounds(&self) -> Bounds {
-        Bounds { gc_cpu_cap: self.gc_cpu_cap, least: f64::from(self.percent_min) / 100.0 }
+        Bounds { gc_cpu_cap: self.gc_cpu_cap, least: f64::from(self.percent_min) / 100.0, ahead: false }
     }
 }
 

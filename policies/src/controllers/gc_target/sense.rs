@@ -28,6 +28,8 @@ pub(super) struct Sensed {
     pub held: f64,
     pub live: f64,
     pub roots: f64,
+    /// Heap objects, alive, dead or not swept yet.
+    pub objects: Option<f64>,
     pub overhead: f64,
     /// Totals since the start of the process.
     pub allocated: Option<f64>,
@@ -65,6 +67,7 @@ impl Sensed {
             held: known(Signal::ProcessAnonBytes).map_or(runtime, |anon| anon.min(runtime)),
             live,
             roots: known(Signal::HeapRootsBytes).unwrap_or(0.0),
+            objects: known(Signal::HeapObjectsBytes),
             overhead: needed(Signal::RuntimeOverheadBytes)?,
             allocated: known(Signal::HeapAllocatedBytes),
             cycles: known(Signal::GcCycles),

@@ -150,6 +150,18 @@ fn g1_a_live_heap_that_does_not_fit_gets_half_of_the_margin_and_gives_pages_back
 }
 
 #[test]
+fn g1_pages_that_are_in_use_are_not_asked_back() {
+    let mut bench = bench();
+    bench.set(Signal::HeapLiveBytes, Some(440.0 * MI));
+    bench.set(Signal::RuntimeMemoryBytes, Some(490.0 * MI));
+    bench.set(Signal::HeapObjectsBytes, Some(450.0 * MI));
+    live_on(&mut bench, 10.0, 1.0);
+    let proposal = bench.step(&mut policy(GcMode::Throughput));
+    assert_eq!(proposal.reason.rule(), "starved");
+    assert!(!target(&proposal).expect("said").return_memory, "20 MiB are less than the margin");
+}
+
+#[test]
 fn g1_memory_stall_with_nothing_to_reclaim_cuts_the_budget_below_what_is_in_use() {
     let mut bench = bench();
     bench.set(Signal::MemoryWorkingSetRatio, Some(0.97));

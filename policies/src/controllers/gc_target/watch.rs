@@ -41,16 +41,22 @@ pub(super) struct Bounds {
     pub gc_cpu_cap: f64,
     /// Lowest ratio of a collection, 0.15 by default.
     pub least: f64,
+    /// Whether calls that came since the newest collection count as alive.
+    pub ahead: bool,
 }
 
 /// How a process stands with its memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub limit: f64,
+    /// Of the newest collection, and with what calls keep alive since.
     pub live: f64,
+    pub alive: f64,
     /// Memory of others, held and looked ahead.
     pub external: f64,
     pub margin: f64,
+    /// What the runtime holds and does not use, as far as is known.
+    pub unused: f64,
     pub budget: f64,
     pub heap: Heap,
     /// The ratio at which collections take the cap.
@@ -157,9 +163,11 @@ impl Watch {
         let room = sums.budget - sensed.overhead;
         let largest = |least: f64| (room - least * sensed.roots) / (1.0 + least);
         let sustainable = largest(least);
+        let collected = self.note_cycle(sensed);
+        let alive = if bounds.ahead { self.alive(sensed) } else { sensed.live };
         let unreclaimable = sensed.live + sensed.overhead + sums.external + self.others.fixed;
         let pressure = Pressure {
-            ratio: if sustainable > 0.0 { sensed.live / sustainable } else { f64::INFINITY },
+            ratio: if sustainable > 0.0 { alive / sustainable } else { f64::INFINITY },
             infeasible: sensed.live + bounds.least * sensed.marked() > room,
             unreclaimable: unreclaimable / sensed.limit,
             stall: sensed.stall,
@@ -167,13 +175,14 @@ impl Watch {
             limiter_fired: self.rates.limiter_fired(),
         };
         let state = self.states.step(seen.now, &pressure);
-        let collected = self.note_cycle(sensed);
         let end = largest((least / BROWN_OUT).max(bounds.least));
         View {
             limit: sensed.limit,
             live: sensed.live,
+            alive,
             external: sums.external,
             margin: sums.margin,
+            unused: sensed.runtime - sensed.overhead - sensed.objects.unwrap_or(0.0),
             budget: sums.budget,
             heap: self.heap(sensed),
             least,
@@ -199,10 +208,11 @@ impl Watch {
     }
 
     fn sums(&mut self, now: Timestamp, sensed: &Sensed) -> Sums {
-        let margin = budget::margin(sensed, self.rates.allocation(), self.rates.cost());
+        let marking = budget::marking(sensed, self.rates.cost());
+        let margin = budget::margin(sensed, self.rates.allocation(), marking);
         let urgent = sensed.working > sensed.limit - 0.5 * margin;
         let outside = (sensed.working - sensed.held - self.others.held).max(0.0);
-        let external = self.external.update(sensed.at, outside, urgent);
+        let external = self.external.update(sensed.at, outside, marking.unwrap_or(0.0), urgent);
         let stall = stalled(sensed);
         let free = sensed.limit - external - margin;
         let goal = stall.map_or(free, |_| free.min(sensed.runtime - 0.05 * sensed.limit));
@@ -245,7 +255,18 @@ impl Watch {
 
     fn note_cycle(&mut self, sensed: &Sensed) -> bool {
         let before = std::mem::replace(&mut self.cycles, sensed.cycles);
-        before.is_some() && before != sensed.cycles
+        let collected = before.is_some() && before != sensed.cycles;
+        if collected {
+            self.calls.note_collection();
+        }
+        collected
+    }
+
+    /// What is alive by now: at most all that is in the heap.
+    fn alive(&self, sensed: &Sensed) -> f64 {
+        let unseen = self.calls.unseen_bytes();
+        let most = sensed.objects.unwrap_or(sensed.live);
+        (sensed.live + unseen).min(most).max(sensed.live)
     }
 
     fn note_leak(

@@ -76,8 +76,10 @@ fn g1_w6_fewer_calls_keep_an_overloaded_service_alive() {
         assert!(survives(&ours), "{:?}", ours.killed_at);
         assert!(ours.answered as f64 >= 1.5 * best, "{} of {best}", ours.answered);
         assert!(ours.p99 < 2.0 * unloaded, "{} of {unloaded}", ours.p99);
+        assert!(ours.in_time > 0.6, "{} in time", ours.in_time);
         assert!(uncoupled.iter().all(|without| ours.answered > 2 * without), "{uncoupled:?}");
     }
+    assert!(outcomes(&w6, "setpoint-frugal").iter().all(survives), "less memory is no excuse");
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn sensed(limit: f64, live: f64, overhead: f64) -> Sensed {
         held: 0.0,
         live,
         roots: 0.0,
+        objects: None,
         overhead,
         allocated: None,
         cycles: None,
@@ -29,9 +30,9 @@ fn the_margin_covers_what_is_allocated_while_marking() {
     let big = sensed(4096.0 * MI, 1000.0 * MI, 0.0);
     assert_eq!(margin(&big, None, None), 0.05 * big.limit);
     // 1 GiB marked at 1 ns a byte on half a CPU: 2.1 s, in which half of 300 MiB/s is 315 MiB.
-    let fast = margin(&big, Some(300.0 * MI), Some(1e-9));
+    let fast = margin(&big, Some(300.0 * MI), marking(&big, Some(1e-9)));
     assert!((314.0 * MI..316.0 * MI).contains(&fast), "{}", fast / MI);
-    assert_eq!(margin(&big, Some(1e15), Some(1e-6)), 0.2 * big.limit);
+    assert_eq!(margin(&big, Some(1e15), Some(1.0)), 0.2 * big.limit);
     assert_eq!(margin(&sensed(100.0 * MI, 1.0, 0.0), None, None), 20.0 * MI, "24 MiB are too much of 100");
 }
 

@@ -52,6 +52,29 @@ fn w6_calls_are_capped_where_the_live_heap_is_too_large_and_the_reason_says_it()
     assert_eq!(again.want, Want::Anything, "it never latches");
 }
 
+/// What is said when a process with 250 MiB alive gets six times as many calls and has not collected since.
+fn surge(objects: f64) -> Proposal {
+    let (mut bench, mut policy) = (limiter(), cap());
+    serve(&mut bench, &mut policy, 20, |_| 250.0);
+    bench.set(Signal::HeapObjectsBytes, Some(objects * MI));
+    let mut proposal = bench.step(&mut policy);
+    for _ in 0..5 {
+        live_on(&mut bench, 250.0, 0.0);
+        bench.answer(0.1, 3000.0, 0.4);
+        proposal = bench.step(&mut policy);
+    }
+    proposal
+}
+
+#[test]
+fn w6_calls_that_came_since_the_newest_collection_count() {
+    let full = surge(460.0);
+    assert!(calls(&full) < 1000.0, "{:?} {}", full.want, full.reason);
+    assert_eq!(full.reason.rule(), "live_heap");
+    let empty = surge(255.0);
+    assert_eq!(empty.want, Want::Anything, "no more is alive than there is in the heap: {}", empty.reason);
+}
+
 #[test]
 fn w6_where_calls_keep_next_to_nothing_alive_they_are_not_capped() {
     let (mut bench, mut policy) = (limiter(), cap());
