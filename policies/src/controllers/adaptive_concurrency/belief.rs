@@ -85,11 +85,6 @@ impl Belief {
         self.pace
     }
 
-    /// Throughput of the last few reports, calls per second.
-    pub(super) const fn rate(&self) -> f64 {
-        self.spread.rate()
-    }
-
     /// Mean calls in flight over the limit while it rejects: below 1 when calls come in bursts.
     pub(super) const fn fullness(&self) -> f64 {
         self.full

@@ -34,11 +34,6 @@ impl Spread {
         self.rate += (throughput - self.rate) * (1.0 - (-seconds / REACHED).exp());
         self.rate
     }
-
-    /// The same as it was last.
-    pub(super) const fn rate(&self) -> f64 {
-        self.rate
-    }
 }
 
 #[cfg(test)]
