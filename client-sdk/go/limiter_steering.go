@@ -53,7 +53,7 @@ func (s *steering) admit(admission *model.Admission, now time.Duration) {
 
 func (s *steering) watch(totals *model.Totals, knob *model.Knob) {
 	if !s.open {
-		s.reflex.Step(totals, &reflex.Allowed{Limit: s.asked, Floor: knob.Min, BaselineLatency: s.baselineLatency(), Deadline: knob.Deadline})
+		s.reflex.Step(totals, &reflex.Allowed{Limit: s.asked, Floor: knob.Min, BaselineLatency: s.baselineLatency(), Deadline: knob.Deadline, Steered: s.hasPushed})
 	}
 }
 

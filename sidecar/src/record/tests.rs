@@ -31,8 +31,8 @@ fn limiter() -> KnobName {
     KnobName::try_new("limit.inbound").unwrap()
 }
 
-/// A service that is offered 4000 calls a second: at first it answers them in 10 ms each, from the 150th report on it answers
-/// 2000 a second, whatever its limit is.
+/// A service that is offered 4000 calls a second: at first it answers them in 10 ms each, from the 100th report on it answers
+/// 2000 a second, whatever its limit is, and from the 200th on 1000.
 struct Load {
     totals: Totals,
     number: u64,
@@ -41,8 +41,12 @@ struct Load {
 impl Load {
     fn next(&mut self, limit: f64) -> Report {
         self.number += 1;
-        let in_overload = (200, (limit / 2000.0 * 1e9) as u64);
-        let (calls, latency) = if self.number < 150 { (400, 10_000_000) } else { in_overload };
+        let in_overload = |calls: u32| (u64::from(calls), (limit / f64::from(calls) * 1e8) as u64);
+        let (calls, latency) = match self.number {
+            0..100 => (400, 10_000_000),
+            100..200 => in_overload(200),
+            _ => in_overload(100),
+        };
         let totals = &mut self.totals;
         totals.at_nanos = self.number * 100_000_000;
         totals.arrived += 400;

@@ -14,6 +14,8 @@
 //	cut, doubled  a sign                                                          cut, as high as it was when it helped
 //	cut           the same, but the sign is still there, or not drained in 2 s    resting, without a bound
 //	cut           the sidecar has pushed: it knows more                           resting for 500 ms, without a bound
+//	cut           a sidecar steers and has not pushed for 300 ms: it left the     resting, without a bound
+//	              limit although it sees what there is to see
 //	resting       its time is over: 1 s, doubled by each failure, up to 32 s      armed
 //
 // A gap between two steps (the process was stopped) makes every call look old, so the reflex rests after one. It is the same law,
@@ -35,6 +37,8 @@ const (
 	past = 100 * time.Millisecond
 	// A cut holds for this long before it is judged, and so does every doubling after it.
 	hold = 500 * time.Millisecond
+	// While a sidecar steers, a cut only bridges the time that it needs to answer.
+	bridge = 300 * time.Millisecond
 	// Calls in flight have this long to drain to a cut.
 	longestDrain = 2 * time.Second
 	shortestRest = time.Second
@@ -77,6 +81,8 @@ type Allowed struct {
 	BaselineLatency time.Duration
 	// Deadline is how long the caller of a call waits for it; 0 is not known.
 	Deadline time.Duration
+	// Steered: a sidecar has set the limit and sees the same counters.
+	Steered bool
 }
 
 type state uint8
@@ -107,7 +113,9 @@ type Reflex struct {
 	marks []mark
 	// How long the next rest is; 0 is the shortest.
 	rest time.Duration
-	cuts uint64
+	// When it began to rest last.
+	rested time.Duration
+	cuts   uint64
 }
 
 // Step looks once; the time is that of the totals. It gives the bound that holds from now on, if there is one: never above the
@@ -200,15 +208,26 @@ func (r *Reflex) hold(now time.Duration, totals *model.Totals, cause model.Refle
 	held := now - r.cut.since
 	drained := float64(totals.InFlight()) <= r.cut.Cap
 	switch {
+	case allowed.Steered && held >= bridge:
+		r.takeRest(now)
 	case held < hold || (!drained && held < longestDrain):
 	case cause != model.ReflexNone || !drained:
-		rest := max(r.rest, shortestRest)
-		r.rest = min(2*rest, longestRest)
-		r.take(now, rest)
+		r.takeRest(now)
 	default:
 		r.rest = 0
 		r.cut.Cap, r.cut.since, r.cut.doubled = 2*r.cut.Cap, now, true
 	}
+}
+
+// takeRest, twice as long as the last time unless that was long ago.
+func (r *Reflex) takeRest(now time.Duration) {
+	rest := r.rest
+	if now-r.rested > 2*longestRest {
+		rest = 0
+	}
+	rest = max(rest, shortestRest)
+	r.rest, r.rested = min(2*rest, longestRest), now
+	r.take(now, rest)
 }
 
 // sign of an overload, if there is one.

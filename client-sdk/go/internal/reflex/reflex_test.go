@@ -295,3 +295,21 @@ func TestC1_AQueueThatEveryCallSurvivesIsLeftToTheSidecar(t *testing.T) {
 		}
 	}
 }
+
+func TestC1_WhileASidecarSteersACutOnlyBridgesTheTimeThatItNeeds(t *testing.T) {
+	var p plant
+	with := allowed
+	with.Steered = true
+	p.run(100, normal, with)
+	bounds := p.run(6000, overload, with)
+	longest, now, first := 0, 0, false
+	for n, bound := range bounds {
+		if now++; bound == 0 {
+			now = 0
+		}
+		longest, first = max(longest, now), first || bound > 0 && n < 100
+	}
+	if share := shareCut(bounds); !first || longest > 31 || share > 0.05 {
+		t.Errorf("cut in the first second: %v, at most %d steps of 10 ms in a row, %v of the time", first, longest, share)
+	}
+}

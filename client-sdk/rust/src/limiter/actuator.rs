@@ -85,8 +85,9 @@ impl Actuator for Limiter {
     }
 
     fn close(&self) {
-        // Nobody will look after a recovery any more.
-        self.0.steer(|steering| steering.follow(None));
+        // Nobody will look after the reflex or a recovery any more.
+        let now = Timestamp::from_nanos(self.0.clock.now());
+        self.0.steer(|steering| steering.end(now));
         if let Some(queue) = &self.0.queue {
             queue.close(&self.0);
         }

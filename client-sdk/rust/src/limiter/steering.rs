@@ -71,6 +71,12 @@ impl Steering {
         self.reflex.pushed(now);
     }
 
+    /// No cut and no recovery holds any more.
+    pub fn end(&mut self, now: Timestamp) {
+        self.reflex.pushed(now);
+        self.follow(None);
+    }
+
     /// Lets the reflex look at the counters. Gives the bound before and after.
     pub fn watch(&mut self, totals: &Totals, knob: &Knob) -> (Option<Cut>, Option<Cut>) {
         let before = self.reflex.cut();

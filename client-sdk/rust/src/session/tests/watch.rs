@@ -69,6 +69,23 @@ async fn l2_without_a_sidecar_the_reflex_acts_within_150_ms_and_lets_go_again() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn l2_a_reflex_does_not_outlive_its_session() {
+    let (hand, sidecar) = (Hand::default(), Sidecar::start());
+    sidecar.door.open.store(false, std::sync::atomic::Ordering::SeqCst);
+    let service = Service::on_clock(sidecar.door.clone(), &hand);
+    let limiter = service.sdk.limiter("db").register();
+    pass(&hand, 200).await;
+    for _ in 0..15 {
+        let calls: Vec<_> = (0..20).filter_map(|_| limiter.try_acquire(Priority::Normal).ok()).collect();
+        pass(&hand, 10).await;
+        calls.into_iter().for_each(|call| call.finish(Outcome::Dropped));
+    }
+    assert!(limiter.limit() < 20.0, "a cut holds: {}", limiter.limit());
+    service.stop().await.expect("an orderly end");
+    assert_eq!((limiter.limit(), limiter.reflex().holds), (64.0, None), "nobody would ever let it go again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn b2_watched_latencies_and_the_probes_of_a_round_come_back_in_reports() {
     let (hand, mut sidecar) = (Hand::default(), Sidecar::start());
     let service = Service::on_clock(sidecar.door.clone(), &hand);
