@@ -159,10 +159,9 @@ impl Law {
             return;
         }
         let load = self.load();
-        let crowded = self.is_crowded(sample);
-        self.leave_overload(load, crowded);
+        self.leave_overload(load, sample);
         match self.stage {
-            Stage::Normal => self.normal(sample, if crowded { f64::INFINITY } else { load }, saturated),
+            Stage::Normal => self.normal(sample, load, saturated),
             Stage::Filled => self.filled(sample),
             Stage::Overload if ours => self.decide(sample),
             Stage::Overload => {}

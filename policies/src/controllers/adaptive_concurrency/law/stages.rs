@@ -13,13 +13,14 @@ const UNSATURATED: f64 = 0.4;
 const FEW: f64 = 4.0;
 
 impl Law {
-    pub(super) fn leave_overload(&mut self, load: f64, crowded: bool) {
-        if self.is_dropping() || crowded {
+    pub(super) fn leave_overload(&mut self, load: f64, sample: &Sample) {
+        if self.stage == Stage::Normal || self.is_dropping() {
             return;
         }
         let (seconds, asked) = self.unrejected;
         let unrejected = seconds >= UNREJECTED && (asked >= UNREJECTED_CALLS || seconds >= 1.5);
-        if self.stage != Stage::Normal && (load < 1.0 || unrejected || self.unsaturated >= UNSATURATED) {
+        let over = load < 1.0 || unrejected || self.unsaturated >= UNSATURATED;
+        if over && !self.is_crowded(sample) {
             self.stage = Stage::Normal;
         }
     }
@@ -30,7 +31,7 @@ impl Law {
             self.reason = ConcurrencyReason::NoBaseline;
             return;
         };
-        if saturated && (load > OVERLOAD || self.is_dropping()) {
+        if saturated && (load > OVERLOAD || self.is_dropping() || self.is_crowded(sample)) {
             self.stage = Stage::Filled;
             self.filled_at = self.now;
             return self.filled(sample);
