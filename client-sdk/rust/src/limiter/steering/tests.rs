@@ -94,7 +94,7 @@ fn l2_between_two_pushes_the_reflex_cuts_and_a_push_lifts_the_bound() {
     bench.push(100.0, latency(10));
     bench.quiet();
     assert_eq!(bench.limiter.reflex().cuts, 0);
-    bench.overload(40);
+    bench.overload(25);
     let reflex = bench.limiter.reflex();
     assert_eq!((reflex.cuts, reflex.holds), (1, Some(Cause::OldCalls)));
     let bounded = bench.limiter.limit();
@@ -133,7 +133,7 @@ fn the_reflex_leaves_pinned_and_disabled_limiters_alone() {
     let mut bench = Bench::new();
     bench.push(100.0, latency(10));
     bench.quiet();
-    bench.overload(40);
+    bench.overload(25);
     assert!(bench.limiter.limit() < 100.0);
     assert_eq!(bench.limiter.pin(90.0), 90.0, "the owner's word lifts the bound");
     bench.overload(100);
