@@ -54,6 +54,7 @@ impl Service {
             command.args(["--setpoint", protection, "--workers", &options.workers.to_string()]);
             command.args(["--service-time", &format!("{}us", options.service_time.as_micros())]);
             command.args(["--dependency", &format!("{}us", DEPENDENCY.as_micros())]);
+            command.args(["--deadline", &format!("{}us", options.deadline.as_micros())]);
             let jitter =
                 clap::ValueEnum::to_possible_value(&options.jitter).expect("no value of it is hidden");
             command.args(["--seed", &options.seed.to_string(), "--jitter", jitter.get_name()]);
