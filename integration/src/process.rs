@@ -6,6 +6,7 @@
 
 pub mod guarded;
 pub mod sibling;
+mod until_told;
 pub mod wait;
 
 use std::io;
@@ -18,6 +19,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::ChildStdout;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
+
+pub use until_told::until_told;
 
 /// A line longer than this is not awaited to its end.
 const MAX_LINE_BYTES: u64 = 64 << 10;

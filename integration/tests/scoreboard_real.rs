@@ -22,7 +22,7 @@ use setpoint_integration::real::policy::policy;
 use setpoint_integration::real::record::Recording;
 use setpoint_integration::real::scale::scaled;
 use setpoint_integration::service::plant::works::{Works, unsupported};
-use setpoint_integration::service::staged::{Limit, deadline, limiter};
+use setpoint_integration::service::staged::{Limit, limiter};
 use setpoint_policies::sim::distribution::Distribution;
 use setpoint_policies::sim::law::{Arrival, Ended, Law};
 use setpoint_policies::sim::link::default_policies;
@@ -100,7 +100,7 @@ fn requests_carry_time_and_work() {
 /// The calls of a scenario through the rig's plant, in virtual time, behind limits that are set by hand.
 fn recording(scenario: &Scenario, seed: u64, limits: &[f64]) -> Recording {
     let mut works = Works::new(&scenario.server, seed);
-    let deadline = deadline(scenario).unwrap();
+    let deadline = Duration::from_secs_f64(scenario.shortest_deadline());
     let (mut ends, mut started) = (Ends::default(), BTreeMap::new());
     let limit_at = |at: f64| limits[scenario.phases.iter().rposition(|phase| phase.at <= at).unwrap()];
     for (number, call) in calls(scenario, seed).into_iter().enumerate() {

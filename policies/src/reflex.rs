@@ -274,9 +274,7 @@ impl Reflex {
         self.rest = Duration::ZERO;
         State::Cut(Cut { cap: 2.0 * cut.cap, since: now, doubled: true, ..cut })
     }
-}
 
-impl Reflex {
     /// Rests, twice as long as the last time unless that was long ago.
     fn take_rest(&mut self, now: Timestamp) -> State {
         let rest = if now.since(self.rested) > 2 * LONGEST_REST { SHORTEST_REST } else { self.rest };

@@ -139,22 +139,13 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rig;
     use setpoint_policies::alert::{Alert, Severity};
     use setpoint_policies::reason::Reason;
-    use setpoint_policies::snapshot::{Instance, InstanceId};
-    use std::collections::BTreeMap;
+    use setpoint_policies::snapshot::InstanceId;
 
     fn seen(millis: u64) -> Snapshot {
-        let instance = Instance {
-            id: InstanceId("demo/1".into()),
-            service: "demo".into(),
-            incarnation: 1,
-            labels: Default::default(),
-            knobs: Vec::new(),
-            in_force: BTreeMap::new(),
-            totals: BTreeMap::new(),
-            signals: Default::default(),
-        };
+        let instance = rig::instance("demo/1");
         Snapshot { at: Timestamp::from_millis(millis), instances: vec![instance], ..Snapshot::default() }
     }
 

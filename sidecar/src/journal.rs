@@ -83,24 +83,15 @@ fn log(decision: &Decision) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rig;
     use setpoint_policies::admission::Admission;
     use setpoint_policies::knob::KnobName;
     use setpoint_policies::reason::Reason;
-    use setpoint_policies::snapshot::{Instance, InstanceId};
+    use setpoint_policies::snapshot::InstanceId;
     use setpoint_policies::value::Value;
-    use std::collections::BTreeMap;
 
     fn snapshot() -> Snapshot {
-        let instance = Instance {
-            id: InstanceId("demo/1".into()),
-            service: "demo".into(),
-            incarnation: 1,
-            labels: Default::default(),
-            knobs: Vec::new(),
-            in_force: BTreeMap::new(),
-            totals: BTreeMap::new(),
-            signals: Default::default(),
-        };
+        let instance = rig::instance("demo/1");
         Snapshot { instances: vec![instance], ..Snapshot::default() }
     }
 

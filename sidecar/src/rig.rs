@@ -9,7 +9,7 @@ use setpoint_policies::engine::Step;
 use setpoint_policies::knob::{Kind, Knob, KnobName};
 use setpoint_policies::reason::Reason;
 use setpoint_policies::signal::Signals;
-use setpoint_policies::snapshot::InstanceId;
+use setpoint_policies::snapshot::{Instance, InstanceId};
 use setpoint_policies::spec::{Mode, PolicySet};
 use setpoint_policies::value::{Breaker, Value};
 use setpoint_proto::convert;
@@ -245,6 +245,20 @@ pub fn hello(instance: &str) -> Hello {
         unsupported: Vec::new(),
         last_applied: None,
         state: Vec::new(),
+    }
+}
+
+/// A process of service `demo` of which nothing is known but its name.
+pub fn instance(id: &str) -> Instance {
+    Instance {
+        id: InstanceId(id.into()),
+        service: "demo".into(),
+        incarnation: 1,
+        labels: Default::default(),
+        knobs: Vec::new(),
+        in_force: Default::default(),
+        totals: Default::default(),
+        signals: Default::default(),
     }
 }
 

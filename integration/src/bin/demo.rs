@@ -1,6 +1,5 @@
 //! `demo`: one service with and without Setpoint, through a bad minute.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,11 +8,10 @@ use anyhow::Context;
 use clap::Parser;
 use setpoint_integration::demo::screen::{Screen, can_redraw};
 use setpoint_integration::demo::{self, Options, acts};
-use setpoint_integration::process::guarded;
 use setpoint_integration::process::sibling::sibling;
+use setpoint_integration::process::{self, guarded};
 use setpoint_integration::service::pool::Jitter;
 use setpoint_integration::units::duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs one service twice, with and without Setpoint, through overload, a slow dependency, a CPU hog, a live edit of the policy
 /// and the death of the sidecar. Takes about a minute. Exit code 1 when a promise is broken.
@@ -49,13 +47,9 @@ struct Args {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    // Children of the demo begin as the demo itself: see `process::guarded`.
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match arguments.split_first() {
-        Some((first, rest)) if first == guarded::SUBCOMMAND => {
-            Err(guarded::exec(rest)).context("cannot become the program that was asked for")
-        }
-        Some((first, _)) if first == acts::HOG => acts::hog(),
+    guarded::become_what_was_asked().context("cannot become the program that was asked for")?;
+    match std::env::args_os().nth(1) {
+        Some(first) if first == acts::HOG => acts::hog(),
         _ => run(Args::parse()),
     }
 }
@@ -63,7 +57,7 @@ fn main() -> anyhow::Result<ExitCode> {
 /// One thread: the load has its own, and children must be spawned from a thread that lives as long as we do.
 #[tokio::main(flavor = "current_thread")]
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    setpoint_integration::process::raise_descriptor_limit();
+    process::raise_descriptor_limit();
     let options = Options {
         sidecar: args.sidecar.map_or_else(|| sibling("setpoint"), Ok)?,
         service: sibling("demo-service")?,
@@ -78,20 +72,16 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     #[expect(clippy::disallowed_methods, reason = "a command line's convention: https://no-color.org")]
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let screen = Screen::new(std::io::stdout(), can_redraw(args.plain, no_color));
-    let (mut interrupted, mut terminated) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let report = tokio::select! {
-        report = demo::run(&options, screen) => report?,
-        // Leaving this block drops the demo, which kills and reaps all of its processes.
-        _ = interrupted.recv() => return Ok(ExitCode::from(130)),
-        _ = terminated.recv() => return Ok(ExitCode::from(143)),
-    };
-    print(&report.text())?;
-    if let Some(path) = args.json {
-        let json = serde_json::to_vec_pretty(&report)?;
-        std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(if report.kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    process::until_told(async {
+        let report = demo::run(&options, screen).await?;
+        print(&report.text())?;
+        if let Some(path) = args.json {
+            let json = serde_json::to_vec_pretty(&report)?;
+            std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(report.kept())
+    })
+    .await
 }
 
 fn print(text: &str) -> std::io::Result<()> {

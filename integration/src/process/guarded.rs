@@ -13,10 +13,22 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
-/// First argument that an executable must pass on to [`exec`].
-pub const SUBCOMMAND: &str = "guarded";
+const SUBCOMMAND: &str = "guarded";
 
-/// A command that runs `program` through `via`, an executable that hands its arguments after [`SUBCOMMAND`] to [`exec`].
+/// To be called first by every executable that [`command`] goes through: becomes the program that was asked for, or returns
+/// because none was.
+///
+/// # Errors
+/// That program cannot be started.
+pub fn become_what_was_asked() -> io::Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != SUBCOMMAND) {
+        return Ok(());
+    }
+    Err(exec(&arguments.collect::<Vec<_>>()))
+}
+
+/// A command that runs `program` through `via`, an executable that begins with [`become_what_was_asked`].
 ///
 /// The signal comes when the *thread* that spawns ends, so spawn from the main thread.
 pub fn command(via: &Path, program: &Path) -> Command {
@@ -26,7 +38,7 @@ pub fn command(via: &Path, program: &Path) -> Command {
 }
 
 /// Replaces this process by `args` = parent, program, its arguments. Returns only on failure.
-pub fn exec(args: &[OsString]) -> io::Error {
+pub(super) fn exec(args: &[OsString]) -> io::Error {
     let [parent, program, args @ ..] = args else {
         return io::Error::new(io::ErrorKind::InvalidInput, "needs a parent and a program");
     };

@@ -5,8 +5,6 @@ use std::fmt::Write;
 use setpoint_policies::sim::link::KNOB;
 use setpoint_policies::sim::scenario::Scenario;
 
-use crate::service::staged::deadline;
-
 /// The policy for `limit.inbound` with the scenario's bounds, and its deadline where that may be known.
 pub fn policy(scenario: &Scenario) -> String {
     let bounds = scenario.limit;
@@ -22,7 +20,7 @@ policies:
         bounds.max,
         bounds.initial,
     );
-    if let Some(deadline) = deadline(scenario).filter(|_| scenario.deadline_known) {
+    if let Some(deadline) = scenario.known_deadline() {
         let _ = write!(policy, ", deadline: {}us", deadline.as_micros());
     }
     policy + "}\n"

@@ -23,7 +23,7 @@ use crate::http::{self, Connection, HttpError, Target};
 use crate::load::plan::{Ends, Plan, follow};
 use crate::process::sibling::{NotFound, sibling};
 use crate::service::running::Running;
-use crate::service::staged::{Limit, deadline};
+use crate::service::staged::Limit;
 use crate::sidecar::status::Status;
 use crate::sidecar::{Setup, Sidecar, SidecarError};
 
@@ -169,7 +169,8 @@ impl Service {
         let plan = Plan {
             authority: begin.authority.clone(),
             requests: requests(&calls(scenario, seed)),
-            deadline: deadline(scenario).context("a scenario has a deadline")?,
+            deadline: Duration::try_from_secs_f64(scenario.shortest_deadline())
+                .context("a scenario has a deadline")?,
             max_outstanding: MAX_OUTSTANDING,
             until: Duration::from_secs_f64(scenario.seconds) + AFTERMATH,
         };

@@ -46,16 +46,10 @@ pub fn limiter(setpoint: &Setpoint, scenario: &Scenario) -> Limiter {
     let bounds = scenario.limit;
     let limiter = setpoint.limiter(LIMITER).bounds(bounds.min as u32, bounds.max as u32);
     let limiter = limiter.baseline(bounds.initial as u32);
-    match deadline(scenario).filter(|_| scenario.deadline_known) {
+    match scenario.known_deadline() {
         Some(deadline) => limiter.deadline(deadline).register(),
         None => limiter.register(),
     }
-}
-
-/// The shortest deadline of a scenario.
-pub fn deadline(scenario: &Scenario) -> Option<Duration> {
-    let shortest = scenario.classes.iter().map(|class| class.deadline).reduce(f64::min)?;
-    Duration::try_from_secs_f64(shortest).ok()
 }
 
 impl Staged {

@@ -36,16 +36,10 @@ pub fn default_policies(scenario: &Scenario) -> PolicySet {
     let knob = KnobName::try_new(KNOB).expect("a valid name");
     let law =
         AdaptiveConcurrency::try_new(knob, bounds.min, bounds.max, Some(bounds.initial), Duration::ZERO)
-            .and_then(|law| law.with_deadline(known_deadline(scenario)))
+            .and_then(|law| law.with_deadline(scenario.known_deadline()))
             .expect("a scenario has sound bounds");
     let policy = PolicySpec { name: "inbound".into(), controller: Controller::AdaptiveConcurrency(law) };
     PolicySet { mode: Mode::Enforce, policies: vec![policy], ..PolicySet::observe_only() }
-}
-
-/// The shortest deadline, where it may be known.
-fn known_deadline(scenario: &Scenario) -> Option<Duration> {
-    let deadline = scenario.classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
-    scenario.deadline_known.then(|| Duration::from_secs_f64(deadline))
 }
 
 /// A limiter and the engine that tunes it.
@@ -77,7 +71,7 @@ impl Connected {
             .expect("a scenario has sound bounds");
         let interval = Duration::from_secs_f64(scenario.link.interval);
         Self {
-            limiter: Limiter::new(bounds.initial, bounds.min, known_deadline(scenario)),
+            limiter: Limiter::new(bounds.initial, bounds.min, scenario.known_deadline()),
             engine: Engine::learning_for(Duration::ZERO, Arc::clone(policies), Timestamp::ZERO),
             instance: process(instance, knob),
             link: scenario.link,

@@ -6,6 +6,8 @@
 mod clients;
 mod server;
 
+use std::time::Duration;
+
 use crate::sim::distribution::Distribution;
 pub use clients::{Bursts, Clients, Modulation, Rate, Retries};
 pub use server::{Accepts, Contention, Discipline, Pauses, Server, Station};
@@ -40,6 +42,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Of its classes, seconds; infinite without any.
+    pub fn shortest_deadline(&self) -> f64 {
+        self.classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The same, where the service may know it.
+    pub fn known_deadline(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.shortest_deadline()).ok().filter(|_| self.deadline_known)
+    }
+
     /// The simplest one, to be changed by hand: 24 s of calls that come one by one and at random, one class of them with a deadline of
     /// 500 ms, and workers that serve them first come first served without any trouble. `rate` has steps of calls per second.
     pub fn plain(workers: u32, work: Distribution, rate: Vec<(f64, f64)>) -> Self {

@@ -65,7 +65,7 @@ fn section(page: &mut String, number: usize, report: &Report) {
     let looks = looks(report);
     let (name, about) = (escape(&scenario.name), escape(&scenario.about));
     push(page, format_args!("<section id=\"s{number}\">\n<h2>{name}</h2>\n<p>{about}</p>\n"));
-    let deadline = scenario.classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
+    let deadline = scenario.shortest_deadline();
     push(
         page,
         format_args!("<p class=\"soft\">{}, deadline {}</p>\n", escape(&facts(report)), seconds(deadline)),

@@ -47,8 +47,7 @@ impl View<'_> {
     }
 
     fn latency(&self) -> String {
-        let classes = &self.report.scenario.classes;
-        let deadline = classes.iter().map(|class| class.deadline).fold(f64::INFINITY, f64::min);
+        let deadline = self.report.scenario.shortest_deadline();
         let most = self.series.most(|point| point.p99);
         let top = nice(most.min(deadline * 3.0) * 1e3) / 1e3;
         let mut panel = Panel::new(self.width, HEIGHT, top);

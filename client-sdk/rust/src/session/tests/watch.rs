@@ -10,7 +10,7 @@ use setpoint_proto::message::ToSdk;
 
 use super::fake::{Service, Sidecar};
 use crate::clock::Hand;
-use crate::limiter::ReflexCause;
+use crate::limiter::{Limiter, ReflexCause};
 use crate::outcome::Outcome;
 use crate::priority::Priority;
 use crate::rejected::RejectReason;
@@ -20,6 +20,15 @@ async fn pass(hand: &Hand, millis: u64) {
     for _ in 0..millis {
         hand.advance(Duration::from_millis(1));
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// 150 ms in which all calls end in overload.
+async fn drop_calls(limiter: &Limiter, hand: &Hand) {
+    for _ in 0..15 {
+        let calls: Vec<_> = (0..20).filter_map(|_| limiter.try_acquire(Priority::Normal).ok()).collect();
+        pass(hand, 10).await;
+        calls.into_iter().for_each(|call| call.finish(Outcome::Dropped));
     }
 }
 
@@ -56,11 +65,7 @@ async fn l2_without_a_sidecar_the_reflex_acts_within_150_ms_and_lets_go_again() 
     let service = Service::on_clock(sidecar.door.clone(), &hand);
     let limiter = service.sdk.limiter("db").register();
     pass(&hand, 200).await;
-    for _ in 0..15 {
-        let calls: Vec<_> = (0..20).filter_map(|_| limiter.try_acquire(Priority::Normal).ok()).collect();
-        pass(&hand, 10).await;
-        calls.into_iter().for_each(|call| call.finish(Outcome::Dropped));
-    }
+    drop_calls(&limiter, &hand).await;
     let reflex = limiter.reflex();
     assert_eq!((reflex.cuts, reflex.holds), (1, Some(ReflexCause::Drops)));
     assert!(limiter.limit() < 20.0 && service.limit() == 64.0, "{}", limiter.limit());
@@ -75,11 +80,7 @@ async fn l2_a_reflex_does_not_outlive_its_session() {
     let service = Service::on_clock(sidecar.door.clone(), &hand);
     let limiter = service.sdk.limiter("db").register();
     pass(&hand, 200).await;
-    for _ in 0..15 {
-        let calls: Vec<_> = (0..20).filter_map(|_| limiter.try_acquire(Priority::Normal).ok()).collect();
-        pass(&hand, 10).await;
-        calls.into_iter().for_each(|call| call.finish(Outcome::Dropped));
-    }
+    drop_calls(&limiter, &hand).await;
     assert!(limiter.limit() < 20.0, "a cut holds: {}", limiter.limit());
     service.stop().await.expect("an orderly end");
     assert_eq!((limiter.limit(), limiter.reflex().holds), (64.0, None), "nobody would ever let it go again");

@@ -1,7 +1,7 @@
 //! What is likely, and what a limit promises then.
 //!
-//! Column by column and in single precision: a decision asks for some twenty limits what each of a hundred hypotheses makes
-//! of them, and the compiler does several at once.
+//! A decision asks for some twenty limits what each likely hypothesis makes of them, so what does not depend on the limit is
+//! worked out once, here.
 
 use super::grid::{CAPACITIES, FLOORS, Grid, SHAPES};
 use super::model::{Hypothesis, exp};

@@ -28,7 +28,6 @@ const SAFE: f64 = 0.6;
 const FEW_WAIT: f64 = 12.0;
 /// What is left of the limit after one report, at least.
 const MOST_AT_ONCE: f64 = 0.6;
-
 /// A full limit promises less than this share of what a lower one does.
 const CROWDED: f64 = 0.9;
 
