@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use setpoint_policies::sim::distribution::Distribution;
+use setpoint_policies::sim::draw;
 use setpoint_policies::sim::law::Law;
 use setpoint_policies::sim::link::{Connected, default_policies};
 use setpoint_policies::sim::peers::Fixed;
@@ -162,6 +163,25 @@ fn c1_a_dependency_that_gets_slow_while_the_limit_is_at_its_minimum_is_noticed()
         let later = run.goodput(60.0, 80.0);
         assert!(later >= 0.9 * 200.0, "goodput {later} half a minute later");
     });
+}
+
+#[test]
+fn c1_without_a_deadline_a_crowd_that_has_gone_is_not_let_in_again() {
+    // Gets less done when crowded (draw 109: five workers, 54 calls/s), and four times the load for a while. With a hundred
+    // calls in flight it ends none for twenty seconds: once there, no limit helps.
+    let mut scenario = draw::scenario(109);
+    scenario.deadline_known = false;
+    let [_, crowd, after] = scenario.phases[..] else { panic!("{:?}", scenario.phases) };
+    let recovered = |seed: &u64| {
+        let run = plant::run(&scenario, *seed, vec![law(&scenario, *seed)]);
+        let before = run.goodput(5.0, crowd.at);
+        let during = run.goodput(crowd.at + 2.0, after.at);
+        let back = run.goodput(after.at + 5.0, scenario.seconds);
+        eprintln!("seed {seed}: {before} calls in time a second, in the crowd {during}, after it {back}");
+        during > 0.3 * before && back > 0.9 * before
+    };
+    let recovered = SEEDS.filter(recovered).count();
+    assert!(recovered >= 4, "{recovered} of 5");
 }
 
 #[test]

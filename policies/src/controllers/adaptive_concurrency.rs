@@ -7,7 +7,8 @@
 //! which shows whether that was true.
 //!
 //! ```text
-//! budget   b = share x deadline (share learned from late answers, 0.40 to 0.85), at least 2 s; without a deadline 4 s
+//! budget   b = share x deadline (share learned from late answers, 0.40 to 0.85), at least 2 s; without a deadline 4 s,
+//!              and where calls take many times what is usual, 1.5 s: worth the less, the longer they take
 //! normal   L = 1.5 C b, or some times what is usual: bursts may wait; what a full limit lets in is most probably in time
 //! filled   more than 1.1 C is offered: L = C b for as long as a burst may last
 //! overload L = argmax sum over (s, C) of p(s, C) min(X(L), offered) in_time(L / X(L)); the lowest within 1 % of the best
@@ -43,13 +44,14 @@ mod belief;
 mod drops;
 mod floor;
 mod law;
+mod meter;
 mod parameters;
 mod patience;
 mod sample;
 
 use law::Law;
+use meter::{Meter, Observed};
 pub use parameters::AdaptiveConcurrency;
-use sample::{Meter, Observed};
 
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
@@ -98,7 +100,7 @@ impl Known {
     }
 
     fn step(&mut self, seen: &Seen<'_>, totals: &Arc<Totals>) -> Proposal {
-        let observed = self.meter.observe(totals);
+        let observed = self.meter.observe(totals, |sample| self.law.is_calm(sample));
         if std::mem::take(&mut self.edited) {
             return self.want(Action::Hold, Reason::Bounds);
         }
@@ -113,7 +115,10 @@ impl Known {
                 self.law.stalled();
                 return self.want(Action::Hold, Reason::Stalled);
             }
-            Observed::Complete(sample) => self.law.step(&sample),
+            Observed::Complete(before, sample) => {
+                before.iter().for_each(|before| self.law.step(before));
+                self.law.step(&sample);
+            }
         }
         let after = self.law.limit;
         let action = match after.partial_cmp(&before) {

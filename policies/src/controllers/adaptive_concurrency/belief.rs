@@ -169,7 +169,7 @@ impl Belief {
             *lagging += (sample.in_flight() - *lagging) * (1.0 - (-seconds / lag).exp());
             calls[at] = lagging.max(1e-6).ln() as f32;
         }
-        self.spread.see(served);
+        self.spread.see(seconds, served);
         if let Some(prior) = &mut self.prior {
             prior.mix(&mut self.grid.weights, seconds as f32);
         }

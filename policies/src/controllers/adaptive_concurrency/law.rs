@@ -32,6 +32,11 @@ const DROPPED_MEMORY: f64 = 1.0;
 const FOREIGN: f64 = 1.0;
 /// Samples after a stall that tell of it.
 const AFTERMATH: u32 = 3;
+/// Nothing is new while fewer are in flight than this share of the most of late, and so many seconds are known.
+const USUAL: f64 = 0.5;
+const ACQUAINTED: f64 = 10.0;
+/// Late answers that are no news, as a share of all.
+const FEW_LATE: f64 = 0.05;
 /// Calls take longer than they did when the belief says so by this factor.
 const LONGER: f64 = 2.0;
 
@@ -146,6 +151,13 @@ impl Law {
         self.aftermath = AFTERMATH;
     }
 
+    /// Whether a sample says nothing new, so that it can wait for more of its kind.
+    pub(super) fn is_calm(&self, sample: &Sample) -> bool {
+        let undisturbed = !sample.is_bound() && sample.dropped == 0.0 && sample.late_ratio() <= FEW_LATE;
+        let usual = self.now > ACQUAINTED && sample.in_flight_now <= USUAL * self.peak;
+        self.stage == Stage::Normal && usual && undisturbed && sample.limit.is_some()
+    }
+
     /// Takes a sample.
     pub(super) fn step(&mut self, sample: &Sample) {
         self.now += sample.seconds;
@@ -204,6 +216,7 @@ impl Law {
             self.patience.see_full(sample);
         }
         self.floor.see(sample, calm);
+        self.patience.see_floor(self.floor.latency());
         self.unsaturated = if saturated { 0.0 } else { self.unsaturated + sample.seconds };
         let (seconds, asked) = self.unrejected;
         self.unrejected =

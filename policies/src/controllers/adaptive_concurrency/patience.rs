@@ -3,6 +3,10 @@
 //! With a deadline the question is not how long calls wait but how many answers come too late, compared with how many do
 //! without overload: in a service with a few very long calls the mean latency says little. So the share of the deadline
 //! that a full limit may use up is learned from lateness.
+//!
+//! Without one nobody can say that an answer came too late, only that it took many times what is usual. Should calls take so
+//! long without waiting, answers are still worth having, but the less the longer: otherwise a queue that is taken for a slow
+//! dependency would be worth as much as a limit without one.
 
 use super::belief::InTime;
 use super::sample::Sample;
@@ -17,12 +21,15 @@ const FLOORS_MOST: f64 = 10.0;
 const ALWAYS: f64 = 0.2;
 /// So many floors are allowed where the deadline is short, as long as they fit into [`SHARE_HIGHEST`] of it.
 const FLOORS_LEAST: f64 = 2.0;
-/// Floors that a full limit may use up when no deadline is known.
+/// Floors that a full limit may use up when no deadline is known, and where calls take longer than is bearable anyway.
 const FLOORS_UNKNOWN: f64 = 4.0;
+const FLOORS_LONG: f64 = 1.5;
 
 #[derive(Debug)]
 pub(super) struct Patience {
     deadline: Option<f64>,
+    /// Latency floor as seen.
+    usual: Option<f64>,
     share: f64,
     /// Share of late answers without overload.
     usual_late: f64,
@@ -31,7 +38,7 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) const fn new(deadline: Option<f64>) -> Self {
-        Self { deadline, share: SHARE, usual_late: 0.0, weight: 0.0 }
+        Self { deadline, usual: None, share: SHARE, usual_late: 0.0, weight: 0.0 }
     }
 
     pub(super) const fn set_deadline(&mut self, deadline: Option<f64>) {
@@ -45,8 +52,10 @@ impl Patience {
     /// Latency that a full limit may cause, seconds; 0 while nothing is known.
     pub(super) fn budget(&self, floor: Option<f64>) -> f64 {
         let floor = floor.unwrap_or(0.0);
-        let Some(deadline) = self.deadline else { return FLOORS_UNKNOWN * floor };
-        let most = if floor > 0.0 { (FLOORS_MOST * floor).max(ALWAYS) } else { deadline };
+        let Some(deadline) = self.deadline else {
+            return (FLOORS_UNKNOWN * floor).min(self.bearable().max(FLOORS_LONG * floor));
+        };
+        let most = if floor > 0.0 { bearable(floor) } else { deadline };
         (self.share * deadline).min(most).max((FLOORS_LEAST * floor).min(SHARE_HIGHEST * deadline))
     }
 
@@ -58,7 +67,13 @@ impl Patience {
             None => (budget, 2.0 * budget),
         };
         let all = budget.max(asked_for);
-        InTime { all, none: none.max(1.2 * all) }
+        let worth = if self.deadline.is_some() { 1.0 } else { (self.bearable() / floor).min(1.0) };
+        InTime { all, none: none.max(1.2 * all), worth }
+    }
+
+    /// Latency beyond which answers are worth less when no deadline is known, seconds.
+    fn bearable(&self) -> f64 {
+        self.usual.map_or(f64::INFINITY, bearable)
     }
 
     /// Bursts up to this long are left to the queue.
@@ -86,6 +101,11 @@ impl Patience {
             || (sample.little() > 1.3 * budget && sample.age > 0.5 * budget)
     }
 
+    /// Takes the latency floor as seen.
+    pub(super) fn see_floor(&mut self, floor: Option<f64>) {
+        self.usual = floor.or(self.usual);
+    }
+
     /// Takes a sample without overload.
     pub(super) fn see_calm(&mut self, sample: &Sample) {
         if sample.answered > 0.0 {
@@ -108,4 +128,9 @@ impl Patience {
             self.share = (1.03 * self.share).min(SHARE_HIGHEST);
         }
     }
+}
+
+/// A queue that may help, by latency floor, seconds.
+fn bearable(floor: f64) -> f64 {
+    (FLOORS_MOST * floor).max(ALWAYS)
 }

@@ -2,8 +2,6 @@
 //!
 //! However short: a sample with few calls is not pooled with others until it says something, it just says little.
 
-use std::sync::Arc;
-
 use crate::totals::Totals;
 use crate::window::Window;
 
@@ -74,7 +72,8 @@ impl Sample {
         self.rejected > 0.0
     }
 
-    fn between(earlier: &Totals, later: &Totals) -> Option<(Self, bool)> {
+    /// What happened from one report to another, and whether the process stood still; `None` when its clock went back.
+    pub(super) fn between(earlier: &Totals, later: &Totals) -> Option<(Self, bool)> {
         let window = Window::between(earlier, later)?;
         let count = |pick: fn(&Totals) -> u64| pick(later).wrapping_sub(pick(earlier)) as f64;
         let in_flight_now = later.in_flight() as f64;
@@ -102,38 +101,5 @@ impl Sample {
             limit: (same && !held).then_some(later.limit_in_force),
         };
         Some((sample, window.stalled))
-    }
-}
-
-/// What came of a report.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Observed {
-    /// The report is known already.
-    Nothing,
-    /// The process stood still: proves nothing.
-    Stalled,
-    /// What happened since the last report.
-    Complete(Sample),
-}
-
-/// Turns reports into samples.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    newest: Option<Arc<Totals>>,
-}
-
-impl Meter {
-    /// Takes a report.
-    pub(super) fn observe(&mut self, totals: &Arc<Totals>) -> Observed {
-        let Some(earlier) = self.newest.replace(Arc::clone(totals)) else { return Observed::Nothing };
-        if earlier.at_nanos == totals.at_nanos {
-            return Observed::Nothing;
-        }
-        match Sample::between(&earlier, totals) {
-            // The clock went back: another life, or a machine that was restored.
-            None => Observed::Nothing,
-            Some((_, true)) => Observed::Stalled,
-            Some((sample, false)) => Observed::Complete(sample),
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::drops::DropCeiling;
 use super::floor::Floor;
 use super::patience::Patience;
-use super::sample::{Meter, Observed, Sample};
+use super::sample::Sample;
 use super::*;
 use crate::knob::{Kind, Knob, KnobName};
 use crate::reflex;
@@ -156,15 +156,15 @@ fn reports(calls: u64, latency: f64) -> impl Iterator<Item = Arc<Totals>> {
 
 fn observed(reports: impl IntoIterator<Item = Arc<Totals>>) -> Vec<Observed> {
     let mut meter = Meter::default();
-    reports.into_iter().map(|totals| meter.observe(&totals)).collect()
+    reports.into_iter().map(|totals| meter.observe(&totals, |_| false)).collect()
 }
 
 #[test]
 fn the_same_report_twice_changes_nothing() {
     let twice = observed(reports(100, 0.020).take(5).flat_map(|totals| [totals.clone(), totals]));
-    let complete = twice.iter().filter(|seen| matches!(seen, Observed::Complete(_))).count();
+    let complete = twice.iter().filter(|seen| matches!(seen, Observed::Complete(..))).count();
     assert_eq!((complete, twice.len()), (4, 10));
-    let Observed::Complete(sample) = twice[2] else { panic!("{:?}", twice[2]) };
+    let Observed::Complete(None, sample) = twice[2] else { panic!("{:?}", twice[2]) };
     assert!(close(sample.throughput(), 1000.0) && close(sample.little(), 0.020));
     assert_eq!(sample.limit, Some(10.0));
 }
@@ -177,7 +177,7 @@ fn a_stalled_stretch_proves_nothing() {
     };
     let seen = observed(reports(100, 0.020).take(4).enumerate().map(stalled));
     assert_eq!(seen[2], Observed::Stalled);
-    assert!(matches!(seen[3], Observed::Complete(_)), "{:?}", seen[3]);
+    assert!(matches!(seen[3], Observed::Complete(..)), "{:?}", seen[3]);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_sample_at_the_reflex_s_limit_is_nobody_s() {
     let held =
         |totals: Arc<Totals>| Arc::new(Totals { reflex: Some(reflex::Cause::Drops), ..(*totals).clone() });
     let seen = observed(reports(100, 0.020).take(2).map(held));
-    assert!(matches!(seen[1], Observed::Complete(Sample { limit: None, .. })), "{:?}", seen[1]);
+    assert!(matches!(seen[1], Observed::Complete(None, Sample { limit: None, .. })), "{:?}", seen[1]);
 }
 
 #[test]
@@ -195,7 +195,26 @@ fn a_clock_that_jumps_back_does_not_deafen_the_meter() {
     };
     let seen = observed(reports(100, 0.020).take(1).map(later).chain(reports(100, 0.020).take(3)));
     assert_eq!(seen[1], Observed::Nothing);
-    assert!(matches!(seen[3], Observed::Complete(_)));
+    assert!(matches!(seen[3], Observed::Complete(..)));
+}
+
+#[test]
+fn reports_that_say_nothing_new_are_looked_at_together_until_one_does() {
+    let mut meter = Meter::default();
+    let mut seen = Vec::new();
+    for (tick, totals) in reports(10, 0.020).take(27).enumerate() {
+        seen.push(meter.observe(&totals, |_| tick != 14));
+    }
+    let looks = seen.iter().enumerate().filter(|(_, observed)| **observed != Observed::Nothing);
+    let calls = |sample: Sample| sample.ended.round();
+    let found: Vec<_> = looks
+        .map(|(at, observed)| match observed {
+            Observed::Complete(before, sample) => (at, before.map(calls), calls(*sample)),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    // Ten at a time; what waits goes before the one that is news.
+    assert_eq!(found, [(10, None, 100.0), (14, Some(30.0), 10.0), (24, None, 100.0)]);
 }
 
 fn policy(max: f64) -> (AdaptiveConcurrencyPolicy, Knob) {

@@ -14,11 +14,14 @@ const NEGLIGIBLE: f32 = 0.003;
 pub(in super::super) struct InTime {
     pub(in super::super) all: f64,
     pub(in super::super) none: f64,
+    /// What being in time is worth, 0 to 1.
+    pub(in super::super) worth: f64,
 }
 
 /// The hypotheses that are likely enough to count.
 #[derive(Debug, Default)]
 pub(in super::super) struct Likely {
+    /// Times what being in time is worth.
     probabilities: Vec<f32>,
     hypotheses: Vec<Hypothesis>,
     /// Latency from which no call is in time, and one over how much longer that is than what all survive.
@@ -33,12 +36,12 @@ impl Likely {
         let least = NEGLIGIBLE * cells.iter().copied().fold(0.0, f32::max);
         let mut likely = Self::default();
         for floor in 0..FLOORS {
-            let InTime { all, none } = in_time(f64::from(exp(grid.origin().floor(floor))));
+            let InTime { all, none, worth } = in_time(f64::from(exp(grid.origin().floor(floor))));
             for shape in 0..SHAPES {
                 for capacity in 0..CAPACITIES {
                     let probability = grid.weights[shape][floor][capacity];
                     if probability > least {
-                        likely.probabilities.push(probability);
+                        likely.probabilities.push(probability * worth as f32);
                         likely.hypotheses.push(grid.hypothesis(shape, floor, capacity));
                         likely.none.push(none as f32);
                         likely.steepness.push(1.0 / (none - all) as f32);

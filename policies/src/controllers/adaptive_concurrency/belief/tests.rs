@@ -28,7 +28,7 @@ fn believing(reports: impl IntoIterator<Item = (f64, f64, usize)>) -> Belief {
 }
 
 fn likely(belief: &Belief) -> Likely {
-    belief.likely(|_| InTime { all: 1.0, none: 2.0 })
+    belief.likely(|_| InTime { all: 1.0, none: 2.0, worth: 1.0 })
 }
 
 /// Expected calls per second with so many in flight.

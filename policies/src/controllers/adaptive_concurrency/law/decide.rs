@@ -79,11 +79,8 @@ impl Law {
     fn move_to(&mut self, best: Promise, sample: &Sample) {
         let mut limit = best.limit;
         if limit > self.limit {
-            if self.now < self.raised_at + sample.little().min(PATIENCE) {
-                return;
-            }
-            limit = limit.min(GROWTH * self.limit + 1.0);
-            self.raised_at = self.now;
+            let Some(step) = self.next_step(limit, sample) else { return };
+            limit = step;
         }
         let reason = ConcurrencyReason::MostInTime {
             per_second: best.goodput,
@@ -91,6 +88,15 @@ impl Law {
             offered: self.offered.unwrap_or(0.0),
         };
         self.set(limit, reason);
+    }
+
+    /// One step towards a higher limit; `None` while calls at the last one have not had the time to answer.
+    pub(super) fn next_step(&mut self, goal: f64, sample: &Sample) -> Option<f64> {
+        if self.now < self.raised_at + sample.little().min(PATIENCE) {
+            return None;
+        }
+        self.raised_at = self.now;
+        Some(goal.min(GROWTH * self.limit + 1.0))
     }
 
     fn likely(&self) -> Likely {

@@ -77,7 +77,17 @@ impl Law {
         } else if goal < 0.96 * self.limit {
             self.set(goal, reason);
         } else if goal.min(safe) > 1.1 * self.limit {
-            self.set(goal.min(safe), reason);
+            self.raise(goal.min(safe), sample, crowded, reason);
+        }
+    }
+
+    /// Without a deadline nothing says how much is safe: calls at the last limit answer before the next, where many wait.
+    fn raise(&mut self, goal: f64, sample: &Sample, crowded: bool, reason: ConcurrencyReason) {
+        if self.patience.deadline().is_some() || !crowded {
+            return self.set(goal, reason);
+        }
+        if let Some(limit) = self.next_step(goal, sample) {
+            self.set(limit, reason);
         }
     }
 }
