@@ -86,6 +86,9 @@ async fn l4_an_edit_is_what_the_next_restart_runs() {
     assert_eq!((ticking.config().restored, ticking.config().revision), (true, second));
 }
 
+/// What happens between two lives, and what is said of it.
+type Case<'a> = (&'a dyn Fn(&Path), KeptState, Option<&'a str>);
+
 #[tokio::test(start_paused = true)]
 async fn l4_what_is_kept_and_of_no_use_is_told_and_nothing_is_moved() {
     let file = |directory: &Path| directory.join("state/last-good.yaml");
@@ -93,7 +96,7 @@ async fn l4_what_is_kept_and_of_no_use_is_told_and_nothing_is_moved() {
     let gone = |directory: &Path| std::fs::remove_file(file(directory)).expect("removed");
     // As of a sidecar whose parser was of another mind; dropping it waits for the write.
     let refused = |directory: &Path| last_good(directory, Metrics::new()).keep(b"version: 1\n"[..].into());
-    let cases: [(&dyn Fn(&Path), KeptState, Option<&str>); 3] = [
+    let cases: [Case<'_>; 3] = [
         (&nonsense, KeptState::Refused, Some("is damaged, or was not written by a sidecar")),
         (&refused, KeptState::Refused, Some("last-good.yaml:1:10: `version`")),
         (&gone, KeptState::Nothing, None),
