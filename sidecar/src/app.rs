@@ -119,11 +119,10 @@ impl Sidecar {
         tokio::spawn(admin::serve(admin, shared.clone(), reload));
 
         let (connection, connections) = mpsc::channel(1);
-        let (metrics, registry) = (shared.metrics.clone(), shared.registry.clone());
-        tokio::spawn(accept(sdk, allowed(options), metrics.clone(), connection));
+        tokio::spawn(accept(sdk, allowed(options), shared.metrics.clone(), connection));
         let (close, closing) = oneshot::channel::<()>();
         let closing = async { closing.await.unwrap_or(()) };
-        let serving = transport::serve(ReceiverStream::new(connections), registry, metrics, closing);
+        let serving = transport::serve(ReceiverStream::new(connections), shared.clone(), closing);
         let serving = tokio::spawn(serving);
 
         let epoch = shared.registry.epoch();
