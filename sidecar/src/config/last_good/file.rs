@@ -45,6 +45,8 @@ impl File {
     pub(super) fn new(dir: &Path, config: &Path) -> Self {
         // It may not exist, so its links cannot be followed; without a working directory it stays as it was given.
         let config = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
+        // Piece by piece, which drops a slash at the end.
+        let config = config.components().collect::<PathBuf>();
         Self { dir: dir.to_owned(), of: format!("{:?}", config.to_string_lossy()) }
     }
 

@@ -90,7 +90,7 @@ async fn a_snapshot_is_of_what_was_asked_for_and_has_an_end() {
             .map(|k| {
                 let mut knob = knob.clone();
                 knob.name = setpoint_policies::knob::KnobName::try_new(&format!("limit.{k}")).expect("valid");
-                knob.unit = "u".repeat(200).into();
+                knob.unit = "u".repeat(200);
                 knob
             })
             .collect();

@@ -102,6 +102,8 @@ fn l4_the_policy_of_another_sidecar_is_not_run() {
     let other = File::new(&world.home.path().join("state"), Path::new("/etc/other"));
     let says = "is of the policy file in \"/etc/setpoint\", not of that in \"/etc/other\"";
     assert_eq!(other.read(), Err(says.to_owned()));
+    let same = File::new(&world.home.path().join("state"), Path::new("//etc/./setpoint/"));
+    assert_eq!(same.read().unwrap().as_deref(), Some(CONTENT), "the same directory, written otherwise");
     let odd = File::new(&world.home.path().join("odd"), Path::new("/a\", sha256 \n# x"));
     assert_eq!(odd.write(CONTENT), Ok(Written::New));
     assert_eq!(odd.read().unwrap().as_deref(), Some(CONTENT), "whatever the path");
