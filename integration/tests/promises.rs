@@ -30,6 +30,8 @@ mod hostile;
 mod kill_switch;
 #[path = "promises/lanes.rs"]
 mod lanes;
+#[path = "promises/last_good.rs"]
+mod last_good;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "promises/overload.rs"]
@@ -76,6 +78,8 @@ fn main() -> ExitCode {
         config::l4_a_bad_policy_file_changes_nothing,
         config::l4_a_missing_folder_is_taken_up_when_it_appears,
         config::l2_l4_edits_under_load_drop_no_request,
+        last_good::l4_a_restart_with_a_bad_file_runs_the_last_good_one,
+        last_good::l4_a_restart_without_a_good_file_and_a_sound_copy_only_observes,
         owner::l2_the_second_sidecar_leaves_the_socket_alone,
         pools::c6_pools_and_time_outs_are_set_by_zone_and_read_back,
         cgroups::s1_the_memory_limit_of_a_real_cgroup_is_followed,

@@ -25,7 +25,9 @@ mod tests;
 mod value;
 
 pub use bad_field::{BadField, Problem};
-pub use frame::refusal;
+pub use frame::{encode as encode_frame, encode_results, refusal};
+pub use knob::encode as encode_knob;
+pub use setpoint::encode_why;
 
 use crate::message::{ToSdk, ToSidecar};
 use crate::v1;

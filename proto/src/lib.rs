@@ -15,4 +15,9 @@ pub mod rpc {
     pub use crate::v1::tuning_client::TuningClient;
     pub use crate::v1::tuning_server::{Tuning, TuningServer};
     pub use crate::v1::{ClientMessage, ServerMessage};
+
+    /// Bytes that a message takes on the wire.
+    pub fn size(message: &impl prost::Message) -> usize {
+        message.encoded_len()
+    }
 }

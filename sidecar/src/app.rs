@@ -6,9 +6,8 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::Reloader;
+use crate::config::{LastGood, Reloader};
 use crate::control::{Board, Control, Shared};
 use crate::journal::Journal;
 use crate::metrics::{Metrics, UPKEEP_EVERY};
@@ -50,14 +49,6 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
-    /// The state directory cannot be made.
-    #[error("cannot make the state directory {}", path.display())]
-    StateDir {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
     /// The system gave no thread or refused a listener.
     #[error("cannot start")]
     Start(#[source] io::Error),
@@ -81,12 +72,11 @@ impl Sidecar {
     /// Takes the socket and the admin address. To be called within the runtime that will [`run`](Self::run) it.
     ///
     /// # Errors
-    /// When one of them cannot be had, or the state directory cannot be made.
+    /// When one of them cannot be had.
     pub fn bind(options: &cli::Run) -> Result<Self, RunError> {
         let (socket, sdk) = Socket::bind(&options.socket)?;
         let refused = |source| RunError::Admin { addr: options.admin, source };
         let admin = TcpListener::bind(options.admin).map_err(refused)?;
-        make_state_dir(&options.state_dir)?;
         let (clock, pulse, metrics) = (Clock::start(), Arc::<Pulse>::default(), Metrics::new());
         let registry = Registry::new(random(), clock, Arc::clone(&pulse), metrics.clone());
         let journal = Arc::<Journal>::default();
@@ -120,17 +110,19 @@ impl Sidecar {
         let admin_addr = admin.local_addr().unwrap_or(options.admin);
         let source = Reloader::new(options.config.clone());
         let recorder = recorder(options, &shared.metrics)?;
-        let control = Control::new(shared.clone(), source, sense(options), requests).recording(recorder);
+        let last_good = LastGood::start(&options.state_dir, &options.config, shared.metrics.clone());
+        let last_good = last_good.map_err(RunError::Start)?;
+        let control = Control::new(shared.clone(), source, sense(options), requests);
+        let control = control.recording(recorder).keeping(last_good);
         let control = tokio::spawn(control.run());
         tokio::spawn(upkeep(shared.metrics.clone()));
         tokio::spawn(admin::serve(admin, shared.clone(), reload));
 
         let (connection, connections) = mpsc::channel(1);
-        let (metrics, registry) = (shared.metrics.clone(), shared.registry.clone());
-        tokio::spawn(accept(sdk, allowed(options), metrics.clone(), connection));
+        tokio::spawn(accept(sdk, allowed(options), shared.metrics.clone(), connection));
         let (close, closing) = oneshot::channel::<()>();
         let closing = async { closing.await.unwrap_or(()) };
-        let serving = transport::serve(ReceiverStream::new(connections), registry, metrics, closing);
+        let serving = transport::serve(ReceiverStream::new(connections), shared.clone(), closing);
         let serving = tokio::spawn(serving);
 
         let epoch = shared.registry.epoch();
@@ -157,11 +149,6 @@ fn listener(sdk: UnixListener) -> Result<tokio::net::UnixListener, RunError> {
 fn tcp_listener(admin: TcpListener) -> Result<tokio::net::TcpListener, RunError> {
     admin.set_nonblocking(true).map_err(RunError::Start)?;
     tokio::net::TcpListener::from_std(admin).map_err(RunError::Start)
-}
-
-fn make_state_dir(path: &Path) -> Result<(), RunError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path);
-    made.map_err(|source| RunError::StateDir { path: path.to_owned(), source })
 }
 
 fn allowed(options: &cli::Run) -> Allowed {

@@ -86,7 +86,7 @@ pub struct Run {
     /// Address of /metrics, /livez and /status
     #[arg(long, value_name = "ADDR", env = "SETPOINT_ADMIN", default_value_t = admin::DEFAULT_ADDR)]
     pub admin: SocketAddr,
-    /// Directory for what has to outlive a restart; made if absent
+    /// Directory for the last good policy, which a restart with a bad policy file runs; made if absent
     #[arg(long, value_name = "DIR")]
     pub state_dir: PathBuf,
     /// Cgroup directory to watch, instead of that of --pid; without both, only the node's own pressure is read, and what SDKs

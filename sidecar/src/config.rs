@@ -18,11 +18,13 @@ mod check;
 mod controllers;
 mod file;
 mod folder;
+mod last_good;
 mod reload;
 mod settle;
 mod watched;
 
 pub use check::check;
+pub use last_good::{LastGood, Written};
 pub use reload::{ConfigState, Reloader, Status};
 pub use settle::{PATIENCE, SETTLE};
 
@@ -40,6 +42,8 @@ pub struct Loaded {
     pub parameters: Vec<String>,
     /// What deserves a look and is not wrong.
     pub warnings: Vec<Problem>,
+    /// The bytes that say so.
+    pub content: Arc<[u8]>,
 }
 
 /// Reads `dir/policy.yaml`. Blocks for the time of reading one small local file.
@@ -81,7 +85,7 @@ fn parse_as(file: Arc<str>, bytes: &[u8]) -> Result<Loaded, Problems> {
     let format = Format { file, kind: "a policy file", empty };
     let ((set, parameters), warnings) =
         yaml::parse(bytes, format, |root, findings| Some(file::read(root, revision(bytes), findings)))?;
-    Ok(Loaded { set: Arc::new(set), parameters, warnings })
+    Ok(Loaded { set: Arc::new(set), parameters, warnings, content: bytes.into() })
 }
 
 fn revision(bytes: &[u8]) -> String {

@@ -16,7 +16,7 @@ use setpoint_policies::time::Timestamp;
 
 use crate::alerts::{Alerts, Entry};
 use crate::clock::Clock;
-use crate::config::{ConfigState, Reloader};
+use crate::config::{LastGood, Reloader, Status};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -86,6 +86,7 @@ pub struct Control {
     /// When the engine started.
     started: Timestamp,
     recorder: Option<Recorder>,
+    last_good: Option<LastGood>,
 }
 
 impl Control {
@@ -93,13 +94,19 @@ impl Control {
     pub fn new(shared: Shared, source: Reloader, sense: Sense, requests: Requests) -> Self {
         let started = shared.clock.now();
         let engine = Engine::new(Arc::new(PolicySet::observe_only()), started);
-        Self { shared, engine, source, sense, requests, started, recorder: None }
+        Self { shared, engine, source, sense, requests, started, recorder: None, last_good: None }
     }
 
     /// The same loop, whose snapshots are recorded.
     #[must_use]
     pub fn recording(self, recorder: Option<Recorder>) -> Self {
         Self { recorder, ..self }
+    }
+
+    /// The same loop, which keeps what comes into force, and starts with that when the policy file is of no use.
+    #[must_use]
+    pub fn keeping(self, last_good: LastGood) -> Self {
+        Self { last_good: Some(last_good), ..self }
     }
 
     /// Ticks until it is dropped.
@@ -137,7 +144,7 @@ impl Control {
         self.shared.registry.publish(&step, self.engine.policies(), node);
         let Step { decisions, alerts, .. } = step;
         self.shared.alerts.note(&seen, alerts).iter().for_each(Entry::log);
-        self.shared.board.put(Latest { decisions, node, config: self.source.state().into() });
+        self.shared.board.put(Latest { decisions, node, config: self.config() });
         if let Some(recorder) = &self.recorder {
             recorder.offer(self.started, seen);
         }
@@ -147,35 +154,49 @@ impl Control {
     /// Takes over what the policy file says now, and answers whoever asked for that.
     fn take_policies(&mut self, now: Timestamp) {
         let asked = std::iter::from_fn(|| self.requests.try_recv().ok()).collect::<Vec<_>>();
-        let before = self.source.state().clone();
+        let before = self.source.state().error.clone();
+        let first = self.shared.pulse.tick() == 0;
         // The first tick does not wait for the file to settle. Errors are kept in the state.
-        let new = if asked.is_empty() && self.shared.pulse.tick() > 0 {
+        let mut new = if asked.is_empty() && !first {
             self.source.poll(now)
         } else {
             self.source.force(now).unwrap_or_default()
         };
-        let after = self.source.state();
-        if new.is_some() || (after.error != before.error && after.error.is_some()) {
-            self.shared.metrics.reloaded(after.error.is_none());
+        let after = &self.source.state().error;
+        if new.is_some() || (*after != before && after.is_some()) {
+            self.shared.metrics.reloaded(after.is_none());
         }
-        for answer in asked {
-            // Who asked may have left.
-            let _ = answer.send(after.into());
+        if first && new.is_none() {
+            let kept = self.last_good.as_ref().and_then(LastGood::restore);
+            new = kept.map(|kept| self.source.restore(now, kept));
         }
         if let Some(policies) = new {
             self.engine.replace(policies);
+            if let (Some(last_good), Some(content)) = (&self.last_good, self.source.content()) {
+                last_good.keep(Arc::clone(content));
+            }
+        }
+        for answer in asked {
+            // Who asked may have left.
+            let _ = answer.send(self.config());
         }
     }
-}
 
-impl From<&ConfigState> for status::Config {
-    fn from(state: &ConfigState) -> Self {
+    /// What runs, and why.
+    fn config(&self) -> status::Config {
+        let state = self.source.state();
         let runs = match state.status {
-            crate::config::Status::Active => status::ConfigState::Active,
-            crate::config::Status::LastGood => status::ConfigState::LastGood,
-            crate::config::Status::ObserveOnly => status::ConfigState::ObserveOnly,
+            Status::Active => status::ConfigState::Active,
+            Status::LastGood => status::ConfigState::LastGood,
+            Status::ObserveOnly => status::ConfigState::ObserveOnly,
         };
-        Self { state: runs, revision: state.revision.clone(), error: state.error.clone() }
+        status::Config {
+            state: runs,
+            revision: state.revision.clone(),
+            error: state.error.clone(),
+            restored: state.restored,
+            kept: self.last_good.as_ref().map(LastGood::kept).unwrap_or_default(),
+        }
     }
 }
 

@@ -58,6 +58,12 @@ impl Journal {
         }
     }
 
+    /// The changes after the one with this id, oldest first.
+    pub fn after(&self, id: u64) -> Vec<Entry> {
+        let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.entries.iter().filter(|entry| entry.decision.id > id).cloned().collect()
+    }
+
     /// The newest `count` changes, oldest first.
     pub fn newest(&self, count: usize) -> Vec<Entry> {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,5 +140,8 @@ mod tests {
         let kept = ids(&journal);
         assert_eq!((kept.len(), kept[0], kept[CAPACITY - 1]), (CAPACITY, 6, CAPACITY as u64 + 5));
         assert_eq!(journal.newest(2).len(), 2);
+        let after = |id| journal.after(id).iter().map(|entry| entry.decision.id).collect::<Vec<_>>();
+        let last = CAPACITY as u64 + 5;
+        assert_eq!((after(last - 2), after(last), after(0).len()), (vec![last - 1, last], vec![], CAPACITY));
     }
 }

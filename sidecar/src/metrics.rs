@@ -17,6 +17,7 @@ use metrics_util::MetricKindMask;
 use setpoint_policies::decision::Decision;
 use setpoint_proto::message;
 
+use crate::config::Written;
 use crate::record::Fate;
 use crate::sessions::refusal::Cause;
 use crate::status::Status;
@@ -40,7 +41,9 @@ const UNKNOWN: &str = "setpoint_unknown_messages_total";
 const RELOADS: &str = "setpoint_reloads_total";
 const RECORDED: &str = "setpoint_recorded_snapshots_total";
 
-const COUNTERS: [(&str, &str); 9] = [
+const LAST_GOOD: &str = "setpoint_last_good_writes_total";
+
+const COUNTERS: [(&str, &str); 10] = [
     (TICKS, "Finished ticks of the control loop."),
     (FRAMES, "Frames sent, by channel."),
     (ACKS, "Acknowledged setpoints, by what became of them."),
@@ -49,6 +52,7 @@ const COUNTERS: [(&str, &str); 9] = [
     (ENDED, "Sessions ended, by how."),
     (UNKNOWN, "Messages of a kind that this build does not know; they are ignored."),
     (RELOADS, "Policy files read, by result."),
+    (LAST_GOOD, "Writes of the last good policy to the state directory, by result."),
     (RECORDED, "Snapshots to be recorded (run --record), by what became of them."),
 ];
 
@@ -139,6 +143,16 @@ impl Metrics {
     /// A snapshot was to be recorded.
     pub fn recorded(&self, fate: Fate) {
         self.count(RECORDED, &[("result", fate.name())]);
+    }
+
+    /// The last good policy was to be written; `None`: it could not be.
+    pub fn last_good_written(&self, written: Option<Written>) {
+        let result = match written {
+            Some(Written::New) => "written",
+            Some(Written::Unchanged) => "unchanged",
+            None => "failed",
+        };
+        self.count(LAST_GOOD, &[("result", result)]);
     }
 
     /// Everything in the text format of Prometheus; the gauges are taken from `status`.

@@ -59,10 +59,9 @@ impl Rig {
     pub fn serving(shared: Shared) -> Self {
         let (connections, incoming) = mpsc::channel(1);
         let (stop, stopped) = oneshot::channel::<()>();
-        let (registry, metrics) = (shared.registry.clone(), shared.metrics.clone());
         let stopped = async { stopped.await.unwrap_or(()) };
         let incoming = ReceiverStream::new(incoming);
-        let serving = tokio::spawn(crate::transport::serve(incoming, registry, metrics, stopped));
+        let serving = tokio::spawn(crate::transport::serve(incoming, shared.clone(), stopped));
         Self { shared, connections, stop: Some(stop), serving }
     }
 

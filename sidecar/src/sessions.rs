@@ -155,6 +155,11 @@ impl Registry {
         }
     }
 
+    /// Whether the sidecar is going away.
+    pub fn is_draining(&self) -> bool {
+        self.table().draining
+    }
+
     /// The knobs of `declared` that no policy names, and the knobs that a policy names and `declared` lacks.
     pub fn mismatch(&self, declared: &BTreeSet<KnobName>) -> (Vec<KnobName>, Vec<KnobName>) {
         let policies = Arc::clone(&self.table().policies);

@@ -18,9 +18,13 @@ pub fn text(status: &Status) -> String {
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     let (config, revision) = (&status.config, &status.config.revision);
     let revision = revision.get(..12).unwrap_or(revision);
-    writeln!(out, "config   {} {revision}", config.state.name())?;
+    let restored = if config.restored { " (kept by an earlier start)" } else { "" };
+    writeln!(out, "config   {} {revision}{restored}", config.state.name())?;
     if let Some(error) = &config.error {
         writeln!(out, "error    {error}")?;
+    }
+    if let Some(error) = &config.kept.error {
+        writeln!(out, "kept     {}: {error}", config.kept.state.name())?;
     }
     let (up, age) = (status.uptime_seconds, status.loop_age_seconds * 1e3);
     writeln!(out, "loop     tick {}, {age:.0} ms ago, up {up:.0} s", status.tick)?;
@@ -114,7 +118,7 @@ fn table<const N: usize>(out: &mut String, titles: [&str; N], rows: &[[String; N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Config, ConfigState, Knob, SessionState};
+    use crate::status::{Config, ConfigState, Kept, KeptState, Knob, SessionState};
 
     #[test]
     fn a_status_is_readable() {
@@ -134,6 +138,8 @@ mod tests {
                 state: ConfigState::LastGood,
                 revision: "0123456789abcdef".to_owned(),
                 error: Some("policy.yaml:3:7: unknown field".to_owned()),
+                restored: true,
+                kept: Kept { state: KeptState::Failed, error: Some("no space left on device".to_owned()) },
             },
             sessions: vec![Session {
                 service: "demo".to_owned(),
@@ -158,8 +164,9 @@ mod tests {
             ..Status::default()
         };
         let expected = "\
-config   last_good 0123456789ab
+config   last_good 0123456789ab (kept by an earlier start)
 error    policy.yaml:3:7: unknown field
+kept     failed: no space left on device
 loop     tick 12, 0 ms ago, up 61 s
 unbound  demo/batch
 

@@ -40,6 +40,54 @@ pub struct Config {
     pub revision: String,
     /// What is wrong with the file, with file, line and column.
     pub error: Option<String>,
+    /// What runs was kept in the state directory by an earlier start; this one has seen no good file yet.
+    #[serde(default)]
+    pub restored: bool,
+    /// What a restart with a bad file would run.
+    #[serde(default)]
+    pub kept: Kept,
+}
+
+/// The last good policy in the state directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// How well it is kept.
+    pub state: KeptState,
+    /// Why it is not, if it is not.
+    pub error: Option<String>,
+}
+
+/// How well the last good policy is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptState {
+    /// There is none, and none has come into force yet.
+    #[default]
+    Nothing,
+    /// What was found at the start is of no use, and none has come into force yet.
+    Refused,
+    /// What runs is being written.
+    Saving,
+    /// What runs is on the disk.
+    Saved,
+    /// What runs could not be written; an older one may be there.
+    Failed,
+}
+
+impl KeptState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Nothing, Self::Refused, Self::Saving, Self::Saved, Self::Failed];
+
+    /// The name in metrics and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Refused => "refused",
+            Self::Saving => "saving",
+            Self::Saved => "saved",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// What runs.
@@ -48,7 +96,7 @@ pub struct Config {
 pub enum ConfigState {
     /// The file as it is.
     Active,
-    /// An earlier content of the file: the newest one is bad.
+    /// An earlier content of the file: the newest one is bad or gone.
     LastGood,
     /// No policies: there has been no good content yet.
     #[default]

@@ -20,6 +20,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use crate::control::Shared;
 use crate::metrics::Metrics;
 use crate::sessions::Registry;
 use crate::sessions::refusal::{Cause, Refusal};
@@ -27,10 +28,12 @@ use crate::sessions::serve::{self, Heard};
 
 pub mod accept;
 pub mod connection;
+mod operators;
 #[cfg(test)]
 mod tests;
 
 use connection::{Connection, Link};
+use operators::Operators;
 
 /// Streams of one connection; an SDK needs one.
 const STREAMS_PER_CONNECTION: u32 = 8;
@@ -49,16 +52,16 @@ const KEEPALIVE_WITHIN: Duration = Duration::from_secs(20);
 /// When tonic gives up, which it does not over a single connection.
 pub async fn serve<IO, S>(
     incoming: S,
-    registry: Registry,
-    metrics: Metrics,
+    shared: Shared,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Stream<Item = Connection<IO>>,
 {
-    let service =
-        TuningServer::new(Service { registry, metrics }).max_decoding_message_size(bounds::MESSAGE_BYTES);
+    let (registry, metrics) = (shared.registry.clone(), shared.metrics.clone());
+    let service = Service { registry, metrics, operators: Operators::new(shared) };
+    let service = TuningServer::new(service).max_decoding_message_size(bounds::MESSAGE_BYTES);
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -82,6 +85,23 @@ impl<IO> Connected for Connection<IO> {
 struct Service {
     registry: Registry,
     metrics: Metrics,
+    operators: Operators,
+}
+
+impl Service {
+    /// The connection of a request, if its other end may be here.
+    fn link<T>(&self, request: &Request<T>) -> Result<Link, Status> {
+        let link = request.extensions().get::<Link>().cloned();
+        let link = link.ok_or_else(|| Status::internal("the connection has no peer"))?;
+        if link.is_allowed() {
+            return Ok(link);
+        }
+        let peer = link.peer();
+        let text = format!("neither user {} nor group {} of the peer is allowed", peer.uid, peer.gid);
+        let refusal = Refusal::new(Cause::Peer, text);
+        self.registry.note_refused(&refusal);
+        Err(status(&refusal))
+    }
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -95,15 +115,7 @@ impl Tuning for Service {
         &self,
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let link = request.extensions().get::<Link>().cloned();
-        let link = link.ok_or_else(|| Status::internal("the connection has no peer"))?;
-        if !link.is_allowed() {
-            let peer = link.peer();
-            let text = format!("neither user {} nor group {} of the peer is allowed", peer.uid, peer.gid);
-            let refusal = Refusal::new(Cause::Peer, text);
-            self.registry.note_refused(&refusal);
-            return Err(status(&refusal));
-        }
+        let link = self.link(&request)?;
         let (said, to_say) = mpsc::channel(1);
         let heard = Box::pin(heard(request.into_inner(), self.metrics.clone()));
         let registry = self.registry.clone();
@@ -115,17 +127,21 @@ impl Tuning for Service {
         Ok(Response::new(Box::pin(answers)))
     }
 
-    /// Not served: `/status` of the admin address has the same and more.
     async fn snapshot(
         &self,
-        _: Request<v1::SnapshotRequest>,
+        request: Request<v1::SnapshotRequest>,
     ) -> Result<Response<v1::SnapshotResponse>, Status> {
-        Err(Status::unimplemented("use /status of the admin address"))
+        self.link(&request)?;
+        self.operators.snapshot(request.get_ref()).map(Response::new)
     }
 
-    /// Not served: `/status` of the admin address has the newest decisions.
-    async fn explain(&self, _: Request<v1::ExplainRequest>) -> Result<Response<Self::ExplainStream>, Status> {
-        Err(Status::unimplemented("use /status of the admin address"))
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<Self::ExplainStream>, Status> {
+        let link = self.link(&request)?;
+        let said = self.operators.explain(request.into_inner(), move || link.engage())?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(said))))
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use setpoint::{admin, status};
@@ -165,6 +165,45 @@ fn a_bad_policy_does_not_keep_it_from_starting_and_hang_up_reads_the_good_one() 
     assert_eq!(shown.status.code(), Some(0));
     let shown = text(&shown.stdout);
     assert!(shown.starts_with("config   active ") && shown.ends_with("no sessions\n"), "{shown}");
+}
+
+#[test]
+fn l4_a_state_directory_that_cannot_be_made_is_told_and_nothing_else_suffers() {
+    let home = home();
+    write_policy(home.path(), GOOD);
+    std::fs::write(home.path().join("state"), "in the way").expect("written");
+    let sidecar = Sidecar::start(home.path());
+    let warned = sidecar.wait_for("last good policy cannot be saved");
+    assert!(warned.contains("cannot make the directory") && warned.contains("state"), "{warned}");
+    // The page is of the newest tick.
+    let began = Instant::now();
+    let shown = loop {
+        let shown = text(&setpoint(&["status", "--admin", &sidecar.admin.to_string()]).stdout);
+        if shown.contains("\nkept     failed: cannot make") {
+            break shown;
+        }
+        assert!(began.elapsed() < PATIENCE, "{shown}");
+    };
+    assert!(shown.starts_with("config   active "), "{shown}");
+    let metrics = admin::client::get(sidecar.admin, "/metrics").expect("served");
+    assert!(metrics.contains("setpoint_last_good_state{state=\"failed\"} 1"), "{metrics}");
+    sidecar.signal(Signal::TERM);
+    assert_eq!(sidecar.exit().code(), Some(0));
+}
+
+#[test]
+fn l4_what_ran_runs_after_a_kill_even_when_the_file_is_gone() {
+    let home = home();
+    write_policy(home.path(), GOOD);
+    let sidecar = Sidecar::start(home.path());
+    sidecar.wait_for("last good policy saved");
+    sidecar.signal(Signal::KILL);
+    assert_eq!(sidecar.exit().signal(), Some(9));
+    std::fs::remove_dir_all(home.path().join("config")).expect("removed");
+    let sidecar = Sidecar::start(home.path());
+    sidecar.wait_for("the last good policy that was kept runs");
+    write_policy(home.path(), GOOD);
+    sidecar.wait_for("policy file is good again");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub async fn l4_a_bad_policy_file_changes_nothing() {
     let sidecar = Sidecar::start(&fixed(PUSHED)).await;
     let host = Host::start(&sidecar.socket()).await;
     host.synced_at(PUSHED).await;
-    let good = sidecar.status().await;
+    let good = sidecar.kept().await;
     assert_eq!((good.config.state, &good.config.error), (ConfigState::Active, &None));
     let record = Recorder::start(&host);
     let keeps = async |name: &str, says: &str, so_far: f64| {

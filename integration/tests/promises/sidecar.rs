@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use setpoint::status::{Knob, Session, Status};
+use setpoint::status::{KeptState, Knob, Session, Status};
 use setpoint_integration::http::{self, Target};
 use setpoint_integration::process::sibling::sibling;
 use setpoint_integration::process::{Process, guarded};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
+use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::until::{PATIENCE, found};
@@ -110,6 +111,11 @@ impl Sidecar {
         self.process = None; // dropping kills and reaps
     }
 
+    /// The folder for what outlives it.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Where SDKs connect.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("sdk.sock")
@@ -140,6 +146,19 @@ impl Sidecar {
     /// Waits until what it says of itself `is` so, and gives that.
     pub async fn shows(&self, what: &str, within: Duration, mut is: impl FnMut(&Status) -> bool) -> Status {
         found(what, within, async || self.look().await.filter(&mut is)).await
+    }
+
+    /// Waits until what runs would survive its death.
+    pub async fn kept(&self) -> Status {
+        self.shows("it keeps what runs", PATIENCE, |status| status.config.kept.state == KeptState::Saved)
+            .await
+    }
+
+    /// What `setpoint status` prints.
+    pub async fn printed(&self) -> String {
+        let mut command = Command::new(sibling("setpoint").unwrap());
+        let output = command.arg("status").arg("--admin").arg(self.admin.to_string()).output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The value of a metric with its labels as written; `None` while it does not exist.

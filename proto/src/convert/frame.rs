@@ -123,7 +123,8 @@ fn status(wire: i32) -> Result<(Status, Option<String>), Problem> {
     Ok((status, None))
 }
 
-pub(super) fn encode(frame: &Frame) -> v1::Frame {
+/// The wire form of a frame.
+pub fn encode(frame: &Frame) -> v1::Frame {
     let mode = match frame.mode {
         Mode::Apply => v1::frame::Mode::Apply,
         Mode::Shadow => v1::frame::Mode::Shadow,
@@ -165,7 +166,8 @@ pub(super) fn encode_ack(ack: &Ack) -> v1::Ack {
     }
 }
 
-pub(super) fn encode_results(results: &[Applied]) -> Vec<v1::Applied> {
+/// The wire form of what is in force.
+pub fn encode_results(results: &[Applied]) -> Vec<v1::Applied> {
     let encode = |applied: &Applied| v1::Applied {
         knob: field::short(&applied.knob),
         status: encode_status(applied.status).into(),

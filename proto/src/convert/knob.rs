@@ -65,7 +65,8 @@ fn restrictive(wire: i32) -> Result<Restrictive, Trouble> {
     known.ok_or_else(|| Trouble::Unsupported(format!("restrictive {wire} is not known to this build")))
 }
 
-pub(super) fn encode(knob: &Knob) -> v1::Knob {
+/// The wire form of a knob.
+pub fn encode(knob: &Knob) -> v1::Knob {
     v1::Knob {
         name: knob.name.as_str().to_owned(),
         kind: encode_kind(knob.kind).into(),

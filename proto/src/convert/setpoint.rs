@@ -95,7 +95,8 @@ fn encode_lease(lease: &Lease) -> v1::Lease {
     }
 }
 
-fn encode_why(why: &Why) -> v1::Reason {
+/// The wire form of an explanation.
+pub fn encode_why(why: &Why) -> v1::Reason {
     let sayable = |entry: &&Evidence| entry.observed.is_finite() && entry.threshold.is_finite();
     let evidence = why.evidence.iter().filter(sayable).take(bounds::EVIDENCE).map(|entry| v1::Evidence {
         signal: field::short(&entry.signal),

@@ -1217,11 +1217,17 @@ pub struct SnapshotRequest {
 pub struct SnapshotResponse {
     #[prost(string, tag = "1")]
     pub config_revision: ::prost::alloc::string::String,
-    /// active, last_good, rejected:<file:line:col>
+    /// active, last_good, observe_only
     #[prost(string, tag = "2")]
     pub config_state: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "3")]
     pub sessions: ::prost::alloc::vec::Vec<SessionView>,
+    /// what is wrong with the policy file; empty = nothing
+    #[prost(string, tag = "4")]
+    pub config_error: ::prost::alloc::string::String,
+    /// sessions for which the answer has no room: ask for one of them
+    #[prost(uint32, tag = "5")]
+    pub left_out: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SessionView {
@@ -1237,10 +1243,9 @@ pub struct SessionView {
     pub knobs: ::prost::alloc::vec::Vec<Knob>,
     #[prost(message, repeated, tag = "6")]
     pub in_force: ::prost::alloc::vec::Vec<Applied>,
+    /// of each channel in which something ever was; without nonce and version
     #[prost(message, repeated, tag = "7")]
-    pub pending: ::prost::alloc::vec::Vec<Frame>,
-    #[prost(message, optional, tag = "8")]
-    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    pub wanted: ::prost::alloc::vec::Vec<Frame>,
 }
 /// Nested message and enum types in `SessionView`.
 pub mod session_view {
@@ -1261,8 +1266,6 @@ pub mod session_view {
         Sent = 1,
         Lagging = 2,
         Nacked = 3,
-        Lost = 4,
-        ShadowOnly = 5,
     }
     impl State {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -1275,8 +1278,6 @@ pub mod session_view {
                 Self::Sent => "SENT",
                 Self::Lagging => "LAGGING",
                 Self::Nacked => "NACKED",
-                Self::Lost => "LOST",
-                Self::ShadowOnly => "SHADOW_ONLY",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1286,13 +1287,12 @@ pub mod session_view {
                 "SENT" => Some(Self::Sent),
                 "LAGGING" => Some(Self::Lagging),
                 "NACKED" => Some(Self::Nacked),
-                "LOST" => Some(Self::Lost),
-                "SHADOW_ONLY" => Some(Self::ShadowOnly),
                 _ => None,
             }
         }
     }
 }
+/// Empty = every one. last: at most so many of the past; 0 = all that are kept, which are the newest 1000.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExplainRequest {
     #[prost(string, tag = "1")]
@@ -1308,8 +1308,6 @@ pub struct ExplainRequest {
 pub struct Decision {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(message, optional, tag = "2")]
-    pub at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(string, tag = "3")]
     pub service: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
@@ -1322,14 +1320,9 @@ pub struct Decision {
     pub to: f64,
     #[prost(message, optional, tag = "8")]
     pub reason: ::core::option::Option<Reason>,
-    #[prost(message, optional, tag = "9")]
-    pub version: ::core::option::Option<Version>,
-    #[prost(string, tag = "10")]
-    pub config_revision: ::prost::alloc::string::String,
-    #[prost(message, optional, tag = "11")]
-    pub outcome: ::core::option::Option<Applied>,
-    #[prost(string, tag = "12")]
-    pub mode: ::prost::alloc::string::String,
+    /// since the start of the sidecar
+    #[prost(double, tag = "13")]
+    pub at_seconds: f64,
 }
 /// Generated client implementations.
 pub mod tuning_client {
@@ -1439,7 +1432,8 @@ pub mod tuning_client {
                 .insert(GrpcMethod::new("setpoint.v1.Tuning", "Session"));
             self.inner.streaming(req, path, codec).await
         }
-        /// Read-only: current state, for setpoint CLI, the UI and languages without streaming.
+        /// Read-only, for people on this side of the socket: who is connected, what is in force there, and what is wanted and why.
+        /// Both answer who may have a session, a few times a second for all together; above that RESOURCE_EXHAUSTED.
         pub async fn snapshot(
             &mut self,
             request: impl tonic::IntoRequest<super::SnapshotRequest>,
@@ -1464,7 +1458,7 @@ pub mod tuning_client {
                 .insert(GrpcMethod::new("setpoint.v1.Tuning", "Snapshot"));
             self.inner.unary(req, path, codec).await
         }
-        /// Read-only: decisions as they are made (bounded ring, conflated per knob when slow).
+        /// Read-only: the newest changes of setpoints, oldest first, and with `follow` those to come. Who reads slowly misses some.
         pub async fn explain(
             &mut self,
             request: impl tonic::IntoRequest<super::ExplainRequest>,
@@ -1518,7 +1512,8 @@ pub mod tuning_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::ClientMessage>>,
         ) -> std::result::Result<tonic::Response<Self::SessionStream>, tonic::Status>;
-        /// Read-only: current state, for setpoint CLI, the UI and languages without streaming.
+        /// Read-only, for people on this side of the socket: who is connected, what is in force there, and what is wanted and why.
+        /// Both answer who may have a session, a few times a second for all together; above that RESOURCE_EXHAUSTED.
         async fn snapshot(
             &self,
             request: tonic::Request<super::SnapshotRequest>,
@@ -1532,7 +1527,7 @@ pub mod tuning_server {
             >
             + std::marker::Send
             + 'static;
-        /// Read-only: decisions as they are made (bounded ring, conflated per knob when slow).
+        /// Read-only: the newest changes of setpoints, oldest first, and with `follow` those to come. Who reads slowly misses some.
         async fn explain(
             &self,
             request: tonic::Request<super::ExplainRequest>,

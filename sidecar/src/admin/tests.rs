@@ -86,7 +86,8 @@ async fn reload_answers_with_what_the_loop_says() {
     tokio::spawn(async move {
         for error in [None, Some("policy.yaml:1:1: bad".to_owned())] {
             let request = requests.recv().await.expect("asked");
-            let config = Config { state: ConfigState::Active, revision: "abc".to_owned(), error };
+            let config =
+                Config { state: ConfigState::Active, revision: "abc".to_owned(), error, ..Config::default() };
             request.send(config).expect("waited for");
         }
     });

@@ -55,7 +55,8 @@ fn bounded(file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn reason(errno: Errno) -> String {
+/// Why the system refused, in words.
+pub(super) fn reason(errno: Errno) -> String {
     match errno {
         Errno::NOENT => "not found".to_owned(),
         Errno::ACCESS => "permission denied".to_owned(),

@@ -9,6 +9,7 @@
 //! | good and new | it | active | returned once |
 //! | good and what runs | stays | active | - |
 //! | bad, empty, gone, too large | stays | last_good | logged once, kept in the state |
+//! | the same at the start, and a last good one was kept | the kept one | last_good | the same, and that it was restored |
 //! | the same, and nothing ran before | nothing | observe_only | logged once, kept in the state |
 //!
 //! Everything here runs on the loop's thread. Measured: a look 2 us (3 us on a ConfigMap), reading and checking the preset
@@ -31,7 +32,7 @@ use crate::yaml::Problems;
 pub enum Status {
     /// The file as it is.
     Active,
-    /// An earlier content of the file, which is bad or gone now.
+    /// An earlier content of the file, which is bad or gone now; perhaps one that an earlier sidecar kept.
     LastGood,
     /// No file was good yet: everything is seen, nothing is moved.
     ObserveOnly,
@@ -57,6 +58,8 @@ pub struct ConfigState {
     pub revision: String,
     /// Why the file as it is does not run; one line per problem.
     pub error: Option<String>,
+    /// What runs was kept by an earlier sidecar; this one has not seen a good file yet.
+    pub restored: bool,
     /// When one of the above last changed.
     pub since: Timestamp,
 }
@@ -68,6 +71,8 @@ pub struct Reloader {
     watched: Watched,
     settling: Settling<Stamp>,
     state: ConfigState,
+    /// The content that runs.
+    content: Option<Arc<[u8]>>,
 }
 
 impl Reloader {
@@ -79,14 +84,20 @@ impl Reloader {
             status: Status::ObserveOnly,
             revision: String::new(),
             error: None,
+            restored: false,
             since: Timestamp::ZERO,
         };
-        Self { dir, watched, settling: Settling::new(), state }
+        Self { dir, watched, settling: Settling::new(), state, content: None }
     }
 
     /// What runs, and why not what the file says.
     pub const fn state(&self) -> &ConfigState {
         &self.state
+    }
+
+    /// The bytes of what runs.
+    pub fn content(&self) -> Option<&Arc<[u8]>> {
+        self.content.as_ref()
     }
 
     /// When to call [`Self::poll`] again at the latest, if a change is settling.
@@ -117,6 +128,21 @@ impl Reloader {
         self.judge(now, content)
     }
 
+    /// Runs what an earlier sidecar kept, until there is a good file. To be called when [`Self::force`] found none at the
+    /// start, and nothing runs.
+    pub fn restore(&mut self, now: Timestamp, kept: Loaded) -> Arc<PolicySet> {
+        let Loaded { set, content, .. } = kept;
+        let error = self.state.error.clone();
+        self.change(now, Status::LastGood, set.revision.clone(), error, true);
+        self.content = Some(content);
+        tracing::warn!(
+            revision = set.revision,
+            policies = set.policies.len(),
+            "the last good policy that was kept runs"
+        );
+        set
+    }
+
     fn judge(
         &mut self,
         now: Timestamp,
@@ -134,7 +160,7 @@ impl Reloader {
     fn accept(&mut self, now: Timestamp, loaded: Loaded) -> Option<Arc<PolicySet>> {
         let set = loaded.set;
         let new = set.revision != self.state.revision;
-        let changed = self.change(now, Status::Active, set.revision.clone(), None);
+        let changed = self.change(now, Status::Active, set.revision.clone(), None, false);
         if !new {
             if changed {
                 tracing::info!(revision = set.revision, "policy file is good again");
@@ -145,20 +171,29 @@ impl Reloader {
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy file has a warning");
         }
+        self.content = Some(loaded.content);
         Some(set)
     }
 
     fn refuse(&mut self, now: Timestamp, errors: &Problems) {
         let nothing_ran = self.state.revision.is_empty();
         let status = if nothing_ran { Status::ObserveOnly } else { Status::LastGood };
-        if self.change(now, status, self.state.revision.clone(), Some(errors.to_string())) {
+        let (revision, restored) = (self.state.revision.clone(), self.state.restored);
+        if self.change(now, status, revision, Some(errors.to_string()), restored) {
             tracing::warn!(%errors, runs = status.name(), "policy file refused");
         }
     }
 
     /// Whether the state is another one now.
-    fn change(&mut self, now: Timestamp, status: Status, revision: String, error: Option<String>) -> bool {
-        let state = ConfigState { status, revision, error, since: self.state.since };
+    fn change(
+        &mut self,
+        now: Timestamp,
+        status: Status,
+        revision: String,
+        error: Option<String>,
+        restored: bool,
+    ) -> bool {
+        let state = ConfigState { status, revision, error, restored, since: self.state.since };
         let changed = state != self.state;
         if changed {
             self.state = ConfigState { since: now, ..state };

@@ -13,6 +13,7 @@ use crate::rig::{self, Rig, Sdk, applied, hello};
 use crate::status::ConfigState as Runs;
 
 mod guards;
+mod last_good;
 
 const GOOD: &str = "
 version: setpoint/v1
@@ -42,10 +43,16 @@ impl Ticking {
     }
 
     fn watching(directory: TempDir) -> Self {
+        Self::built(directory, |control, _, _| control)
+    }
+
+    /// With what `build` adds to the loop, for which it gets the directory and the metrics.
+    fn built(directory: TempDir, build: impl FnOnce(Control, &Path, Metrics) -> Control) -> Self {
         let rig = Rig::serving(rig::shared());
         let (reload, requests) = Reload::channel();
         let source = Reloader::new(directory.path().join("config"));
         let control = Control::new(rig.shared.clone(), source, Box::new(|_| Signals::default()), requests);
+        let control = build(control, directory.path(), rig.shared.metrics.clone());
         Self { rig, directory, reload, loop_task: tokio::spawn(control.run()) }
     }
 

@@ -7,12 +7,13 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 use setpoint_policies::signal::Signal;
 
 use super::METADATA;
-use crate::status::{ConfigState, SessionState, Status};
+use crate::status::{ConfigState, KeptState, SessionState, Status};
 
 const SESSIONS: &str = "setpoint_sessions";
 const LOOP_AGE: &str = "setpoint_loop_age_seconds";
 const UPTIME: &str = "setpoint_uptime_seconds";
 const CONFIG_STATE: &str = "setpoint_config_state";
+const LAST_GOOD: &str = "setpoint_last_good_state";
 const IN_FORCE: &str = "setpoint_knob_in_force";
 const WANTED: &str = "setpoint_knob_wanted";
 const SIGNAL_AGE: &str = "setpoint_signal_age_seconds";
@@ -24,11 +25,12 @@ const WAITING: &str = "setpoint_limiter_waiting";
 
 const ALERT: &str = "setpoint_alert_firing";
 
-const HELP: [(&str, &str); 13] = [
+const HELP: [(&str, &str); 14] = [
     (SESSIONS, "Connected processes, by how well they follow."),
     (LOOP_AGE, "Time since the last finished tick."),
     (UPTIME, "Time since the sidecar started."),
     (CONFIG_STATE, "1 for the state that the policy file is in."),
+    (LAST_GOOD, "1 for the state of the last good policy in the state directory."),
     (
         IN_FORCE,
         "Value in force, in the unit of the knob, the mean over the processes of a service; a breaker's is the number of its state, 0 to 7.",
@@ -70,6 +72,10 @@ pub(super) fn write(recorder: &PrometheusRecorder, status: &Status) {
     for state in ConfigState::ALL {
         let is = f64::from(u8::from(state == status.config.state));
         set(CONFIG_STATE, &[("state", state.name())], is);
+    }
+    for state in KeptState::ALL {
+        let is = f64::from(u8::from(state == status.config.kept.state));
+        set(LAST_GOOD, &[("state", state.name())], is);
     }
     for state in SessionState::ALL {
         let count = status.sessions.iter().filter(|session| session.state == state).count();

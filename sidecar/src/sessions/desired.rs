@@ -154,7 +154,7 @@ fn setpoint(decision: &Decision, lease: &Lease) -> Setpoint {
 }
 
 /// The explanation that goes to the SDK.
-fn why(decision: &Decision) -> Why {
+pub fn why(decision: &Decision) -> Why {
     let evidence = decision.reason.evidence().into_iter().map(|evidence| Evidence {
         signal: evidence.signal.to_owned(),
         observed: evidence.observed,

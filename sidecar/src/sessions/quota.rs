@@ -1,4 +1,4 @@
-//! How many of something there may be per second: messages of a session, and log lines about refused clients.
+//! How many of something there may be per second: messages of a session, questions, and log lines about refused clients.
 //!
 //! A session may send far more than an SDK needs (ten reports, a beat and a few acks per second), and far less than would
 //! cost the others anything.
@@ -36,6 +36,11 @@ impl Quota {
     /// The messages of one session.
     pub fn of_messages(clock: Clock) -> Self {
         Self::new(clock, MESSAGES_PER_SECOND, MESSAGES_BURST)
+    }
+
+    /// Questions of operators, of all clients together: an answer costs about as much as a tick.
+    pub fn of_questions(clock: Clock) -> Self {
+        Self::new(clock, 5, 10)
     }
 
     /// Log lines that a client can provoke: they must not fill a disk.

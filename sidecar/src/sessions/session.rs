@@ -34,6 +34,8 @@ pub struct Session {
     pub service: Arc<str>,
     /// Its own name, stable for one process life.
     pub instance: Arc<str>,
+    /// Which SDK it uses.
+    pub sdk: Arc<str>,
     /// Which life of the process.
     pub incarnation: u64,
     /// What it says of itself, such as its zone.
@@ -96,6 +98,7 @@ impl Session {
             id: instance_id(hello),
             service: hello.service.as_str().into(),
             instance: hello.instance_id.as_str().into(),
+            sdk: hello.sdk.as_str().into(),
             incarnation: hello.incarnation,
             labels: Arc::new(hello.labels.clone()),
             orders: watch::Sender::new(Orders::default()),

@@ -296,6 +296,36 @@ fn l4_a_directory_that_comes_late_is_picked_up() {
 }
 
 #[test]
+fn l4_what_was_kept_runs_until_the_file_is_good() {
+    for (mended, sets) in [(policy(5), 0), (policy(6), 1)] {
+        let mut world = World::empty();
+        world.write(BAD);
+        assert!(world.reloader.force(world.now).is_err());
+        assert_eq!((world.status(), world.reloader.content()), (Status::ObserveOnly, None));
+        let error = world.error().to_owned();
+        let kept = crate::config::parse(policy(5).as_bytes()).unwrap();
+        let set = world.reloader.restore(world.now, kept);
+        let state = world.reloader.state().clone();
+        assert_eq!((state.status, state.restored, &state.revision), (Status::LastGood, true, &set.revision));
+        assert_eq!(state.error, Some(error), "the file is as bad as before");
+        assert_eq!(world.reloader.content().map(|content| &**content), Some(policy(5).as_bytes()));
+        assert_eq!(world.sets(20), 0);
+        assert_eq!(*world.reloader.state(), state, "nothing to tell");
+        world.write("");
+        assert_eq!(world.sets(20), 0);
+        assert!(world.error().contains("the file is empty") && world.reloader.state().restored);
+
+        world.write(&mended);
+        assert_eq!(world.sets(20), sets, "what runs already is nothing new");
+        world.assert_runs(&mended);
+        assert_eq!(world.reloader.content().map(|content| &**content), Some(mended.as_bytes()));
+        world.write(BAD);
+        assert_eq!(world.sets(20), 0);
+        assert_eq!((world.status(), world.reloader.state().restored), (Status::LastGood, false));
+    }
+}
+
+#[test]
 fn without_force_the_first_file_is_read_after_the_settling_time() {
     let mut world = World::empty();
     world.write(&policy(5));

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use setpoint_policies::value::Value;
 use setpoint_proto::message::{KnobUpdate, Status, ToSdk, ToSidecar};
-use setpoint_proto::rpc::TuningClient;
-use setpoint_proto::v1;
 use tonic::Code;
 
-use crate::rig::{EPOCH, Rig, applied, endpoint, hello, limit};
+use crate::rig::{EPOCH, Rig, applied, hello, limit};
 use crate::status::SessionState;
 
 #[tokio::test(start_paused = true)]
@@ -130,16 +128,6 @@ async fn a_drain_says_good_bye_to_everybody_and_lets_nobody_in() {
     drop((sdk, spare));
     drop(rig.stop.take());
     rig.serving.await.expect("no panic").expect("an orderly end");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_served_says_where_to_look() {
-    let rig = Rig::start();
-    let mut client = TuningClient::new(rig.channel(endpoint()).await);
-    let status = client.snapshot(v1::SnapshotRequest::default()).await.expect_err("not served");
-    assert_eq!((status.code(), status.message()), (Code::Unimplemented, "use /status of the admin address"));
-    let status = client.explain(v1::ExplainRequest::default()).await.expect_err("not served");
-    assert_eq!(status.code(), Code::Unimplemented);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@
 // Rules that hold for every message
 //  R1  Level-triggered: a Frame carries the COMPLETE desired state of one channel. Applying the newest frame and skipping
 //      all older ones is always correct. A Report carries totals, never increments, for the same reason.
-//  R2  No wall clock crosses the wire for behaviour: every lifetime is a Duration that the receiver measures on its own
-//      monotonic clock from the moment of receipt. (Timestamps exist only for people: logs, UI.)
+//  R2  No wall clock crosses the wire: every lifetime is a Duration that the receiver measures on its own monotonic clock
+//      from the moment of receipt.
 //  R3  At most one unacknowledged frame per channel; the sender keeps only the newest pending state per channel
 //      (conflation), so memory per session is O(channels), never O(updates).
 //  R4  A restrictive value never latches: it decays to the SDK baseline when its lease ends.
@@ -26,7 +26,6 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
-	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -559,12 +558,10 @@ func (ResourceStats_Reflex) EnumDescriptor() ([]byte, []int) {
 type SessionView_State int32
 
 const (
-	SessionView_SYNCED      SessionView_State = 0
-	SessionView_SENT        SessionView_State = 1
-	SessionView_LAGGING     SessionView_State = 2
-	SessionView_NACKED      SessionView_State = 3
-	SessionView_LOST        SessionView_State = 4
-	SessionView_SHADOW_ONLY SessionView_State = 5
+	SessionView_SYNCED  SessionView_State = 0
+	SessionView_SENT    SessionView_State = 1
+	SessionView_LAGGING SessionView_State = 2
+	SessionView_NACKED  SessionView_State = 3
 )
 
 // Enum value maps for SessionView_State.
@@ -574,16 +571,12 @@ var (
 		1: "SENT",
 		2: "LAGGING",
 		3: "NACKED",
-		4: "LOST",
-		5: "SHADOW_ONLY",
 	}
 	SessionView_State_value = map[string]int32{
-		"SYNCED":      0,
-		"SENT":        1,
-		"LAGGING":     2,
-		"NACKED":      3,
-		"LOST":        4,
-		"SHADOW_ONLY": 5,
+		"SYNCED":  0,
+		"SENT":    1,
+		"LAGGING": 2,
+		"NACKED":  3,
 	}
 )
 
@@ -3911,8 +3904,10 @@ func (x *SnapshotRequest) GetInstanceId() string {
 type SnapshotResponse struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	ConfigRevision string                 `protobuf:"bytes,1,opt,name=config_revision,json=configRevision,proto3" json:"config_revision,omitempty"`
-	ConfigState    string                 `protobuf:"bytes,2,opt,name=config_state,json=configState,proto3" json:"config_state,omitempty"` // active, last_good, rejected:<file:line:col>
+	ConfigState    string                 `protobuf:"bytes,2,opt,name=config_state,json=configState,proto3" json:"config_state,omitempty"` // active, last_good, observe_only
 	Sessions       []*SessionView         `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	ConfigError    string                 `protobuf:"bytes,4,opt,name=config_error,json=configError,proto3" json:"config_error,omitempty"` // what is wrong with the policy file; empty = nothing
+	LeftOut        uint32                 `protobuf:"varint,5,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`            // sessions for which the answer has no room: ask for one of them
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -3968,6 +3963,20 @@ func (x *SnapshotResponse) GetSessions() []*SessionView {
 	return nil
 }
 
+func (x *SnapshotResponse) GetConfigError() string {
+	if x != nil {
+		return x.ConfigError
+	}
+	return ""
+}
+
+func (x *SnapshotResponse) GetLeftOut() uint32 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
 type SessionView struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
@@ -3976,8 +3985,7 @@ type SessionView struct {
 	State         SessionView_State      `protobuf:"varint,4,opt,name=state,proto3,enum=setpoint.v1.SessionView_State" json:"state,omitempty"`
 	Knobs         []*Knob                `protobuf:"bytes,5,rep,name=knobs,proto3" json:"knobs,omitempty"`
 	InForce       []*Applied             `protobuf:"bytes,6,rep,name=in_force,json=inForce,proto3" json:"in_force,omitempty"`
-	Pending       []*Frame               `protobuf:"bytes,7,rep,name=pending,proto3" json:"pending,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	Wanted        []*Frame               `protobuf:"bytes,7,rep,name=wanted,proto3" json:"wanted,omitempty"` // of each channel in which something ever was; without nonce and version
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4054,20 +4062,14 @@ func (x *SessionView) GetInForce() []*Applied {
 	return nil
 }
 
-func (x *SessionView) GetPending() []*Frame {
+func (x *SessionView) GetWanted() []*Frame {
 	if x != nil {
-		return x.Pending
+		return x.Wanted
 	}
 	return nil
 }
 
-func (x *SessionView) GetSince() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Since
-	}
-	return nil
-}
-
+// Empty = every one. last: at most so many of the past; 0 = all that are kept, which are the newest 1000.
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
@@ -4137,21 +4139,17 @@ func (x *ExplainRequest) GetFollow() bool {
 }
 
 type Decision struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Id             uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	At             *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
-	Service        string                 `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
-	InstanceId     string                 `protobuf:"bytes,4,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
-	Knob           string                 `protobuf:"bytes,5,opt,name=knob,proto3" json:"knob,omitempty"`
-	From           float64                `protobuf:"fixed64,6,opt,name=from,proto3" json:"from,omitempty"`
-	To             float64                `protobuf:"fixed64,7,opt,name=to,proto3" json:"to,omitempty"`
-	Reason         *Reason                `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
-	Version        *Version               `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
-	ConfigRevision string                 `protobuf:"bytes,10,opt,name=config_revision,json=configRevision,proto3" json:"config_revision,omitempty"`
-	Outcome        *Applied               `protobuf:"bytes,11,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Mode           string                 `protobuf:"bytes,12,opt,name=mode,proto3" json:"mode,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Service       string                 `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	InstanceId    string                 `protobuf:"bytes,4,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	Knob          string                 `protobuf:"bytes,5,opt,name=knob,proto3" json:"knob,omitempty"`
+	From          float64                `protobuf:"fixed64,6,opt,name=from,proto3" json:"from,omitempty"`
+	To            float64                `protobuf:"fixed64,7,opt,name=to,proto3" json:"to,omitempty"`
+	Reason        *Reason                `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	AtSeconds     float64                `protobuf:"fixed64,13,opt,name=at_seconds,json=atSeconds,proto3" json:"at_seconds,omitempty"` // since the start of the sidecar
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Decision) Reset() {
@@ -4189,13 +4187,6 @@ func (x *Decision) GetId() uint64 {
 		return x.Id
 	}
 	return 0
-}
-
-func (x *Decision) GetAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.At
-	}
-	return nil
 }
 
 func (x *Decision) GetService() string {
@@ -4240,39 +4231,18 @@ func (x *Decision) GetReason() *Reason {
 	return nil
 }
 
-func (x *Decision) GetVersion() *Version {
+func (x *Decision) GetAtSeconds() float64 {
 	if x != nil {
-		return x.Version
+		return x.AtSeconds
 	}
-	return nil
-}
-
-func (x *Decision) GetConfigRevision() string {
-	if x != nil {
-		return x.ConfigRevision
-	}
-	return ""
-}
-
-func (x *Decision) GetOutcome() *Applied {
-	if x != nil {
-		return x.Outcome
-	}
-	return nil
-}
-
-func (x *Decision) GetMode() string {
-	if x != nil {
-		return x.Mode
-	}
-	return ""
+	return 0
 }
 
 var File_setpoint_v1_setpoint_proto protoreflect.FileDescriptor
 
 const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1asetpoint/v1/setpoint.proto\x12\vsetpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x02\n" +
+	"\x1asetpoint/v1/setpoint.proto\x12\vsetpoint.v1\x1a\x1egoogle/protobuf/duration.proto\"\xa3\x02\n" +
 	"\rClientMessage\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.setpoint.v1.HelloH\x00R\x05hello\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.setpoint.v1.AckH\x00R\x03ack\x12-\n" +
@@ -4718,11 +4688,13 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\x0fSnapshotRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
-	"instanceId\"\x94\x01\n" +
+	"instanceId\"\xd2\x01\n" +
 	"\x10SnapshotResponse\x12'\n" +
 	"\x0fconfig_revision\x18\x01 \x01(\tR\x0econfigRevision\x12!\n" +
 	"\fconfig_state\x18\x02 \x01(\tR\vconfigState\x124\n" +
-	"\bsessions\x18\x03 \x03(\v2\x18.setpoint.v1.SessionViewR\bsessions\"\x9d\x03\n" +
+	"\bsessions\x18\x03 \x03(\v2\x18.setpoint.v1.SessionViewR\bsessions\x12!\n" +
+	"\fconfig_error\x18\x04 \x01(\tR\vconfigError\x12\x19\n" +
+	"\bleft_out\x18\x05 \x01(\rR\aleftOut\"\xe0\x02\n" +
 	"\vSessionView\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
@@ -4730,38 +4702,31 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\x03sdk\x18\x03 \x01(\tR\x03sdk\x124\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x1e.setpoint.v1.SessionView.StateR\x05state\x12'\n" +
 	"\x05knobs\x18\x05 \x03(\v2\x11.setpoint.v1.KnobR\x05knobs\x12/\n" +
-	"\bin_force\x18\x06 \x03(\v2\x14.setpoint.v1.AppliedR\ainForce\x12,\n" +
-	"\apending\x18\a \x03(\v2\x12.setpoint.v1.FrameR\apending\x120\n" +
-	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"Q\n" +
+	"\bin_force\x18\x06 \x03(\v2\x14.setpoint.v1.AppliedR\ainForce\x12*\n" +
+	"\x06wanted\x18\a \x03(\v2\x12.setpoint.v1.FrameR\x06wanted\"B\n" +
 	"\x05State\x12\n" +
 	"\n" +
 	"\x06SYNCED\x10\x00\x12\b\n" +
 	"\x04SENT\x10\x01\x12\v\n" +
 	"\aLAGGING\x10\x02\x12\n" +
 	"\n" +
-	"\x06NACKED\x10\x03\x12\b\n" +
-	"\x04LOST\x10\x04\x12\x0f\n" +
-	"\vSHADOW_ONLY\x10\x05\"j\n" +
+	"\x06NACKED\x10\x03\"\x04\b\x04\x10\x04\"\x04\b\x05\x10\x05J\x04\b\b\x10\t\"j\n" +
 	"\x0eExplainRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04knob\x18\x02 \x01(\tR\x04knob\x12\x12\n" +
 	"\x04last\x18\x03 \x01(\rR\x04last\x12\x16\n" +
-	"\x06follow\x18\x04 \x01(\bR\x06follow\"\x83\x03\n" +
+	"\x06follow\x18\x04 \x01(\bR\x06follow\"\xe5\x01\n" +
 	"\bDecision\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
-	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x18\n" +
 	"\aservice\x18\x03 \x01(\tR\aservice\x12\x1f\n" +
 	"\vinstance_id\x18\x04 \x01(\tR\n" +
 	"instanceId\x12\x12\n" +
 	"\x04knob\x18\x05 \x01(\tR\x04knob\x12\x12\n" +
 	"\x04from\x18\x06 \x01(\x01R\x04from\x12\x0e\n" +
 	"\x02to\x18\a \x01(\x01R\x02to\x12+\n" +
-	"\x06reason\x18\b \x01(\v2\x13.setpoint.v1.ReasonR\x06reason\x12.\n" +
-	"\aversion\x18\t \x01(\v2\x14.setpoint.v1.VersionR\aversion\x12'\n" +
-	"\x0fconfig_revision\x18\n" +
-	" \x01(\tR\x0econfigRevision\x12.\n" +
-	"\aoutcome\x18\v \x01(\v2\x14.setpoint.v1.AppliedR\aoutcome\x12\x12\n" +
-	"\x04mode\x18\f \x01(\tR\x04mode2\xd9\x01\n" +
+	"\x06reason\x18\b \x01(\v2\x13.setpoint.v1.ReasonR\x06reason\x12\x1d\n" +
+	"\n" +
+	"at_seconds\x18\r \x01(\x01R\tatSecondsJ\x04\b\x02\x10\x03J\x04\b\t\x10\r2\xd9\x01\n" +
 	"\x06Tuning\x12E\n" +
 	"\aSession\x12\x1a.setpoint.v1.ClientMessage\x1a\x1a.setpoint.v1.ServerMessage(\x010\x01\x12G\n" +
 	"\bSnapshot\x12\x1c.setpoint.v1.SnapshotRequest\x1a\x1d.setpoint.v1.SnapshotResponse\x12?\n" +
@@ -4782,57 +4747,56 @@ func file_setpoint_v1_setpoint_proto_rawDescGZIP() []byte {
 var file_setpoint_v1_setpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
 var file_setpoint_v1_setpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_setpoint_v1_setpoint_proto_goTypes = []any{
-	(Knob_Kind)(0),                // 0: setpoint.v1.Knob.Kind
-	(Knob_Restrictive)(0),         // 1: setpoint.v1.Knob.Restrictive
-	(Frame_Channel)(0),            // 2: setpoint.v1.Frame.Channel
-	(Frame_Mode)(0),               // 3: setpoint.v1.Frame.Mode
-	(Lease_OnExpiry)(0),           // 4: setpoint.v1.Lease.OnExpiry
-	(Breaker_State)(0),            // 5: setpoint.v1.Breaker.State
-	(GcTarget_Mode)(0),            // 6: setpoint.v1.GcTarget.Mode
-	(Applied_Status)(0),           // 7: setpoint.v1.Applied.Status
-	(ResourceStats_Reflex)(0),     // 8: setpoint.v1.ResourceStats.Reflex
-	(SessionView_State)(0),        // 9: setpoint.v1.SessionView.State
-	(*ClientMessage)(nil),         // 10: setpoint.v1.ClientMessage
-	(*ServerMessage)(nil),         // 11: setpoint.v1.ServerMessage
-	(*Hello)(nil),                 // 12: setpoint.v1.Hello
-	(*Capability)(nil),            // 13: setpoint.v1.Capability
-	(*Knob)(nil),                  // 14: setpoint.v1.Knob
-	(*KnobUpdate)(nil),            // 15: setpoint.v1.KnobUpdate
-	(*Welcome)(nil),               // 16: setpoint.v1.Welcome
-	(*Version)(nil),               // 17: setpoint.v1.Version
-	(*Frame)(nil),                 // 18: setpoint.v1.Frame
-	(*Watch)(nil),                 // 19: setpoint.v1.Watch
-	(*Setpoint)(nil),              // 20: setpoint.v1.Setpoint
-	(*Lease)(nil),                 // 21: setpoint.v1.Lease
-	(*Limit)(nil),                 // 22: setpoint.v1.Limit
-	(*Breaker)(nil),               // 23: setpoint.v1.Breaker
-	(*GcTarget)(nil),              // 24: setpoint.v1.GcTarget
-	(*Parallelism)(nil),           // 25: setpoint.v1.Parallelism
-	(*Reason)(nil),                // 26: setpoint.v1.Reason
-	(*Evidence)(nil),              // 27: setpoint.v1.Evidence
-	(*Cohort)(nil),                // 28: setpoint.v1.Cohort
-	(*Ack)(nil),                   // 29: setpoint.v1.Ack
-	(*Applied)(nil),               // 30: setpoint.v1.Applied
-	(*Beat)(nil),                  // 31: setpoint.v1.Beat
-	(*ChannelVersion)(nil),        // 32: setpoint.v1.ChannelVersion
-	(*Drain)(nil),                 // 33: setpoint.v1.Drain
-	(*Goodbye)(nil),               // 34: setpoint.v1.Goodbye
-	(*Report)(nil),                // 35: setpoint.v1.Report
-	(*ResourceStats)(nil),         // 36: setpoint.v1.ResourceStats
-	(*Probes)(nil),                // 37: setpoint.v1.Probes
-	(*SlowCalls)(nil),             // 38: setpoint.v1.SlowCalls
-	(*Histogram)(nil),             // 39: setpoint.v1.Histogram
-	(*RuntimeStats)(nil),          // 40: setpoint.v1.RuntimeStats
-	(*ContainerStats)(nil),        // 41: setpoint.v1.ContainerStats
-	(*SnapshotRequest)(nil),       // 42: setpoint.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 43: setpoint.v1.SnapshotResponse
-	(*SessionView)(nil),           // 44: setpoint.v1.SessionView
-	(*ExplainRequest)(nil),        // 45: setpoint.v1.ExplainRequest
-	(*Decision)(nil),              // 46: setpoint.v1.Decision
-	nil,                           // 47: setpoint.v1.Hello.LabelsEntry
-	nil,                           // 48: setpoint.v1.Report.CustomEntry
-	(*durationpb.Duration)(nil),   // 49: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
+	(Knob_Kind)(0),              // 0: setpoint.v1.Knob.Kind
+	(Knob_Restrictive)(0),       // 1: setpoint.v1.Knob.Restrictive
+	(Frame_Channel)(0),          // 2: setpoint.v1.Frame.Channel
+	(Frame_Mode)(0),             // 3: setpoint.v1.Frame.Mode
+	(Lease_OnExpiry)(0),         // 4: setpoint.v1.Lease.OnExpiry
+	(Breaker_State)(0),          // 5: setpoint.v1.Breaker.State
+	(GcTarget_Mode)(0),          // 6: setpoint.v1.GcTarget.Mode
+	(Applied_Status)(0),         // 7: setpoint.v1.Applied.Status
+	(ResourceStats_Reflex)(0),   // 8: setpoint.v1.ResourceStats.Reflex
+	(SessionView_State)(0),      // 9: setpoint.v1.SessionView.State
+	(*ClientMessage)(nil),       // 10: setpoint.v1.ClientMessage
+	(*ServerMessage)(nil),       // 11: setpoint.v1.ServerMessage
+	(*Hello)(nil),               // 12: setpoint.v1.Hello
+	(*Capability)(nil),          // 13: setpoint.v1.Capability
+	(*Knob)(nil),                // 14: setpoint.v1.Knob
+	(*KnobUpdate)(nil),          // 15: setpoint.v1.KnobUpdate
+	(*Welcome)(nil),             // 16: setpoint.v1.Welcome
+	(*Version)(nil),             // 17: setpoint.v1.Version
+	(*Frame)(nil),               // 18: setpoint.v1.Frame
+	(*Watch)(nil),               // 19: setpoint.v1.Watch
+	(*Setpoint)(nil),            // 20: setpoint.v1.Setpoint
+	(*Lease)(nil),               // 21: setpoint.v1.Lease
+	(*Limit)(nil),               // 22: setpoint.v1.Limit
+	(*Breaker)(nil),             // 23: setpoint.v1.Breaker
+	(*GcTarget)(nil),            // 24: setpoint.v1.GcTarget
+	(*Parallelism)(nil),         // 25: setpoint.v1.Parallelism
+	(*Reason)(nil),              // 26: setpoint.v1.Reason
+	(*Evidence)(nil),            // 27: setpoint.v1.Evidence
+	(*Cohort)(nil),              // 28: setpoint.v1.Cohort
+	(*Ack)(nil),                 // 29: setpoint.v1.Ack
+	(*Applied)(nil),             // 30: setpoint.v1.Applied
+	(*Beat)(nil),                // 31: setpoint.v1.Beat
+	(*ChannelVersion)(nil),      // 32: setpoint.v1.ChannelVersion
+	(*Drain)(nil),               // 33: setpoint.v1.Drain
+	(*Goodbye)(nil),             // 34: setpoint.v1.Goodbye
+	(*Report)(nil),              // 35: setpoint.v1.Report
+	(*ResourceStats)(nil),       // 36: setpoint.v1.ResourceStats
+	(*Probes)(nil),              // 37: setpoint.v1.Probes
+	(*SlowCalls)(nil),           // 38: setpoint.v1.SlowCalls
+	(*Histogram)(nil),           // 39: setpoint.v1.Histogram
+	(*RuntimeStats)(nil),        // 40: setpoint.v1.RuntimeStats
+	(*ContainerStats)(nil),      // 41: setpoint.v1.ContainerStats
+	(*SnapshotRequest)(nil),     // 42: setpoint.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),    // 43: setpoint.v1.SnapshotResponse
+	(*SessionView)(nil),         // 44: setpoint.v1.SessionView
+	(*ExplainRequest)(nil),      // 45: setpoint.v1.ExplainRequest
+	(*Decision)(nil),            // 46: setpoint.v1.Decision
+	nil,                         // 47: setpoint.v1.Hello.LabelsEntry
+	nil,                         // 48: setpoint.v1.Report.CustomEntry
+	(*durationpb.Duration)(nil), // 49: google.protobuf.Duration
 }
 var file_setpoint_v1_setpoint_proto_depIdxs = []int32{
 	12, // 0: setpoint.v1.ClientMessage.hello:type_name -> setpoint.v1.Hello
@@ -4914,23 +4878,19 @@ var file_setpoint_v1_setpoint_proto_depIdxs = []int32{
 	9,  // 76: setpoint.v1.SessionView.state:type_name -> setpoint.v1.SessionView.State
 	14, // 77: setpoint.v1.SessionView.knobs:type_name -> setpoint.v1.Knob
 	30, // 78: setpoint.v1.SessionView.in_force:type_name -> setpoint.v1.Applied
-	18, // 79: setpoint.v1.SessionView.pending:type_name -> setpoint.v1.Frame
-	50, // 80: setpoint.v1.SessionView.since:type_name -> google.protobuf.Timestamp
-	50, // 81: setpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
-	26, // 82: setpoint.v1.Decision.reason:type_name -> setpoint.v1.Reason
-	17, // 83: setpoint.v1.Decision.version:type_name -> setpoint.v1.Version
-	30, // 84: setpoint.v1.Decision.outcome:type_name -> setpoint.v1.Applied
-	10, // 85: setpoint.v1.Tuning.Session:input_type -> setpoint.v1.ClientMessage
-	42, // 86: setpoint.v1.Tuning.Snapshot:input_type -> setpoint.v1.SnapshotRequest
-	45, // 87: setpoint.v1.Tuning.Explain:input_type -> setpoint.v1.ExplainRequest
-	11, // 88: setpoint.v1.Tuning.Session:output_type -> setpoint.v1.ServerMessage
-	43, // 89: setpoint.v1.Tuning.Snapshot:output_type -> setpoint.v1.SnapshotResponse
-	46, // 90: setpoint.v1.Tuning.Explain:output_type -> setpoint.v1.Decision
-	88, // [88:91] is the sub-list for method output_type
-	85, // [85:88] is the sub-list for method input_type
-	85, // [85:85] is the sub-list for extension type_name
-	85, // [85:85] is the sub-list for extension extendee
-	0,  // [0:85] is the sub-list for field type_name
+	18, // 79: setpoint.v1.SessionView.wanted:type_name -> setpoint.v1.Frame
+	26, // 80: setpoint.v1.Decision.reason:type_name -> setpoint.v1.Reason
+	10, // 81: setpoint.v1.Tuning.Session:input_type -> setpoint.v1.ClientMessage
+	42, // 82: setpoint.v1.Tuning.Snapshot:input_type -> setpoint.v1.SnapshotRequest
+	45, // 83: setpoint.v1.Tuning.Explain:input_type -> setpoint.v1.ExplainRequest
+	11, // 84: setpoint.v1.Tuning.Session:output_type -> setpoint.v1.ServerMessage
+	43, // 85: setpoint.v1.Tuning.Snapshot:output_type -> setpoint.v1.SnapshotResponse
+	46, // 86: setpoint.v1.Tuning.Explain:output_type -> setpoint.v1.Decision
+	84, // [84:87] is the sub-list for method output_type
+	81, // [81:84] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_setpoint_v1_setpoint_proto_init() }

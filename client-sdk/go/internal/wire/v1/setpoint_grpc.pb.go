@@ -4,8 +4,8 @@
 // Rules that hold for every message
 //  R1  Level-triggered: a Frame carries the COMPLETE desired state of one channel. Applying the newest frame and skipping
 //      all older ones is always correct. A Report carries totals, never increments, for the same reason.
-//  R2  No wall clock crosses the wire for behaviour: every lifetime is a Duration that the receiver measures on its own
-//      monotonic clock from the moment of receipt. (Timestamps exist only for people: logs, UI.)
+//  R2  No wall clock crosses the wire: every lifetime is a Duration that the receiver measures on its own monotonic clock
+//      from the moment of receipt.
 //  R3  At most one unacknowledged frame per channel; the sender keeps only the newest pending state per channel
 //      (conflation), so memory per session is O(channels), never O(updates).
 //  R4  A restrictive value never latches: it decays to the SDK baseline when its lease ends.
@@ -49,9 +49,10 @@ type TuningClient interface {
 	// baseline and retries at max backoff), FAILED_PRECONDITION (protocol range), RESOURCE_EXHAUSTED
 	// (too many sessions), UNAVAILABLE (draining: reconnect after retry_after).
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ClientMessage, ServerMessage], error)
-	// Read-only: current state, for setpoint CLI, the UI and languages without streaming.
+	// Read-only, for people on this side of the socket: who is connected, what is in force there, and what is wanted and why.
+	// Both answer who may have a session, a few times a second for all together; above that RESOURCE_EXHAUSTED.
 	Snapshot(ctx context.Context, in *SnapshotRequest, opts ...grpc.CallOption) (*SnapshotResponse, error)
-	// Read-only: decisions as they are made (bounded ring, conflated per knob when slow).
+	// Read-only: the newest changes of setpoints, oldest first, and with `follow` those to come. Who reads slowly misses some.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Decision], error)
 }
 
@@ -114,9 +115,10 @@ type TuningServer interface {
 	// baseline and retries at max backoff), FAILED_PRECONDITION (protocol range), RESOURCE_EXHAUSTED
 	// (too many sessions), UNAVAILABLE (draining: reconnect after retry_after).
 	Session(grpc.BidiStreamingServer[ClientMessage, ServerMessage]) error
-	// Read-only: current state, for setpoint CLI, the UI and languages without streaming.
+	// Read-only, for people on this side of the socket: who is connected, what is in force there, and what is wanted and why.
+	// Both answer who may have a session, a few times a second for all together; above that RESOURCE_EXHAUSTED.
 	Snapshot(context.Context, *SnapshotRequest) (*SnapshotResponse, error)
-	// Read-only: decisions as they are made (bounded ring, conflated per knob when slow).
+	// Read-only: the newest changes of setpoints, oldest first, and with `follow` those to come. Who reads slowly misses some.
 	Explain(*ExplainRequest, grpc.ServerStreamingServer[Decision]) error
 	mustEmbedUnimplementedTuningServer()
 }
