@@ -13,14 +13,14 @@ use crate::totals::Totals;
 const TOGETHER: f64 = 0.95;
 
 /// What came of a report.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Observed {
     /// The report is known already, or says nothing new.
     Nothing,
     /// The process stood still: proves nothing.
     Stalled,
     /// What happened while nothing was new, if that is over, and what happened since.
-    Complete(Option<Sample>, Sample),
+    Complete(Option<Box<Sample>>, Sample),
 }
 
 /// Turns reports into samples. Those that say nothing new make one sample together, for what it costs to look at each.
@@ -48,7 +48,7 @@ impl Meter {
             return self.wait(earlier, totals, sample.peak);
         }
         let before = self.waiting.take().and_then(|(first, peak)| together(&first, &earlier, peak));
-        Observed::Complete(before, sample)
+        Observed::Complete(before.map(Box::new), sample)
     }
 
     fn forget(&mut self, observed: Observed) -> Observed {

@@ -206,10 +206,10 @@ fn reports_that_say_nothing_new_are_looked_at_together_until_one_does() {
         seen.push(meter.observe(&totals, |_| tick != 14));
     }
     let looks = seen.iter().enumerate().filter(|(_, observed)| **observed != Observed::Nothing);
-    let calls = |sample: Sample| sample.ended.round();
+    let calls = |sample: &Sample| sample.ended.round();
     let found: Vec<_> = looks
         .map(|(at, observed)| match observed {
-            Observed::Complete(before, sample) => (at, before.map(calls), calls(*sample)),
+            Observed::Complete(before, sample) => (at, before.as_deref().map(calls), calls(sample)),
             other => panic!("{other:?}"),
         })
         .collect();
