@@ -3,7 +3,9 @@
 //! Three dimensions, shape by floor by capacity, so that the innermost loops run along capacities and the compiler does
 //! several at once; that is most of what a step of the law costs.
 
-use super::model::{self, Hypothesis, exp};
+use super::model::{self, Hypothesis};
+
+mod evidence;
 
 /// Latency floors, a factor sqrt(2) apart.
 pub(super) const FLOORS: usize = 14;
@@ -51,12 +53,19 @@ pub(super) struct Grid {
     origin: Origin,
     /// How sharp the corner is: [`Hypothesis::power`].
     powers: Plane,
+    /// The corner where each shape begins to decline.
+    knees: [Plane; SHAPES - 1],
 }
 
 impl Default for Grid {
     fn default() -> Self {
         let weights = Box::new([[[1.0 / CELLS as f32; CAPACITIES]; FLOORS]; SHAPES]);
-        let mut grid = Self { weights, origin: Origin::default(), powers: [[1.0; CAPACITIES]; FLOORS] };
+        let mut grid = Self {
+            weights,
+            origin: Origin::default(),
+            powers: [[1.0; CAPACITIES]; FLOORS],
+            knees: Default::default(),
+        };
         grid.place(Origin::default());
         grid
     }
@@ -73,6 +82,9 @@ impl Grid {
         for (floor, powers) in self.powers.iter_mut().enumerate() {
             for (capacity, power) in powers.iter_mut().enumerate() {
                 *power = model::power(origin.floor(floor) + origin.capacity(capacity));
+                for (knees, (from, _)) in self.knees.iter_mut().zip(&model::SHAPES[1..]) {
+                    knees[floor][capacity] = model::corner(*from, *power);
+                }
             }
         }
     }
@@ -111,41 +123,6 @@ impl Grid {
     /// Probability of a floor.
     pub(super) fn of_floor(&self, floor: usize) -> f32 {
         self.weights.iter().map(|plane| plane[floor].iter().sum::<f32>()).sum()
-    }
-
-    /// Bayes' rule; `calls`: ln of calls in flight, for each floor. A report of `served` calls in `seconds` (ln), of which
-    /// one proves as much as `certainty` says (0 to 1). Nothing becomes less likely than by `most` (ln).
-    pub(super) fn weigh(
-        &mut self,
-        calls: &[f32; FLOORS],
-        served: f32,
-        seconds: f32,
-        certainty: f32,
-        most: f32,
-    ) {
-        let mut evidence = [[[0.0_f32; CAPACITIES]; FLOORS]; SHAPES];
-        let mut best = f32::NEG_INFINITY;
-        for (shape, plane) in evidence.iter_mut().enumerate() {
-            for (floor, row) in plane.iter_mut().enumerate() {
-                for (capacity, evidence) in row.iter_mut().enumerate() {
-                    let expected = self.hypothesis(shape, floor, capacity).throughput(calls[floor]) + seconds;
-                    let expected = expected.max(-9.0);
-                    *evidence = certainty * (served * expected - exp(expected));
-                }
-                for (evidence, weight) in row.iter().zip(&self.weights[shape][floor]) {
-                    best = best.max(if *weight > 1e-9 { *evidence } else { f32::NEG_INFINITY });
-                }
-            }
-        }
-        for (weight, evidence) in self
-            .weights
-            .as_flattened_mut()
-            .as_flattened_mut()
-            .iter_mut()
-            .zip(evidence.as_flattened().as_flattened())
-        {
-            *weight *= exp((evidence - best).clamp(-most, 3.0));
-        }
     }
 
     /// Makes the probabilities add up to 1 and gives the mean floor and capacity (ln); `None` where nothing is left.

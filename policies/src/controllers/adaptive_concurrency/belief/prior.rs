@@ -115,19 +115,24 @@ impl Prior {
             let (above, here, below) =
                 (&old[row.saturating_sub(1)], &old[row], &old[(row + 1).min(FLOORS - 1)]);
             let of_row = of_capacity * here.iter().sum::<f32>() * self.rows[row];
+            let sides = sides(here);
             for column in 0..CAPACITIES {
                 let elsewhere = self.both[row][column] * (of_row + columns[column] + all)
                     + of_shape * shapeless[row][column] * usual;
-                let beside = above[column] + below[column] + sides(here, column);
+                let beside = above[column] + below[column] + sides[column];
                 new[column] = (1.0 - jump - step) * here[column] + 0.25 * step * beside + jump * elsewhere;
             }
         }
     }
 }
 
-/// Both neighbours in a row; beyond an edge is the edge itself.
-fn sides(row: &[f32; CAPACITIES], at: usize) -> f32 {
-    row[at.saturating_sub(1)] + row[(at + 1).min(CAPACITIES - 1)]
+/// Both neighbours of each in a row; beyond an edge is the edge itself.
+fn sides(row: &[f32; CAPACITIES]) -> [f32; CAPACITIES] {
+    let mut sides = *row;
+    sides[1..].copy_from_slice(&row[..CAPACITIES - 1]);
+    sides.iter_mut().zip(&row[1..]).for_each(|(side, right)| *side += right);
+    sides[CAPACITIES - 1] += row[CAPACITIES - 1];
+    sides
 }
 
 fn shapeless(weights: &Cells) -> Plane {

@@ -79,6 +79,20 @@ fn a_limit_that_is_full_at_times_only_is_known_as_such() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_row_of_the_grid_is_what_each_of_its_hypotheses_says(
+        floor in -30..10_i32, capacity in -10..40_i32, row in 0..FLOORS, calls in -3.0..9.0_f32,
+    ) {
+        let mut grid = Grid::default();
+        grid.place(Origin { floor, capacity });
+        for (shape, expected) in grid.expected(row, calls).iter().enumerate() {
+            for (at, expected) in expected.iter().enumerate() {
+                let one = grid.hypothesis(shape, row, at).throughput(calls);
+                prop_assert!((expected - one).abs() < 2e-3, "{shape} {at}: {expected} for {one}");
+            }
+        }
+    }
+
 
     #[test]
     fn whatever_is_reported_probabilities_stay_probabilities(
