@@ -19,17 +19,19 @@ type Permit struct {
 	ticket places.Ticket
 }
 
-// holder counts calls: a limiter (nil: none) and a breaker. A permit has one pointer for both, so that it fits into registers.
+// holder counts calls: a limiter (nil: none) and a breaker. A permit has one pointer for both, so that it fits into registers; what most
+// calls need of the two lies here, so that nothing else is looked up on their way.
 type holder struct {
+	places  *places.Places
+	machine *breaker.Machine
 	limiter *Limiter
-	breaker *Breaker
 }
 
 // RetryAfter says that the callee has asked to be left alone for so long (Retry-After, grpc-retry-pushback-ms): see
 // Breaker.RetryAfter. Before Finish.
 func (p *Permit) RetryAfter(forSoLong time.Duration) {
 	if p.holder != nil {
-		p.holder.breaker.machine.Asked(forSoLong)
+		p.holder.machine.Asked(forSoLong)
 	}
 }
 
@@ -41,10 +43,15 @@ func (p *Permit) Finish(outcome Outcome) {
 		return
 	}
 	p.holder = nil
-	if h.limiter != nil {
+	if outcome == Success && p.ticket.IsQuick() {
+		if !h.places.LeaveQuick(p.ticket) && h.places.Collect(p.ticket) {
+			h.limiter.wake()
+		}
+		if h.machine.IsWell(p.pass) {
+			return
+		}
+	} else if h.limiter != nil {
 		h.limiter.release(p.ticket, outcome)
 	}
-	if machine := h.breaker.machine; !(outcome == Success && machine.IsWell(p.pass)) {
-		machine.Settle(p.pass, outcome)
-	}
+	h.machine.Settle(p.pass, outcome)
 }

@@ -57,6 +57,9 @@ func (t Ticket) Places() uint64 { return t.rest >> 32 }
 func (t Ticket) seat() int  { return int(t.rest >> 16 & 0xffff) }
 func (t Ticket) kind() kind { return kind(t.rest) }
 
+// IsQuick: it was let in by TryQuick, and LeaveQuick is for it if it succeeded.
+func (t Ticket) IsQuick() bool { return t.kind() == quick }
+
 // kind of a ticket.
 type kind uint8
 
@@ -95,17 +98,16 @@ func (p *Places) TryQuick(class int) (Ticket, bool) {
 	return Ticket{}, false
 }
 
-// LeaveQuick is Leave for most calls that were let in by TryQuick and succeeded. Not done: Leave knows. Awaited: somebody may wait.
-func (p *Places) LeaveQuick(t Ticket) (done, awaited bool) {
-	if t.kind() != quick {
-		return false, false
-	}
-	s := &p.shards[t.seat()]
-	if count := s.closed.Add(t.at<<quotaBits|1) & quotaMask; p.sparing.Load() && count < foldAt {
-		return true, false // whoever begins to wait from now on collects this place first
-	}
-	p.collect(s)
-	return true, p.Awaited()
+// LeaveQuick is Leave for a call that IsQuick and succeeded. False: it is counted, but Collect has to be called.
+func (p *Places) LeaveQuick(t Ticket) bool {
+	count := p.shards[t.seat()].closed.Add(t.at<<quotaBits|1) & quotaMask
+	return p.sparing.Load() && count < foldAt // whoever begins to wait from now on collects this place first
+}
+
+// Collect what the shard of such a call has in spare. True when somebody may wait for it.
+func (p *Places) Collect(t Ticket) bool {
+	p.collect(&p.shards[t.seat()])
+	return p.Awaited()
 }
 
 // TryEnter takes so many places (no more than there are) for a call of that class, and counts its admission. False: there are not enough.
@@ -123,10 +125,8 @@ func (p *Places) TryEnter(class int, places uint64) (Ticket, bool) {
 
 // Leave counts the end of a call and gives its places back. True when somebody may wait for them.
 func (p *Places) Leave(t Ticket, outcome model.Outcome) bool {
-	if outcome == model.OutcomeSuccess {
-		if done, awaited := p.LeaveQuick(t); done {
-			return awaited
-		}
+	if outcome == model.OutcomeSuccess && t.IsQuick() {
+		return !p.LeaveQuick(t) && p.Collect(t)
 	}
 	p.leave(t, outcome)
 	return p.Awaited()
@@ -147,7 +147,8 @@ func (p *Places) Watch(latencies []time.Duration) { p.thresholds.watch(latencies
 func (p *Places) enter(seat int, places, limit uint64) (Ticket, bool) {
 	seat, s := p.claim(seat)
 	p.fold(s, s.guess())
-	if sparing := p.sparing.Load(); !p.take(s, places, limit, sparing) {
+	sparing := p.sparing.Load()
+	if !p.take(s, places, limit, sparing) {
 		s.unclaim()
 		// Near the limit, or at it, spare places are needed, and a place comes from the gauge or not at all.
 		if !sparing || !p.enterExactly(places, limit) {
@@ -155,15 +156,19 @@ func (p *Places) enter(seat int, places, limit uint64) (Ticket, bool) {
 		}
 		seat, s = p.claim(seat)
 		p.fold(s, s.guess())
+		sparing = false
 	}
 	at, kind := uint64(0), timed
-	if p.sampling.every == 1 {
+	switch {
+	case p.sampling.every == 1:
 		at = p.clock.Nanos()
 		s.admitted++
 		s.admitTimeSum += at
-	} else {
+	case sparing && places == 1 && s.pulse.slice == p.sampling.slice.Load() && p.grant(s, 1):
+		at, kind = s.openedAt, quick
+	default:
 		at, kind = p.admitSampled(s)
-		p.grant(s)
+		p.grant(s, 0)
 	}
 	s.unclaim()
 	return newTicket(at, places, seat, kind), true

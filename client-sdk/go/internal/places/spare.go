@@ -76,19 +76,22 @@ func leftOf(word uint64) uint64 {
 	return low - min(low, quotaEmpty)
 }
 
-// grant admissions until the next reading of the clock is due. For whoever has claimed the shard, and folded it.
-func (p *Places) grant(s *shard) {
+// grant admissions until the next reading of the clock is due, the first of them, if there is one, to a call that has taken its place out
+// of those in spare. For whoever has claimed the shard, and folded it.
+func (p *Places) grant(s *shard, first uint64) bool {
 	if !p.sparing.Load() || s.granted > 0 || s.admitted >= s.due {
-		return
+		return false
 	}
-	quota := min(s.due-s.admitted, s.spare, mostQuota)
+	quota := min(s.due-s.admitted, s.spare+first, mostQuota)
 	if quota == 0 {
-		return
+		return false
 	}
+	s.spare += first
 	// Its middle: each of them comes and goes. Half a step less than the middle up to the next reading, as fold has it for the ends.
 	s.openedAt = (s.now + quota*s.step + s.step/2 + 500) / 1000
 	s.granted = quota
-	s.open.Store(s.openedAt<<quotaBits | quotaEmpty + quota)
+	s.open.Store(s.openedAt<<quotaBits | quotaEmpty + quota - first)
+	return true
 }
 
 // fold what was counted on the quota into the counters; now is the time as far as it is known. For whoever has claimed the shard.
