@@ -8,6 +8,7 @@ import (
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/places"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/proc"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/queue"
 )
 
@@ -63,9 +64,11 @@ func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 // TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits or allocates. Costs one atomic addition for
 // most calls (see SampleClocks); a rejection costs less than a reading of the clock.
 func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
-	if class := priority.class(); class >= 0 {
+	if class := priority.class(); class >= 0 && l.places.HasRoom(class) {
 		if pass, ok := l.machine.AdmitAll(); ok {
-			if ticket, ok := l.places.TryQuick(class); ok {
+			processor := proc.Pin()
+			proc.Unpin() // it is a hint
+			if ticket, ok := l.places.TryQuick(processor); ok {
 				return Permit{&l.holder, pass, ticket}, nil
 			}
 		}

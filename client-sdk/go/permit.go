@@ -39,19 +39,24 @@ func (p *Permit) RetryAfter(forSoLong time.Duration) {
 // SampleClocks).
 func (p *Permit) Finish(outcome Outcome) {
 	h := p.holder
-	if h == nil {
-		return
-	}
 	p.holder = nil
-	if outcome == Success && p.ticket.IsQuick() {
-		if !h.places.LeaveQuick(p.ticket) && h.places.Collect(p.ticket) {
+	h.finish(p.pass, p.ticket, outcome)
+}
+
+// finish is not part of Permit.Finish, so that that becomes part of its callers and a permit need never be in memory.
+func (h *holder) finish(pass breaker.Pass, ticket places.Ticket, outcome Outcome) {
+	switch {
+	case h == nil:
+		return
+	case ticket.IsQuick() && outcome == Success:
+		if !h.places.LeaveQuick(ticket) && h.places.Collect(ticket) {
 			h.limiter.wake()
 		}
-		if h.machine.IsWell(p.pass) {
+		if h.machine.IsWell(pass) {
 			return
 		}
-	} else if h.limiter != nil {
-		h.limiter.release(p.ticket, outcome)
+	case h.limiter != nil:
+		h.limiter.release(ticket, outcome)
 	}
-	h.machine.Settle(p.pass, outcome)
+	h.machine.Settle(pass, outcome)
 }

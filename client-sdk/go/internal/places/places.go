@@ -9,6 +9,7 @@ import (
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/proc"
 )
 
 // Shards of one limiter, at most.
@@ -85,17 +86,19 @@ func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places 
 	return p
 }
 
-// TryQuick is TryEnter for most calls that take one place. False: TryEnter knows.
-func (p *Places) TryQuick(class int) (Ticket, bool) {
-	seat := procPin() & p.mask
-	procUnpin() // it is a hint, and a shard is as good as another
-	s := &p.shards[seat]
-	if s.open.Load()&quotaMask > quotaEmpty && p.taken.Load() < p.caps[class].Load() {
-		if word := s.open.Add(^uint64(0)); word&quotaEmpty != 0 {
-			return newTicket(word>>quotaBits, 1, seat, quick), true
-		}
+// HasRoom for a call of that class, as far as can be seen without collecting spare places.
+func (p *Places) HasRoom(class int) bool { return p.taken.Load() < p.caps[class].Load() }
+
+// TryQuick is TryEnter for most calls that take one place, where there is room, by a caller that knows its processor. False: TryEnter
+// knows. It is small enough to become part of its caller.
+func (p *Places) TryQuick(processor int) (Ticket, bool) {
+	seat := processor & p.mask
+	open := &p.shards[seat].open
+	if open.Load()&quotaMask <= quotaEmpty {
+		return Ticket{}, false
 	}
-	return Ticket{}, false
+	word := open.Add(^uint64(0))
+	return newTicket(word>>quotaBits, 1, seat, quick), word&quotaEmpty != 0
 }
 
 // LeaveQuick is Leave for a call that IsQuick and succeeded. False: it is counted, but Collect has to be called.
@@ -112,15 +115,15 @@ func (p *Places) Collect(t Ticket) bool {
 
 // TryEnter takes so many places (no more than there are) for a call of that class, and counts its admission. False: there are not enough.
 func (p *Places) TryEnter(class int, places uint64) (Ticket, bool) {
-	if places == 1 {
-		if ticket, ok := p.TryQuick(class); ok {
+	processor := proc.Pin()
+	proc.Unpin() // it is a hint, and a shard is as good as another
+	if places == 1 && p.HasRoom(class) {
+		if ticket, ok := p.TryQuick(processor); ok {
 			return ticket, true
 		}
 	}
 	limit := p.Cap(class)
-	seat := procPin() & p.mask
-	procUnpin()
-	return p.enter(seat, min(places, max(limit, 1)), limit)
+	return p.enter(processor&p.mask, min(places, max(limit, 1)), limit)
 }
 
 // Leave counts the end of a call and gives its places back. True when somebody may wait for them.
@@ -134,9 +137,9 @@ func (p *Places) Leave(t Ticket, outcome model.Outcome) bool {
 
 // Reject counts a rejection. Returns a number that hardly ever comes twice, to draw lots from.
 func (p *Places) Reject(class int) uint64 {
-	seat := procPin()
+	seat := proc.Pin()
 	count := p.shards[seat&p.mask].rejected[class].Add(1)
-	procUnpin()
+	proc.Unpin()
 	return count ^ uint64(seat)<<48
 }
 
