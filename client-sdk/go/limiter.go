@@ -64,7 +64,7 @@ func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 // TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits or allocates. Costs one atomic addition for
 // most calls (see SampleClocks); a rejection costs less than a reading of the clock.
 func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
-	if class := priority.class(); class >= 0 && l.places.HasRoom(class) {
+	if l.places.HasRoom(priority.class()) {
 		if pass, ok := l.machine.AdmitAll(); ok {
 			processor := proc.Pin()
 			proc.Unpin() // it is a hint

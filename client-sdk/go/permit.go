@@ -45,17 +45,28 @@ func (p *Permit) Finish(outcome Outcome) {
 
 // finish is not part of Permit.Finish, so that that becomes part of its callers and a permit need never be in memory.
 func (h *holder) finish(pass breaker.Pass, ticket places.Ticket, outcome Outcome) {
-	switch {
-	case h == nil:
+	// The breaker is asked before the place is given back: a processor does nothing else while it adds atomically. The permit of nobody
+	// has a ticket that is not quick.
+	if ticket.IsQuick() && outcome == Success && h.machine.IsWell(pass) {
+		if !h.places.LeaveQuick(ticket) {
+			h.collect(ticket)
+		}
 		return
-	case ticket.IsQuick() && outcome == Success:
-		if !h.places.LeaveQuick(ticket) && h.places.Collect(ticket) {
-			h.limiter.wake()
-		}
-		if h.machine.IsWell(pass) {
-			return
-		}
-	case h.limiter != nil:
+	}
+	h.settle(pass, ticket, outcome)
+}
+
+func (h *holder) collect(ticket places.Ticket) {
+	if h.places.Collect(ticket) {
+		h.limiter.wake()
+	}
+}
+
+func (h *holder) settle(pass breaker.Pass, ticket places.Ticket, outcome Outcome) {
+	if h == nil {
+		return
+	}
+	if h.limiter != nil {
 		h.limiter.release(ticket, outcome)
 	}
 	h.machine.Settle(pass, outcome)

@@ -86,8 +86,8 @@ func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places 
 	return p
 }
 
-// HasRoom for a call of that class, as far as can be seen without collecting spare places.
-func (p *Places) HasRoom(class int) bool { return p.taken.Load() < p.caps[class].Load() }
+// HasRoom for a call of that class, as far as can be seen without collecting spare places. False for a class that there is none of.
+func (p *Places) HasRoom(class int) bool { return p.taken.Load() < p.caps[class&7].Load() }
 
 // TryQuick is TryEnter for most calls that take one place, where there is room, by a caller that knows its processor. False: TryEnter
 // knows. It is small enough to become part of its caller.
