@@ -30,6 +30,7 @@ type Places struct {
 	Gauge
 	_ [128]byte
 	thresholds
+	quotas   []quota
 	shards   []shard
 	mask     int
 	clock    *clock.Clock
@@ -77,7 +78,10 @@ const (
 // the same as 512; 1: every call does).
 func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places {
 	count := 1 << bits.Len(uint(min(max(runtime.GOMAXPROCS(0), 2), mostShards)-1))
-	p := &Places{shards: make([]shard, count), mask: count - 1, clock: clock}
+	p := &Places{quotas: make([]quota, count), shards: make([]shard, count), mask: count - 1, clock: clock}
+	for i := range p.shards {
+		p.shards[i].quota = &p.quotas[i]
+	}
 	p.thresholds.start(deadline)
 	if clockEvery == 0 {
 		clockEvery = defaultEvery
@@ -93,7 +97,7 @@ func (p *Places) HasRoom(class int) bool { return p.taken.Load() < p.caps[class&
 // knows. It is small enough to become part of its caller.
 func (p *Places) TryQuick(processor int) (Ticket, bool) {
 	seat := processor & p.mask
-	open := &p.shards[seat].open
+	open := &p.quotas[seat].open
 	if open.Load()&quotaMask <= quotaEmpty {
 		return Ticket{}, false
 	}
@@ -103,7 +107,7 @@ func (p *Places) TryQuick(processor int) (Ticket, bool) {
 
 // LeaveQuick is Leave for a call that IsQuick and succeeded. False: it is counted, but Collect has to be called.
 func (p *Places) LeaveQuick(t Ticket) bool {
-	count := p.shards[t.seat()].closed.Add(t.at<<quotaBits|1) & quotaMask
+	count := p.quotas[t.seat()].closed.Add(t.at<<quotaBits|1) & quotaMask
 	return p.sparing.Load() && count < foldAt // whoever begins to wait from now on collects this place first
 }
 
