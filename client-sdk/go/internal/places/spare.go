@@ -43,22 +43,29 @@ func (p *Places) mostSpare() uint64 {
 	return min(p.largest.Load()>>3/uint64(len(p.shards)), mostQuota)
 }
 
-// take places for a call, out of those in spare or from the gauge, with some more to have in spare. For whoever has claimed the shard
-// and folded it.
+// take places for a call, out of those in spare or from the gauge, with some more to have in spare when there are few: a shard that has
+// given its own back, but for those of calls in flight, would else have to be claimed for each call. For whoever has claimed the shard and
+// folded it.
 func (p *Places) take(s *shard, places, limit uint64, sparing bool) bool {
 	if !sparing {
 		return p.Gauge.tryEnter(places, limit)
 	}
-	if s.spare-s.granted >= places && p.taken.Load() < limit {
-		s.spare -= places
-		return true
-	}
 	most := p.mostSpare()
 	more := most - min(most, s.spare)
-	if limit == 0 || !p.Gauge.tryTake(places+more, limit-limit/8) {
+	if s.spare-s.granted < places {
+		if limit == 0 || !p.Gauge.tryTake(places+more, limit-limit/8) {
+			return false
+		}
+		s.spare += more
+		return true
+	}
+	if p.taken.Load() >= limit {
 		return false
 	}
-	s.spare += more
+	if more > most/2 && p.Gauge.tryTake(more, limit-limit/8) {
+		s.spare += more
+	}
+	s.spare -= places
 	return true
 }
 
