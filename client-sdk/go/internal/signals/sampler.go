@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -33,7 +34,7 @@ type Sampler struct {
 	cpu        *cpuReader
 	pressure   [3]*pressureReader // memory, CPU, IO
 	meminfo    *source
-	status     *source
+	statm      *source
 	threads    *threadSet
 	discoverAt time.Duration
 	mediumAt   time.Duration
@@ -46,7 +47,7 @@ func NewSampler(roots Roots) *Sampler {
 		roots = Roots{"/proc", "/sys"}
 	}
 	return &Sampler{
-		roots: roots, meminfo: table(filepath.Join(roots.Proc, "meminfo")), status: table(filepath.Join(roots.Proc, "self/status")),
+		roots: roots, meminfo: table(filepath.Join(roots.Proc, "meminfo")), statm: small(filepath.Join(roots.Proc, "self"), "statm"),
 		threads: newThreadSet(filepath.Join(roots.Proc, "self/task")),
 	}
 }
@@ -88,20 +89,22 @@ func (s *Sampler) Sample(now time.Duration) Sample {
 	return s.sample
 }
 
-// RSSAnon is the anonymous memory of this process that is in RAM, bytes. About 10 us.
+// RSSAnon is the anonymous memory of this process that is in RAM, bytes. About 1 us.
 func (s *Sampler) RSSAnon(now time.Duration) Maybe {
-	bytes, err := reading(s.status, now, rssAnon)
+	pages, err := reading(s.statm, now, anonPages)
 	if err != nil {
 		return Maybe{}
 	}
-	return known(float64(bytes))
+	return known(float64(pages) * pageBytes)
 }
+
+var pageBytes = float64(os.Getpagesize())
 
 // Close gives all descriptors back.
 func (s *Sampler) Close() {
 	s.follow(layout{})
 	s.meminfo.close()
-	s.status.close()
+	s.statm.close()
 	s.threads.close()
 }
 
