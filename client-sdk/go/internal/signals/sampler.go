@@ -24,8 +24,8 @@ type Sample struct {
 
 // Sampler reads the kernel's signals about this process. It is for one goroutine.
 //
-//	every call     pressure, usage, limits, limit hits, kills, CPU use and throttling
-//	every second   memory.stat, memory.high, quota, threads
+//	every call     pressure, usage, limit, limit hits, CPU use and throttling; v2: kills
+//	every second   memory.stat, memory.high, limits of ancestors, quota, threads; v1: kills
 //	every 10 s     discovery: has the process moved, has something absent appeared?
 type Sampler struct {
 	roots      Roots
@@ -52,7 +52,7 @@ func NewSampler(roots Roots) *Sampler {
 	}
 }
 
-// Sample reads what is due and returns everything known. It never fails and never waits; about 10 us when called every 100 ms.
+// Sample reads what is due and returns everything known. It never fails and never waits; 5 to 15 us when called every 100 ms.
 func (s *Sampler) Sample(now time.Duration) Sample {
 	if now >= s.discoverAt {
 		s.discoverAt = now + Retry
