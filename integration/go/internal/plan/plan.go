@@ -151,7 +151,8 @@ var Workloads = []Workload{
 		w.Service.Work, w.Service.Stall = time.Millisecond, 8*time.Millisecond
 	}),
 	workload("w9", "two processes under one limit, of which one allocates ten times as much", 14*seconds, func(w *Workload) {
-		w.Policies, w.Learn = SharePolicies, 14*seconds
+		// So long that the one which allocates less has filled what it believes to have, under all policies.
+		w.Policies, w.Warm = SharePolicies, 14*seconds
 		w.Service.LiveMiB, w.Service.GarbageKiB, w.CompanionPerSecond = 100, 1280, w.PerSecond/10
 	}),
 	workload("w10", "idle at 5 a second, then a spike of 300", 16*seconds, func(w *Workload) {
