@@ -20,9 +20,8 @@ import (
 // are judged in the sidecar, which pushes a state.
 type Breaker struct {
 	holder
-	machine *breaker.Machine
-	slot    *actuator.Slot
-	log     *slog.Logger
+	slot *actuator.Slot
+	log  *slog.Logger
 	// The state that was logged last: transitions happen on the request path, their log lines do not.
 	logged breaker.State
 	// What callers were told last.
@@ -69,9 +68,7 @@ type BreakerRules struct {
 }
 
 func newBreaker(sdk *Setpoint, spec *knobSpec) *Breaker {
-	b := &Breaker{machine: breaker.New(sdk.clock, sdk.seed), slot: actuator.NewSlot(spec.declare(sdk.log)), log: sdk.log}
-	b.holder.breaker = b
-	return b
+	return &Breaker{holder: holder{machine: breaker.New(sdk.clock, sdk.seed)}, slot: actuator.NewSlot(spec.declare(sdk.log)), log: sdk.log}
 }
 
 func breakerSpec(name string) knobSpec { return newSpec("breaker", name, model.KindBreaker, 0, 7, 0) }

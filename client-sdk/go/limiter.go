@@ -8,6 +8,7 @@ import (
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/places"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/proc"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/queue"
 )
 
@@ -18,8 +19,8 @@ import (
 // which has some places in spare while there is room). Everything else is worked out by the session from the counters.
 type Limiter struct {
 	holder
-	places *places.Places
-	clock  *clock.Clock
+	clock   *clock.Clock
+	breaker *Breaker
 	// What rejected callers are told, by reason.
 	advice atomic.Pointer[limiterAdvice]
 	tuning *limiterTuning
@@ -45,8 +46,8 @@ const firstAdvice = 100 * time.Millisecond
 
 func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 	knob := spec.declare(sdk.log)
-	l := &Limiter{places: places.New(sdk.clock, knob.Deadline, spec.clockEvery), clock: sdk.clock}
-	l.holder = holder{l, breaker}
+	l := &Limiter{clock: sdk.clock, breaker: breaker}
+	l.holder = holder{places.New(sdk.clock, knob.Deadline, spec.clockEvery), breaker.machine, l}
 	l.tuning = &limiterTuning{limiter: l, slot: actuator.NewSlot(knob), log: sdk.log, steering: newSteering(knob.Baseline, spec.shares)}
 	if spec.queue > 0 {
 		l.queue = queue.New[Permit](door{l}, spec.queue)
@@ -63,9 +64,11 @@ func newLimiter(sdk *Setpoint, spec *limiterSpec, breaker *Breaker) *Limiter {
 // TryAcquire admits a call or rejects it at once: the error is a *Rejected. It never waits or allocates. Costs one atomic addition for
 // most calls (see SampleClocks); a rejection costs less than a reading of the clock.
 func (l *Limiter) TryAcquire(priority Priority) (Permit, error) {
-	if class := priority.class(); class >= 0 {
-		if pass, ok := l.breaker.machine.AdmitAll(); ok {
-			if ticket, ok := l.places.TryQuick(class); ok {
+	if l.places.HasRoom(priority.class()) {
+		if pass, ok := l.machine.AdmitAll(); ok {
+			processor := proc.Pin()
+			proc.Unpin() // it is a hint
+			if ticket, ok := l.places.TryQuick(processor); ok {
 				return Permit{&l.holder, pass, ticket}, nil
 			}
 		}
@@ -89,14 +92,14 @@ func (l *Limiter) TryAcquireMany(priority Priority, count uint32) (Permit, error
 
 // take admits a call if there is room; false without an error, and nothing counted, when there is none.
 func (l *Limiter) take(class int, count uint32) (Permit, bool, error) {
-	pass, retryAfter, ok := l.breaker.machine.Admit()
+	pass, retryAfter, ok := l.machine.Admit()
 	if !ok {
 		l.places.Reject(class)
 		return Permit{}, false, l.breaker.rejected(retryAfter)
 	}
 	ticket, ok := l.places.TryEnter(class, max(uint64(count), 1))
 	if !ok {
-		l.breaker.machine.GiveBack(pass)
+		l.machine.GiveBack(pass)
 		return Permit{}, false, nil
 	}
 	return Permit{&l.holder, pass, ticket}, true, nil

@@ -64,8 +64,13 @@ func (o *options) runAll(ctx context.Context, all []task) error {
 	if err != nil {
 		return err
 	}
+	if o.renew {
+		if err := forget(o.runs, all); err != nil {
+			return err
+		}
+	}
 	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if !o.extend {
+	if !o.extend && !o.renew {
 		mode |= os.O_TRUNC
 	}
 	file, err := os.OpenFile(o.runs, mode, 0o644)

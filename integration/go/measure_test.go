@@ -75,3 +75,29 @@ func TestABrokenFileOfRunsIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestRenewingForgetsOnlyWhatIsRunAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "runs")
+	all, err := tasks([]string{"w5"}, []string{"setpoint"}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := forget(path, all); err != nil {
+		t.Fatalf("there is no file yet: %v", err)
+	}
+	const w1, static = `{"workload":"w1","policy":"setpoint"}`, `{"workload":"w5","policy":"static100"}`
+	before := w1 + "\n" + `{"workload":"w5","policy":"setpoint"}` + "\n" + static + "\n"
+	if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := forget(path, all); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := read(path)
+	if err != nil || len(runs) != 2 || runs[0].Workload != "w1" || runs[1].Policy != "static100" {
+		t.Errorf("%v %+v", err, runs)
+	}
+	if kept, err := os.ReadFile(path + ".before"); err != nil || string(kept) != before {
+		t.Errorf("%v %q", err, kept)
+	}
+}

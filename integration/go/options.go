@@ -19,15 +19,17 @@ const help = `Runs Go services in memory cgroups (version 1, as root) under ours
   make rig-gc                                              all workloads, three times each; writes docs/gc-results.md
   make rig-gc ARGS="--quick --json result.json"            the three that matter most, once, in under three minutes
   make rig-gc ARGS="--only w5,w6 --policies setpoint,automemlimit --repetitions 5"
+  make rig-gc ARGS="--only w9 --renew"                     that workload anew; the other runs of the file stay
   make rig-gc ARGS="--list"                                what there is
 
-Runs are added to the file --runs as they end. "rig-gc report --runs FILE --report docs/gc-results.md" makes the page of them anew.
+Runs are added to the file --runs as they end; with neither --extend nor --renew it begins empty. "rig-gc report --runs FILE --report docs/gc-results.md" makes the page of them anew.
 
 `
 
 // options of the command line.
 type options struct {
-	quick, list, extend   bool
+	quick, list           bool
+	extend, renew         bool
 	json, only, policies  string
 	sidecar, runs, report string
 	repetitions, lanes    int
@@ -38,6 +40,7 @@ func (o *options) flags() *flag.FlagSet {
 	flags.BoolVar(&o.quick, "quick", false, "w1, w5 and w6 under the four policies that matter most, once, two at a time")
 	flags.BoolVar(&o.list, "list", false, "list workloads and policies")
 	flags.BoolVar(&o.extend, "extend", false, "keep the runs that are in the file of runs already")
+	flags.BoolVar(&o.renew, "renew", false, "keep them but those of what is run now (the file as it was is kept as FILE.before)")
 	flags.StringVar(&o.json, "json", "", "also write medians as JSON to this file")
 	flags.StringVar(&o.only, "only", "", "only these workloads, with commas between them")
 	flags.StringVar(&o.policies, "policies", "", "only these policies, with commas between them")

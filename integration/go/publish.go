@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +57,32 @@ func read(path string) ([]rig.Result, error) {
 		}
 		runs = append(runs, run)
 	}
+}
+
+// forget the runs of what is to be run anew. The file as it was stays beside it.
+func forget(path string, all []task) error {
+	runs, err := read(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	for lines := json.NewEncoder(&text); len(runs) > 0; runs = runs[1:] {
+		run := runs[0]
+		anew := func(t task) bool { return t.workload.Name == run.Workload && t.policy.Name == run.Policy }
+		if slices.ContainsFunc(all, anew) {
+			continue
+		}
+		if err := lines.Encode(run); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(path, path+".before"); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text.Bytes(), 0o644)
 }
 
 // report makes the page of runs that were made before.

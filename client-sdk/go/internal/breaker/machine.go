@@ -90,7 +90,7 @@ func (m *Machine) Arm(rules Rules) {
 // Admit lets a call through, or says when to come back. One load while every call passes.
 func (m *Machine) Admit() (Pass, time.Duration, bool) {
 	if packed := m.word.Load(); passesAll(packed) {
-		return Pass(packed & generationMask), 0, true
+		return Pass(packed), 0, true
 	}
 	return m.admitUnlessShut()
 }
@@ -98,13 +98,13 @@ func (m *Machine) Admit() (Pass, time.Duration, bool) {
 // AdmitAll lets a call through while every call passes. False: Admit knows.
 func (m *Machine) AdmitAll() (Pass, bool) {
 	packed := m.word.Load()
-	return Pass(packed & generationMask), passesAll(packed)
+	return Pass(packed), passesAll(packed) // it waits for nothing then, so its time is 0: no probe
 }
 
 // IsWell says that Settle has nothing to do for a success: every call passes, and no failures are in a row.
 func (m *Machine) IsWell(pass Pass) bool {
 	packed := m.word.Load()
-	return packed&generationMask == uint64(pass)&generationMask && passesAll(packed) && m.tally.word.Load()>>generationBits == 0
+	return packed == uint64(pass) && passesAll(packed) && m.tally.word.Load()>>generationBits == 0
 }
 
 // Push takes a state from outside; local hands the breaker back to its own rules.

@@ -14,7 +14,8 @@ const Unlimited = math.MaxUint64
 
 // Limits is the limit as the request path reads it: one number for each priority, on cache lines that are only read there.
 type Limits struct {
-	caps      [model.Priorities]atomic.Uint64
+	// Those that stand for no priority stay at 0.
+	caps      [8]atomic.Uint64
 	limitBits atomic.Uint64
 	// The largest of the caps.
 	largest atomic.Uint64
@@ -51,7 +52,7 @@ func (p *Places) Set(limit float64, shares model.Shares) {
 func (p *Places) Open(baseline float64) {
 	p.limitBits.Store(math.Float64bits(baseline))
 	p.largest.Store(Unlimited)
-	for class := range p.caps {
+	for class := range model.Priorities {
 		p.caps[class].Store(Unlimited)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/proc"
 )
 
 // Shards of one limiter, at most.
@@ -29,6 +30,7 @@ type Places struct {
 	Gauge
 	_ [128]byte
 	thresholds
+	quotas   []quota
 	shards   []shard
 	mask     int
 	clock    *clock.Clock
@@ -39,41 +41,14 @@ type Places struct {
 	tightened bool
 }
 
-// Ticket is what a call in flight holds of its limiter. Two words, so that a permit is made and moved in registers.
-type Ticket struct {
-	// at is when it came, nanoseconds; of a quick one, microseconds as far as they fit into the words of a shard.
-	at uint64
-	// rest is the number of places, 32 bits, the shard, 16 bits, and the kind.
-	rest uint64
-}
-
-func newTicket(at, places uint64, seat int, kind kind) Ticket {
-	return Ticket{at, places<<32 | uint64(seat)<<16 | uint64(kind)}
-}
-
-// Places that it takes.
-func (t Ticket) Places() uint64 { return t.rest >> 32 }
-
-func (t Ticket) seat() int  { return int(t.rest >> 16 & 0xffff) }
-func (t Ticket) kind() kind { return kind(t.rest) }
-
-// kind of a ticket.
-type kind uint8
-
-const (
-	// Its time was read from the clock.
-	timed kind = iota
-	// Its time was estimated.
-	estimated
-	// It was let in on a shard's quota.
-	quick
-)
-
 // New makes places for the processors there are now; more of them later share shards. At most one call in so many looks at the clock (0 is
 // the same as 512; 1: every call does).
 func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places {
 	count := 1 << bits.Len(uint(min(max(runtime.GOMAXPROCS(0), 2), mostShards)-1))
-	p := &Places{shards: make([]shard, count), mask: count - 1, clock: clock}
+	p := &Places{quotas: make([]quota, count), shards: make([]shard, count), mask: count - 1, clock: clock}
+	for i := range p.shards {
+		p.shards[i].quota = &p.quotas[i]
+	}
 	p.thresholds.start(deadline)
 	if clockEvery == 0 {
 		clockEvery = defaultEvery
@@ -82,51 +57,50 @@ func New(clock *clock.Clock, deadline time.Duration, clockEvery uint32) *Places 
 	return p
 }
 
-// TryQuick is TryEnter for most calls that take one place. False: TryEnter knows.
-func (p *Places) TryQuick(class int) (Ticket, bool) {
-	seat := procPin() & p.mask
-	procUnpin() // it is a hint, and a shard is as good as another
-	s := &p.shards[seat]
-	if s.open.Load()&quotaMask > quotaEmpty && p.taken.Load() < p.caps[class].Load() {
-		if word := s.open.Add(^uint64(0)); word&quotaEmpty != 0 {
-			return newTicket(word>>quotaBits, 1, seat, quick), true
-		}
+// HasRoom for a call of that class, as far as can be seen without collecting spare places. False for a class that there is none of.
+func (p *Places) HasRoom(class int) bool { return p.taken.Load() < p.caps[class&7].Load() }
+
+// TryQuick is TryEnter for most calls that take one place, where there is room, by a caller that knows its processor. False: TryEnter
+// knows. It is small enough to become part of its caller.
+func (p *Places) TryQuick(processor int) (Ticket, bool) {
+	seat := processor & p.mask
+	open := &p.quotas[seat].open
+	if open.Load()&quotaMask <= quotaEmpty {
+		return Ticket{}, false
 	}
-	return Ticket{}, false
+	word := open.Add(^uint64(0))
+	return newTicket(word>>quotaBits, 1, seat, quick), word&quotaEmpty != 0
 }
 
-// LeaveQuick is Leave for most calls that were let in by TryQuick and succeeded. Not done: Leave knows. Awaited: somebody may wait.
-func (p *Places) LeaveQuick(t Ticket) (done, awaited bool) {
-	if t.kind() != quick {
-		return false, false
-	}
-	s := &p.shards[t.seat()]
-	if count := s.closed.Add(t.at<<quotaBits|1) & quotaMask; p.sparing.Load() && count < foldAt {
-		return true, false // whoever begins to wait from now on collects this place first
-	}
-	p.collect(s)
-	return true, p.Awaited()
+// LeaveQuick is Leave for a call that IsQuick and succeeded. False: it is counted, but Collect has to be called.
+func (p *Places) LeaveQuick(t Ticket) bool {
+	count := p.quotas[t.seat()].closed.Add(t.at<<quotaBits|1) & quotaMask
+	return p.sparing.Load() && count < foldAt // whoever begins to wait from now on collects this place first
+}
+
+// Collect what the shard of such a call has in spare. True when somebody may wait for it.
+func (p *Places) Collect(t Ticket) bool {
+	p.collect(&p.shards[t.seat()])
+	return p.Awaited()
 }
 
 // TryEnter takes so many places (no more than there are) for a call of that class, and counts its admission. False: there are not enough.
 func (p *Places) TryEnter(class int, places uint64) (Ticket, bool) {
-	if places == 1 {
-		if ticket, ok := p.TryQuick(class); ok {
+	processor := proc.Pin()
+	proc.Unpin() // it is a hint, and a shard is as good as another
+	if places == 1 && p.HasRoom(class) {
+		if ticket, ok := p.TryQuick(processor); ok {
 			return ticket, true
 		}
 	}
 	limit := p.Cap(class)
-	seat := procPin() & p.mask
-	procUnpin()
-	return p.enter(seat, min(places, max(limit, 1)), limit)
+	return p.enter(processor&p.mask, min(places, max(limit, 1)), limit)
 }
 
 // Leave counts the end of a call and gives its places back. True when somebody may wait for them.
 func (p *Places) Leave(t Ticket, outcome model.Outcome) bool {
-	if outcome == model.OutcomeSuccess {
-		if done, awaited := p.LeaveQuick(t); done {
-			return awaited
-		}
+	if outcome == model.OutcomeSuccess && t.IsQuick() {
+		return !p.LeaveQuick(t) && p.Collect(t)
 	}
 	p.leave(t, outcome)
 	return p.Awaited()
@@ -134,9 +108,9 @@ func (p *Places) Leave(t Ticket, outcome model.Outcome) bool {
 
 // Reject counts a rejection. Returns a number that hardly ever comes twice, to draw lots from.
 func (p *Places) Reject(class int) uint64 {
-	seat := procPin()
+	seat := proc.Pin()
 	count := p.shards[seat&p.mask].rejected[class].Add(1)
-	procUnpin()
+	proc.Unpin()
 	return count ^ uint64(seat)<<48
 }
 
@@ -147,7 +121,8 @@ func (p *Places) Watch(latencies []time.Duration) { p.thresholds.watch(latencies
 func (p *Places) enter(seat int, places, limit uint64) (Ticket, bool) {
 	seat, s := p.claim(seat)
 	p.fold(s, s.guess())
-	if sparing := p.sparing.Load(); !p.take(s, places, limit, sparing) {
+	sparing := p.sparing.Load()
+	if !p.take(s, places, limit, sparing) {
 		s.unclaim()
 		// Near the limit, or at it, spare places are needed, and a place comes from the gauge or not at all.
 		if !sparing || !p.enterExactly(places, limit) {
@@ -155,15 +130,19 @@ func (p *Places) enter(seat int, places, limit uint64) (Ticket, bool) {
 		}
 		seat, s = p.claim(seat)
 		p.fold(s, s.guess())
+		sparing = false
 	}
 	at, kind := uint64(0), timed
-	if p.sampling.every == 1 {
+	switch {
+	case p.sampling.every == 1:
 		at = p.clock.Nanos()
 		s.admitted++
 		s.admitTimeSum += at
-	} else {
+	case sparing && places == 1 && s.pulse.slice == p.sampling.slice.Load() && p.grant(s, 1):
+		at, kind = s.openedAt, quick
+	default:
 		at, kind = p.admitSampled(s)
-		p.grant(s)
+		p.grant(s, 0)
 	}
 	s.unclaim()
 	return newTicket(at, places, seat, kind), true

@@ -14,10 +14,7 @@ import (
 // without the time would be off by the age of the process. So whoever writes or reads claims the shard, with one
 // compare-and-swap, and writes plain words. One that is taken is not waited for, the next will do.
 type shard struct {
-	// See spare.go.
-	open, closed atomic.Uint64
-	_            [112]byte
-
+	*quota
 	// Odd while somebody is inside.
 	turn atomic.Uint64
 	// Places that are taken from the gauge and used by no call; those of the quota are among them.
@@ -37,6 +34,12 @@ type shard struct {
 	// Alone of all these it stands for itself, so it is simply added to.
 	rejected [model.Priorities]atomic.Uint64
 	_        [128]byte
+}
+
+// quota of a processor: what most calls read and write, and nothing else. See spare.go.
+type quota struct {
+	open, closed atomic.Uint64
+	_            [112]byte
 }
 
 type admissions struct{ admitted, admitTimeSum uint64 }

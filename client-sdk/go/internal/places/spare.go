@@ -43,22 +43,29 @@ func (p *Places) mostSpare() uint64 {
 	return min(p.largest.Load()>>3/uint64(len(p.shards)), mostQuota)
 }
 
-// take places for a call, out of those in spare or from the gauge, with some more to have in spare. For whoever has claimed the shard
-// and folded it.
+// take places for a call, out of those in spare or from the gauge, with some more to have in spare when there are few: a shard that has
+// given its own back, but for those of calls in flight, would else have to be claimed for each call. For whoever has claimed the shard and
+// folded it.
 func (p *Places) take(s *shard, places, limit uint64, sparing bool) bool {
 	if !sparing {
 		return p.Gauge.tryEnter(places, limit)
 	}
-	if s.spare-s.granted >= places && p.taken.Load() < limit {
-		s.spare -= places
-		return true
-	}
 	most := p.mostSpare()
 	more := most - min(most, s.spare)
-	if limit == 0 || !p.Gauge.tryTake(places+more, limit-limit/8) {
+	if s.spare-s.granted < places {
+		if limit == 0 || !p.Gauge.tryTake(places+more, limit-limit/8) {
+			return false
+		}
+		s.spare += more
+		return true
+	}
+	if p.taken.Load() >= limit {
 		return false
 	}
-	s.spare += more
+	if more > most/2 && p.Gauge.tryTake(more, limit-limit/8) {
+		s.spare += more
+	}
+	s.spare -= places
 	return true
 }
 
@@ -76,19 +83,22 @@ func leftOf(word uint64) uint64 {
 	return low - min(low, quotaEmpty)
 }
 
-// grant admissions until the next reading of the clock is due. For whoever has claimed the shard, and folded it.
-func (p *Places) grant(s *shard) {
+// grant admissions until the next reading of the clock is due, the first of them, if there is one, to a call that has taken its place out
+// of those in spare. For whoever has claimed the shard, and folded it.
+func (p *Places) grant(s *shard, first uint64) bool {
 	if !p.sparing.Load() || s.granted > 0 || s.admitted >= s.due {
-		return
+		return false
 	}
-	quota := min(s.due-s.admitted, s.spare, mostQuota)
+	quota := min(s.due-s.admitted, s.spare+first, mostQuota)
 	if quota == 0 {
-		return
+		return false
 	}
+	s.spare += first
 	// Its middle: each of them comes and goes. Half a step less than the middle up to the next reading, as fold has it for the ends.
 	s.openedAt = (s.now + quota*s.step + s.step/2 + 500) / 1000
 	s.granted = quota
-	s.open.Store(s.openedAt<<quotaBits | quotaEmpty + quota)
+	s.open.Store(s.openedAt<<quotaBits | quotaEmpty + quota - first)
+	return true
 }
 
 // fold what was counted on the quota into the counters; now is the time as far as it is known. For whoever has claimed the shard.

@@ -61,6 +61,29 @@ func TestMostCallsAreQuickWhereThereIsRoom(t *testing.T) {
 	}
 }
 
+func TestFewSparePlacesDoNotStayFew(t *testing.T) {
+	onOneProcessor(t)
+	places, hand := busy(t, 1000)
+	ticket, _ := places.TryEnter(2, 1)
+	for range 2 {
+		places.CloseSlice() // without work, the spare places are given back: but for those of calls in flight
+	}
+	places.Leave(ticket, model.OutcomeSuccess)
+	slow := 0
+	for range 2000 {
+		hand.Move(slice / 20_000)
+		before := places.shards[0].turn.Load()
+		ticket, _ := places.TryEnter(2, 1)
+		places.Leave(ticket, model.OutcomeSuccess)
+		if places.shards[0].turn.Load() != before {
+			slow++
+		}
+	}
+	if slow > 400 {
+		t.Errorf("%d of 2000 calls claimed their shard", slow)
+	}
+}
+
 func TestC1_NobodyIsRejectedOnAccountOfSparePlaces(t *testing.T) {
 	onOneProcessor(t)
 	places, _ := busy(t, 100)

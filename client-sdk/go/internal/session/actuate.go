@@ -17,13 +17,17 @@ func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Durat
 	if value == t.asked && !(newly && value.Form != model.FormGC && t.actuator.InForce() != t.readBack) {
 		return nil
 	}
+	from := t.asked
+	if value.Form == model.FormGC {
+		from = t.actuator.InForce() // an envelope says what may come out, not what did
+	}
 	readBack, err := t.apply(value, why)
 	if err != nil {
 		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", value.Scalar(), "why", err)
 		t.refused = refusal{value, err.Error(), true}
 		return err
 	}
-	t.log.Info("a knob was moved", "knob", t.knob.Name, "from", t.asked.Scalar(), "to", readBack.Scalar(), "reason", why.Rule, "policy", why.Policy)
+	t.log.Info("a knob was moved", "knob", t.knob.Name, "from", from.Scalar(), "to", readBack.Scalar(), "reason", why.Rule, "policy", why.Policy)
 	if value != t.asked {
 		t.moved, t.hasMoved = now, true
 	}

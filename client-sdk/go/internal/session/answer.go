@@ -73,7 +73,7 @@ func (a *applier) refuse(ack wire.Ack) wire.Ack {
 
 // inForce is what is in force of every knob, for a hello.
 func (a *applier) inForce(at time.Duration) []wire.Result {
-	results := make([]wire.Result, 0, len(a.names))
+	results := make([]wire.Result, 0, len(a.inOrder))
 	a.each(func(t *tuned) {
 		result := result(t.knob.Name, t, a.standing(t))
 		if t.pushed {

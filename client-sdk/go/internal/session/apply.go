@@ -2,6 +2,7 @@ package session
 
 import (
 	"log/slog"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -20,7 +21,7 @@ import (
 type applier struct {
 	log      *slog.Logger
 	knobs    map[string]*tuned
-	names    []string // of knobs, in order
+	inOrder  []*tuned // of their names
 	epoch    uint64
 	streams  bool
 	newest   map[wire.Channel]*newest
@@ -68,18 +69,14 @@ func (a *applier) sync(actuators []actuator.Actuator) (add []*model.Knob, remove
 		a.knobs[name] = newTuned(it, a.log)
 		a.countSlow(a.knobs[name])
 	}
-	a.names = a.names[:0]
-	for name := range a.knobs {
-		a.names = append(a.names, name)
-	}
-	sort.Strings(a.names)
+	a.inOrder = slices.SortedFunc(maps.Values(a.knobs), func(x, y *tuned) int { return strings.Compare(x.knob.Name, y.knob.Name) })
 	return add, remove
 }
 
 // each calls for every knob, in order.
 func (a *applier) each(call func(*tuned)) {
-	for _, name := range a.names {
-		call(a.knobs[name])
+	for _, it := range a.inOrder {
+		call(it)
 	}
 }
 

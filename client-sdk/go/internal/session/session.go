@@ -167,9 +167,11 @@ func (l *loop) run(ctx context.Context) {
 			l.farewell()
 			return
 		case <-tick.C:
+			begun := l.now()
 			l.tick(next)
-			// Ticks that were missed are not made up for.
-			next = max(next+tickEvery, l.now()+tickEvery/10)
+			// Ticks that were missed are not made up for. Counted from the beginning of this one, so that the next is late if the process
+			// stood still within it.
+			next = max(next+tickEvery, begun+tickEvery/10)
 			tick.Reset(next - l.now())
 			if l.watchful && nextWatch < l.now() {
 				nextWatch = l.now() + watchEvery

@@ -215,19 +215,25 @@ func parseSchedStat(content []byte) (stat schedStat, err error) {
 // memTotal of meminfo, bytes.
 func memTotal(content []byte) (uint64, error) { return kilobytes(content, "MemTotal:", "meminfo") }
 
-// rssAnon of /proc/PID/status, bytes.
-func rssAnon(content []byte) (uint64, error) { return kilobytes(content, "RssAnon:", "status") }
+// anonPages of /proc/PID/statm: those in RAM that are of no file and not shared. The same number as RssAnon of status, at a third of the cost.
+func anonPages(content []byte) (uint64, error) {
+	line, err := singleLine(content, "statm")
+	if err != nil {
+		return 0, err
+	}
+	_, rest := keyValue(line)
+	residentToken, rest := keyValue(rest)
+	sharedToken, _ := keyValue(rest)
+	resident, residentErr := number(residentToken, "resident")
+	shared, sharedErr := number(sharedToken, "shared")
+	return resident - min(shared, resident), errors.Join(residentErr, sharedErr)
+}
 
 func kilobytes(content []byte, wanted, field string) (uint64, error) {
 	var value count
-	err := scan(content, field, func(line, rest []byte) error {
-		// /proc/PID/status has a tab behind the key, meminfo blanks.
-		key, tail, tabbed := bytes.Cut(line, []byte{'\t'})
+	err := scan(content, field, func(key, rest []byte) error {
 		if string(key) != wanted {
 			return nil
-		}
-		if tabbed {
-			rest = append(append(append([]byte{}, tail...), ' '), rest...)
 		}
 		digits, ok := bytes.CutSuffix(bytes.TrimLeft(rest, " "), []byte(" kB"))
 		if !ok {

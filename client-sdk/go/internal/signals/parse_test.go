@@ -24,7 +24,7 @@ var parsers = map[string]func([]byte) error{
 	"pressure":       func(b []byte) error { _, err := parsePressure(b); return err },
 	"schedstat":      func(b []byte) error { _, err := parseSchedStat(b); return err },
 	"meminfo":        func(b []byte) error { _, err := memTotal(b); return err },
-	"status":         func(b []byte) error { _, err := rssAnon(b); return err },
+	"statm":          func(b []byte) error { _, err := anonPages(b); return err },
 }
 
 var sound = map[string][]string{
@@ -45,7 +45,7 @@ var sound = map[string][]string{
 	"pressure":       {stalls(5, 4), "some avg10=garbage total=1\n", "more total=x\nsome total=1\n"},
 	"schedstat":      {"1234567890 4567 89\n"},
 	"meminfo":        {"MemTotal:       24684084 kB\nHugePages_Total:       0\n"},
-	"status":         {"Name:\tx\nRssAnon:\t    1234 kB\n"},
+	"statm":          {"1000 300 100 5 0 250 0\n", "1000 100 300 5 0 250 0\n"},
 }
 
 var malformed = map[string][]string{
@@ -66,7 +66,7 @@ var malformed = map[string][]string{
 	"pressure":       {"", "\n", "full total=12\n", "some avg10=0.00\n", "some\n", "some total=\n", "some total=-1\n", "some total=1 total=2\n", "some total=1\nfull total=1\nfull total=1\n", "some total=12"},
 	"schedstat":      {"", "1 2 3", "\n", "1 2\n", "1 2 \n", "1  3\n", "1 2 3 4\n", "1 -2 3\n", "x 2 3\n", "1 2 3\n1 2 3\n"},
 	"meminfo":        {"", "MemTotal: 1 kB", "MemFree: 1 kB\n", "MemTotal: 1\n", "MemTotal: 1 MB\n", "MemTotal: -1 kB\n", "MemTotal: 18014398509481984 kB\n", "MemTotal: 1 kB\nMemTotal: 1 kB\n"},
-	"status":         {"", "VmRSS:\t 1 kB\n", "RssAnon:\t1\n"},
+	"statm":          {"", "1000 300 100", "1000\n", "1000 300\n", "1000 x 100 5 0 250 0\n", "1000 300 -1 5 0 250 0\n", "1 2 3 4 5 6 7\n1\n"},
 }
 
 func TestFilesAreReadAsTheyAre(t *testing.T) {
@@ -134,7 +134,7 @@ func TestValuesOfFiles(t *testing.T) {
 	if total, _ := memTotal([]byte("MemTotal: 2 kB\n")); total != 2048 {
 		t.Errorf("%d", total)
 	}
-	if rss, _ := rssAnon([]byte("RssAnon:\t    1234 kB\n")); rss != 1234*1024 {
-		t.Errorf("%d", rss)
+	if pages, _ := anonPages([]byte("1000 300 100 5 0 250 0\n")); pages != 200 {
+		t.Errorf("%d", pages)
 	}
 }

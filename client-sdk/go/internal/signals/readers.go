@@ -13,13 +13,20 @@ type memoryReader struct {
 	v1                  bool
 	usage, stat, events *source
 	limits, highs       []*source
-	bounds              []uint64
+	bounds              []bound
 	groups              []Maybe // inodes of the levels
 	kills               *source // v1 only
+	killed              count
 	hits, refaults      window
 	hierarchicalLimit   count
 	nodeTotal           uint64
 	values              Sample
+}
+
+// bound of one level as it was read last.
+type bound struct {
+	bytes uint64
+	err   error
 }
 
 func newMemoryReader(g *group) *memoryReader {
@@ -39,12 +46,18 @@ func newMemoryReader(g *group) *memoryReader {
 			r.highs = append(r.highs, small(level, "memory.high"))
 		}
 	}
-	r.bounds = make([]uint64, len(r.limits))
+	r.bounds = make([]bound, len(r.limits))
 	return r
 }
 
-// readStat is the part that is read once a second; before read.
+// readStat is the part that is read once a second; before read. The limits of ancestors are in it: they seldom change, and there are many.
 func (r *memoryReader) readStat(now time.Duration) {
+	for level := 1; level < len(r.limits); level++ {
+		r.readLimit(level, now)
+	}
+	if r.v1 {
+		r.killed, _ = reading(r.kills, now, v1OOMKills)
+	}
 	parse := memoryStatV2
 	if r.v1 {
 		parse = memoryStatV1
@@ -78,17 +91,13 @@ func (r *memoryReader) read(now time.Duration) {
 
 // limit is the smallest one there is, and whose it is; negative: one that cannot be seen, or the node's.
 func (r *memoryReader) limit(now time.Duration) (limit uint64, group int, err error) {
-	parse := memoryMax
-	if r.v1 {
-		parse = v1Limit
-	}
+	r.readLimit(0, now)
 	limit, err = tightest(len(r.limits), noBound, func(level int) (uint64, error) {
-		bound, err := reading(r.limits[level], now, parse)
-		if err == nil && (level == 0 || bound < r.bounds[group]) {
+		it := &r.bounds[level]
+		if it.err == nil && it.bytes < r.bounds[group].bytes {
 			group = level
 		}
-		r.bounds[level] = bound
-		return bound, err
+		return it.bytes, it.err
 	})
 	outside := r.nodeTotal
 	if r.hierarchicalLimit.seen {
@@ -100,6 +109,17 @@ func (r *memoryReader) limit(now time.Duration) (limit uint64, group int, err er
 	return limit, group, err
 }
 
+func (r *memoryReader) readLimit(level int, now time.Duration) {
+	parse := memoryMax
+	if r.v1 {
+		parse = v1Limit
+	}
+	it := &r.bounds[level]
+	if it.bytes, it.err = reading(r.limits[level], now, parse); it.err != nil {
+		it.bytes = noBound
+	}
+}
+
 func (r *memoryReader) readEvents(now time.Duration) {
 	var hits, kills count
 	var err error
@@ -107,7 +127,7 @@ func (r *memoryReader) readEvents(now time.Duration) {
 		var failures uint64
 		failures, err = reading(r.events, now, v1Failcnt)
 		hits = count{failures, err == nil}
-		kills, _ = reading(r.kills, now, v1OOMKills)
+		kills = r.killed
 	} else {
 		var events memoryEvents
 		events, err = reading(r.events, now, parseMemoryEvents)

@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -23,8 +24,8 @@ type Sample struct {
 
 // Sampler reads the kernel's signals about this process. It is for one goroutine.
 //
-//	every call     pressure, usage, limits, limit hits, kills, CPU use and throttling
-//	every second   memory.stat, memory.high, quota, threads
+//	every call     pressure, usage, limit, limit hits, CPU use and throttling; v2: kills
+//	every second   memory.stat, memory.high, limits of ancestors, quota, threads; v1: kills
 //	every 10 s     discovery: has the process moved, has something absent appeared?
 type Sampler struct {
 	roots      Roots
@@ -33,7 +34,7 @@ type Sampler struct {
 	cpu        *cpuReader
 	pressure   [3]*pressureReader // memory, CPU, IO
 	meminfo    *source
-	status     *source
+	statm      *source
 	threads    *threadSet
 	discoverAt time.Duration
 	mediumAt   time.Duration
@@ -46,12 +47,12 @@ func NewSampler(roots Roots) *Sampler {
 		roots = Roots{"/proc", "/sys"}
 	}
 	return &Sampler{
-		roots: roots, meminfo: table(filepath.Join(roots.Proc, "meminfo")), status: table(filepath.Join(roots.Proc, "self/status")),
+		roots: roots, meminfo: table(filepath.Join(roots.Proc, "meminfo")), statm: small(filepath.Join(roots.Proc, "self"), "statm"),
 		threads: newThreadSet(filepath.Join(roots.Proc, "self/task")),
 	}
 }
 
-// Sample reads what is due and returns everything known. It never fails and never waits; about 10 us when called every 100 ms.
+// Sample reads what is due and returns everything known. It never fails and never waits; 5 to 15 us when called every 100 ms.
 func (s *Sampler) Sample(now time.Duration) Sample {
 	if now >= s.discoverAt {
 		s.discoverAt = now + Retry
@@ -88,20 +89,22 @@ func (s *Sampler) Sample(now time.Duration) Sample {
 	return s.sample
 }
 
-// RSSAnon is the anonymous memory of this process that is in RAM, bytes. About 10 us.
+// RSSAnon is the anonymous memory of this process that is in RAM, bytes. About 1 us.
 func (s *Sampler) RSSAnon(now time.Duration) Maybe {
-	bytes, err := reading(s.status, now, rssAnon)
+	pages, err := reading(s.statm, now, anonPages)
 	if err != nil {
 		return Maybe{}
 	}
-	return known(float64(bytes))
+	return known(float64(pages) * pageBytes)
 }
+
+var pageBytes = float64(os.Getpagesize())
 
 // Close gives all descriptors back.
 func (s *Sampler) Close() {
 	s.follow(layout{})
 	s.meminfo.close()
-	s.status.close()
+	s.statm.close()
 	s.threads.close()
 }
 

@@ -2,7 +2,6 @@ package signals
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ var errTooLarge = errors.New("longer than 64 KiB")
 type source struct {
 	path    string
 	file    *os.File
+	once    *once
 	buffer  []byte
 	err     error
 	retryAt time.Duration
@@ -52,14 +52,17 @@ func (s *source) content() (content []byte, err error) {
 		if s.file, err = openRegular(s.path); err != nil {
 			return nil, err
 		}
+		if s.once, err = newOnce(s.file); err != nil {
+			return nil, err
+		}
 	}
 	for {
-		length, err := s.file.ReadAt(s.buffer, 0)
-		if errors.Is(err, io.EOF) {
-			return s.buffer[:length], nil
-		}
+		length, err := s.once.into(s.buffer)
 		if err != nil {
 			return nil, err
+		}
+		if length < len(s.buffer) {
+			return s.buffer[:length], nil
 		}
 		// A read that fills the buffer may have been cut.
 		if len(s.buffer) >= largest {

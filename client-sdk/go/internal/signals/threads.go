@@ -2,7 +2,6 @@ package signals
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +41,7 @@ type threadSet struct {
 type thread struct {
 	id   int
 	file *os.File
+	once *once
 	last schedStat
 }
 
@@ -78,7 +78,7 @@ func (t *threadSet) pass(now time.Duration) {
 func (t *threadSet) advance() (delay time.Duration, slices uint64, read int) {
 	kept := t.threads[:0]
 	for _, it := range t.threads {
-		stat, err := t.read(it.file)
+		stat, err := t.read(it.once)
 		if err != nil {
 			it.file.Close()
 			continue
@@ -95,9 +95,9 @@ func (t *threadSet) advance() (delay time.Duration, slices uint64, read int) {
 	return delay, slices, read
 }
 
-func (t *threadSet) read(file *os.File) (schedStat, error) {
-	length, err := file.ReadAt(t.buffer[:], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+func (t *threadSet) read(file *once) (schedStat, error) {
+	length, err := file.into(t.buffer[:])
+	if err != nil {
 		return schedStat{}, err
 	}
 	return parseSchedStat(t.buffer[:length])
@@ -182,12 +182,22 @@ func (t *threadSet) watch(ids []int, turn bool) {
 		if err != nil {
 			continue // it has ended
 		}
-		if stat, err := t.read(file); err == nil {
-			t.threads = append(t.threads, thread{id, file, stat})
+		if it, err := t.first(id, file); err == nil {
+			t.threads = append(t.threads, it)
 		} else {
 			file.Close()
 		}
 	}
+}
+
+// first reading of a thread.
+func (t *threadSet) first(id int, file *os.File) (thread, error) {
+	once, err := newOnce(file)
+	if err != nil {
+		return thread{}, err
+	}
+	stat, err := t.read(once)
+	return thread{id, file, once, stat}, err
 }
 
 func (t *threadSet) close() {

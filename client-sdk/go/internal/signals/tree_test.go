@@ -20,7 +20,7 @@ type tree struct {
 func newTree(t *testing.T) *tree {
 	it := &tree{t, t.TempDir()}
 	it.write("proc/meminfo", "MemTotal:       16777216 kB\nMemAvailable:    8388608 kB\n")
-	it.write("proc/self/status", "Name:\tapp\nRssAnon:\t    1024 kB\n")
+	it.write("proc/self/statm", "1000 300 100 5 0 250 0\n")
 	it.write("proc/self/task/1/schedstat", "0 0 0\n")
 	return it
 }

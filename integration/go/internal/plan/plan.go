@@ -20,9 +20,13 @@ type Workload struct {
 	PerSecond float64
 	Surge     Surge
 	Service   Shape
-	Neighbour Neighbour
+	// CompanionPerSecond requests go to a second process of the same kind under the same limit; 0: there is none. It is not started again.
+	CompanionPerSecond float64
+	Neighbour          Neighbour
 	// Resize changes the memory limit, in this order.
 	Resize []Resize
+	// Dips of the memory limit, again and again, to see how long it takes until GOMEMLIMIT follows.
+	Dips Dips
 	// Alone: no other run at the same time, since it takes all CPUs under some policies.
 	Alone bool
 	// Policies that are of interest; nil: MemoryPolicies.
@@ -66,6 +70,12 @@ type Neighbour struct {
 type Resize struct {
 	At  time.Duration
 	MiB int
+}
+
+// Dips of the limit by so many MiB, that much apart at least.
+type Dips struct {
+	MiB  int
+	Rest time.Duration
 }
 
 const (
@@ -140,8 +150,18 @@ var Workloads = []Workload{
 		cores(1)(w)
 		w.Service.Work, w.Service.Stall = time.Millisecond, 8*time.Millisecond
 	}),
+	workload("w9", "two processes under one limit, of which one allocates ten times as much", 14*seconds, func(w *Workload) {
+		// So long that the one which allocates less has filled what it believes to have, under all policies.
+		w.Policies, w.Warm = SharePolicies, 14*seconds
+		w.Service.LiveMiB, w.Service.GarbageKiB, w.CompanionPerSecond = 100, 1280, w.PerSecond/10
+	}),
 	workload("w10", "idle at 5 a second, then a spike of 300", 16*seconds, func(w *Workload) {
 		w.PerSecond, w.Surge = 5, Surge{8 * seconds, 13 * seconds, 60}
+	}),
+	workload("w11", "faults of the sidecar at 10 s", 18*seconds, func(w *Workload) { w.Policies = FaultPolicies }),
+	workload("sense", "the limit dips again and again, and GOMEMLIMIT follows", 20*seconds, func(w *Workload) {
+		w.Policies, w.Learn, w.PerSecond = []string{"setpoint"}, 12*seconds, 50
+		w.Service.LiveMiB, w.Dips = 60, Dips{24, 700 * time.Millisecond}
 	}),
 }
 

@@ -24,7 +24,7 @@ func TestThePlanIsConsistent(t *testing.T) {
 		}
 	}
 	for _, p := range Policies {
-		if seen[p.Name] || p.KillSidecarAt > 0 && p.File == "" {
+		if seen[p.Name] || p.Fault.At > 0 && p.File == "" {
 			t.Errorf("%+v", p)
 		}
 		seen[p.Name] = true

@@ -10,16 +10,34 @@ type Policy struct {
 	Name, Title string
 	// File of policies of the sidecar; empty: there is none.
 	File string
-	// KillSidecarAt is when the sidecar is killed, and stays dead; 0: never.
-	KillSidecarAt time.Duration
+	// Fault that befalls the sidecar, for good.
+	Fault Fault
+	// NoFiles: the service sees no control groups at all.
+	NoFiles bool
 }
 
-// Names of policies that are tried on memory, on memory that changes from outside, on calls that hold it, and on threads.
+// Fault of the sidecar: it is Killed or Stopped (SIGSTOP), or the service's connection is Cut and comes back no more.
+type Fault struct {
+	Kind string
+	At   time.Duration
+}
+
+// Kinds of faults.
+const (
+	Killed  = "killed"
+	Stopped = "stopped"
+	Cut     = "cut"
+)
+
+// Names of policies that are tried on memory, on memory that changes from outside, on calls that hold it, on threads, on memory that two
+// processes share, and on faults of ours.
 var (
 	MemoryPolicies = []string{"setpoint", "static100", "automemlimit", "gogcoff", "bytedance", "tidb"}
 	ChangePolicies = append(slices.Clone(MemoryPolicies), "setpoint-killed")
 	CallPolicies   = append(slices.Clone(ChangePolicies), "automemlimit-limiter", "automemlimit-failsafe")
 	ThreadPolicies = []string{"setpoint", "static100", "cores", "automaxprocs"}
+	SharePolicies  = []string{"setpoint", "static100", "gogcoff", "gogcoff-half"}
+	FaultPolicies  = []string{"setpoint", "setpoint-killed", "setpoint-stopped", "setpoint-cut", "setpoint-nofiles"}
 )
 
 // Policies of all kinds.
@@ -30,12 +48,18 @@ var Policies = []Policy{
 	{Name: "gogcoff", Title: "GOGC=off and GOMEMLIMIT = 0.9 of the limit"},
 	{Name: "bytedance", Title: "bytedance/gopkg gctuner at 0.7 of the limit, as its documentation advises"},
 	{Name: "tidb", Title: "TiDB's two tuners, re-implemented from their public formulas"},
-	{Name: "setpoint-killed", Title: "ours, with the sidecar killed at 10 s", File: memory + threads, KillSidecarAt: 10 * seconds},
+	{Name: "setpoint-killed", Title: "ours, with the sidecar killed at 10 s", File: memory + threads, Fault: Fault{Killed, faultAt}},
+	{Name: "setpoint-stopped", Title: "ours, with the sidecar stopped (SIGSTOP) at 10 s", File: memory + threads, Fault: Fault{Stopped, faultAt}},
+	{Name: "setpoint-cut", Title: "ours, with the line to the sidecar cut at 10 s", File: memory + threads, Fault: Fault{Cut, faultAt}},
+	{Name: "setpoint-nofiles", Title: "ours, in a container without control group files", File: memory + threads, NoFiles: true},
 	{Name: "automemlimit-limiter", Title: "automemlimit and our adaptive limiter, which does not see the heap", File: latency},
 	{Name: "automemlimit-failsafe", Title: "automemlimit and failsafe-go's adaptive limiter"},
+	{Name: "gogcoff-half", Title: "GOGC=off and GOMEMLIMIT = 0.45 of the limit: of two processes each has half"},
 	{Name: "cores", Title: "GOMAXPROCS = cores of the machine"},
 	{Name: "automaxprocs", Title: "GOMAXPROCS = whole part of the quota by uber-go/automaxprocs"},
 }
+
+const faultAt = 10 * seconds
 
 const (
 	memory = `version: setpoint/v1

@@ -32,6 +32,14 @@ func (s *section) columns() []column {
 	if s.workload.Cores > 0 {
 		columns = append(columns, column{"throttled s/s", spreads(throttled, 1, 2)})
 	}
+	if s.workload.Name == "w11" {
+		columns = append(columns, column{"safe after s", safe})
+	}
+	if s.workload.Dips.MiB > 0 {
+		columns = append(columns, column{"dips", func(r *row) string { return fmt.Sprint(len(senses(r))) }},
+			column{"p50 ms to GOMEMLIMIT", func(r *row) string { return fmt.Sprintf("%.0f", share(senses(r), 0.5)) }},
+			column{"p99 ms to GOMEMLIMIT", func(r *row) string { return fmt.Sprintf("%.0f", share(senses(r), 0.99)) }})
+	}
 	if len(s.workload.Resize) > 0 {
 		columns = append(columns, column{"limits in force after s", resized})
 	}

@@ -29,7 +29,7 @@ func (t *Table) promises() []promise {
 			all = append(all, promise{name + ": no kill", "0", fmt.Sprintf("%d in %d runs", killed, len(ours.runs)), killed == 0})
 		}
 		switch {
-		case strings.HasPrefix(name, "w1"):
+		case name == "w1", strings.HasPrefix(name, "w1-"):
 			all = append(all, s.atMost(ours, "collections of plain Go", cycles, "static100", 0.55))
 			all = append(all, s.atMost(ours, "collections of GOGC=off and a limit", cycles, "gogcoff", 1.1))
 		case name == "w4":
@@ -47,6 +47,17 @@ func (t *Table) promises() []promise {
 				return r.ResizeSeconds
 			})
 			all = append(all, promise{name + ": both limits in force", "within 5 s", fmt.Sprintf("%.1f s at most", within.Most), within.Most <= 5})
+		case name == "w8-stall":
+			all = append(all, s.atLeast(ours, "goodput of the best static number of threads", s.best("setpoint"), 0.97))
+			all = append(all, s.atMost(ours, "no collapse: p99 of plain Go", p99, "static100", 2))
+		case name == "w9":
+			// Each collection marks the same live heap, and their number hardly depends on what else the machine does.
+			all = append(all, s.atMost(ours, "collections of half the memory for each", cycles, "gogcoff-half", 0.85))
+			all = append(all, s.atMost(ours, "CPU time of collections of half the memory for each", gcRatio, "gogcoff-half", 0.85))
+		case name == "w11":
+			all = append(all, s.faults()...)
+		case name == "sense":
+			all = append(all, sensed(ours))
 		case strings.HasPrefix(name, "w8"):
 			all = append(all, s.atMost(ours, "throttled time of GOMAXPROCS = cores", throttled, "cores", 0.2))
 			all = append(all, s.atLeast(ours, "goodput of the best static number of threads", s.best("setpoint"), 0.97))
@@ -60,11 +71,11 @@ func (t *Table) promises() []promise {
 	return append(all, t.sidecar()...)
 }
 
-// sidecar is what ours costs beside the service.
+// sidecar is what ours costs beside the service; not where its limit moves each second, which no limit does.
 func (t *Table) sidecar() []promise {
 	var cores []float64
 	for i := range t.sections {
-		if ours := t.sections[i].row("setpoint"); ours != nil {
+		if ours := t.sections[i].row("setpoint"); ours != nil && t.sections[i].workload.Dips.MiB == 0 {
 			cores = append(cores, ours.of(func(r *rig.Result) float64 { return r.SidecarCores }).Median)
 		}
 	}
@@ -72,7 +83,7 @@ func (t *Table) sidecar() []promise {
 		return nil
 	}
 	most := rig.SpreadOf(cores).Most
-	return []promise{{"CPU time of the sidecar, starting included", "below 0.5 % of a core", fmt.Sprintf("%.2f %% at most", 100*most), most < 0.005}}
+	return []promise{{"CPU time of the sidecar, starting included, in all but `sense`", "below 0.5 % of a core", fmt.Sprintf("%.2f %% at most", 100*most), most < 0.005}}
 }
 
 func (s *section) overload(ours *row) []promise {

@@ -83,7 +83,14 @@ func TestPromisesThatAreNotKeptAreSaidToBeMissed(t *testing.T) {
 	all := Of(append(runs(), w6("setpoint", 300), w6("automemlimit", 150), w6("automemlimit-limiter", 290), w6("static100", 60),
 		rig.Result{Workload: "w1-250", Policy: "setpoint", GCCycles: 6}, rig.Result{Workload: "w1-250", Policy: "static100", OOMKills: 1, GCCycles: 1},
 		rig.Result{Workload: "w1", Policy: "setpoint", GCCycles: 6}, rig.Result{Workload: "w1", Policy: "static100", GCCycles: 10},
-		rig.Result{Workload: "w1", Policy: "gogcoff", GCCycles: 6})).promises()
+		rig.Result{Workload: "w1", Policy: "gogcoff", GCCycles: 6},
+		rig.Result{Workload: "w9", Policy: "setpoint", GCCPURatio: 0.02, GCCycles: 9},
+		rig.Result{Workload: "w9", Policy: "gogcoff-half", GCCPURatio: 0.025, GCCycles: 10},
+		rig.Result{Workload: "w11", Policy: "setpoint"}, rig.Result{Workload: "w11", Policy: "setpoint-killed", SafeSeconds: 5.2},
+		rig.Result{Workload: "w11", Policy: "setpoint-killed", SafeSeconds: 4.9}, rig.Result{Workload: "w11", Policy: "setpoint-stopped", SafeSeconds: 6.1},
+		rig.Result{Workload: "w11", Policy: "setpoint-cut", SafeSeconds: -1}, rig.Result{Workload: "w11", Policy: "setpoint-nofiles"},
+		rig.Result{Workload: "sense", Policy: "setpoint", SenseMs: []float64{100, 150}},
+		rig.Result{Workload: "sense", Policy: "setpoint", SenseMs: []float64{120, 310}})).promises()
 	got := make(map[string]promise)
 	for _, p := range all {
 		got[p.what] = p
@@ -96,6 +103,14 @@ func TestPromisesThatAreNotKeptAreSaidToBeMissed(t *testing.T) {
 		"w1-250: collections of plain Go":         {measured: "no comparison: it was killed", kept: true},
 		"w1: collections of plain Go":             {measured: "0.60 x"},
 		"w1: collections of GOGC=off and a limit": {measured: "1.00 x", kept: true},
+
+		"w9: CPU time of collections of half the memory for each": {measured: "0.80 x", kept: true},
+		"w9: collections of half the memory for each":             {measured: "0.90 x"},
+		"w11: killed, the safe setting after":                     {measured: "5.2 s at most", kept: true},
+		"w11: stopped, the safe setting after":                    {measured: "6.1 s at most"},
+		"w11: cut, the safe setting after":                        {measured: "never, in one run at least"},
+		"w11: without control group files, touched":               {measured: "nothing", kept: true},
+		"sense: from a new limit in the kernel to GOMEMLIMIT":     {measured: "p50 120 ms, p99 310 ms of 4"},
 	} {
 		if p := got[what]; p.measured != expected.measured || p.kept != expected.kept {
 			t.Errorf("%s: %+v", what, p)

@@ -3,10 +3,13 @@ package rig
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/setpoint-dev/setpoint/integration/go/internal/service"
 )
 
 // backOff before a restart, as a kubelet has it: at once, then 10 s, twice as long each time.
@@ -83,12 +86,6 @@ func (s *stage) fileOf(kind string) string {
 	return filepath.Join(s.home, "neighbour")
 }
 
-func (s *stage) killSidecar(ctx context.Context) {
-	if at := s.policy.KillSidecarAt; at > 0 && sleepUntil(ctx, s.began.Add(at)) {
-		s.sidecar.kill()
-	}
-}
-
 const (
 	resizeEvery = 100 * time.Millisecond
 	// A limit that cannot be lowered to where it should be goes this far at once.
@@ -118,6 +115,49 @@ func (s *stage) resize(ctx context.Context) float64 {
 	return took.Seconds()
 }
 
+// A soft limit that is as large as this share of what it was is as it was.
+const backAgain = 0.99
+
+// dip the limit again and again, and say how long it took each time until GOMEMLIMIT went down, in milliseconds; what took longer than a
+// second is told as a second.
+func (s *stage) dip(ctx context.Context) []float64 {
+	dips := s.workload.Dips
+	if dips.MiB == 0 {
+		return nil
+	}
+	const most, look = time.Second, 20 * time.Millisecond
+	var took []float64
+	whole := uint64(0) // GOMEMLIMIT where the limit is not low
+	for rest := dips.Rest; sleepUntil(ctx, time.Now().Add(rest)); {
+		s.mu.Lock()
+		current := s.instances[len(s.instances)-1]
+		s.mu.Unlock()
+		before := current.newest().Limit
+		whole = max(whole, before)
+		if before == 0 || float64(before) < backAgain*float64(whole) {
+			rest = look // nothing is in force yet, or what was taken away is not back
+			continue
+		}
+		dipped := service.Monotonic()
+		if s.group.setLimit(s.workload.LimitMiB-dips.MiB) != nil {
+			continue // more is in use than that
+		}
+		fell := current.fell(dipped, before)
+		for end := time.Now().Add(most); fell > most && time.Now().Before(end); fell = current.fell(dipped, before) {
+			if !sleepUntil(ctx, time.Now().Add(look)) {
+				return took // cut short: says nothing
+			}
+		}
+		took = append(took, min(fell, most).Seconds()*1000)
+		if err := s.group.setLimit(s.workload.LimitMiB); err != nil {
+			fmt.Fprintln(os.Stderr, "the limit stays low:", err)
+		}
+		// Not in step with anything that goes by tenths of a second.
+		rest = dips.Rest + time.Duration(rand.Int64N(int64(100*time.Millisecond)))
+	}
+	return took
+}
+
 // trace what is in use, four times a second.
 func (s *stage) trace(ctx context.Context, before counters) []Point {
 	var points []Point
@@ -143,8 +183,7 @@ func (s *stage) point(used, limit float64) Point {
 	s.mu.Lock()
 	current := s.instances[len(s.instances)-1]
 	s.mu.Unlock()
-	if lines := current.figures(); len(lines) > 0 {
-		last := lines[len(lines)-1]
+	if last := current.newest(); last.At > 0 {
 		point.Live, point.MemoryLimit = float64(last.Live)/mib, float64(last.Limit)/mib
 		point.Governed = float64(last.Governed) / mib
 		point.Percent, point.Threads = last.Percent, last.Threads

@@ -160,10 +160,23 @@ func RemoveLeftovers() {
 	}
 }
 
+// withoutFiles, among the groups to be entered, hides all files of control groups from the program.
+const withoutFiles = "--without-files"
+
 // Enter puts this process into groups and becomes the program.
 func Enter(dirs []string, program []string) error {
+	hide := false
 	for _, dir := range dirs {
+		if dir == withoutFiles {
+			hide = true
+			continue
+		}
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0o644); err != nil {
+			return err
+		}
+	}
+	if hide {
+		if err := hideGroups(); err != nil {
 			return err
 		}
 	}

@@ -71,6 +71,12 @@ func (s *stage) count(r *Result, before counters) {
 		r.BadSeconds += float64(sums.bad)
 		capacity += sums.capacity
 	}
+	if s.companion != nil {
+		// They have the same CPUs.
+		sums := sums(s.companion.figures(), s.companionFrom, s.workload.Cores)
+		r.GCCycles += sums.cycles
+		r.GCCPURatio += sums.seconds
+	}
 	if capacity > 0 {
 		r.GCCPURatio /= capacity
 	}

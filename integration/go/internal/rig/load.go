@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/setpoint-dev/setpoint/integration/go/internal/plan"
 )
 
 const (
@@ -37,15 +35,15 @@ type generator struct {
 	load     Load
 }
 
-// run sends the load of a workload from so long before its beginning to its end, and waits for the last answers.
-func (g *generator) run(ctx context.Context, w *plan.Workload, began time.Time, seed uint64) Load {
+// run sends so many requests a second as there are to be then, from now to so long after the beginning, and waits for the last answers.
+func (g *generator) run(ctx context.Context, perSecond func(time.Duration) float64, lasts time.Duration, began time.Time, seed uint64) Load {
 	dice := rand.New(rand.NewPCG(seed, 1))
 	at := time.Until(began) * -1
-	for at < w.Lasts && ctx.Err() == nil {
-		rate := w.At(at)
+	for at < lasts && ctx.Err() == nil {
+		rate := perSecond(at)
 		at += time.Duration(dice.ExpFloat64() / rate * float64(time.Second))
 		time.Sleep(time.Until(began.Add(at)))
-		g.send(ctx, began.Add(at), at >= 0 && at < w.Lasts)
+		g.send(ctx, began.Add(at), at >= 0 && at < lasts)
 	}
 	g.sent.Wait()
 	g.client.CloseIdleConnections()
@@ -91,6 +89,16 @@ func (g *generator) note(counts bool, edit func(*Load)) {
 	defer g.mu.Unlock()
 	g.load.Offered++
 	edit(&g.load)
+}
+
+// join the answers of another process.
+func (l *Load) join(other Load) {
+	l.Offered += other.Offered
+	l.Answered += other.Answered
+	l.InTime += other.InTime
+	l.Refused += other.Refused
+	l.Failed += other.Failed
+	l.Latencies = append(l.Latencies, other.Latencies...)
 }
 
 func (l *Load) add(status int, took time.Duration) {

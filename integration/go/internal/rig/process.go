@@ -113,6 +113,26 @@ func (i *instance) figures() []service.Figures {
 	return append([]service.Figures(nil), i.lines...)
 }
 
+// newest figures; all zero before there are any.
+func (i *instance) newest() service.Figures {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.lines) == 0 {
+		return service.Figures{}
+	}
+	return i.lines[len(i.lines)-1]
+}
+
+// fell says how long after that moment the limit was below what it was; a day where it was not.
+func (i *instance) fell(since int64, before uint64) time.Duration {
+	for _, line := range i.figures() {
+		if line.At >= since && line.Limit > 0 && line.Limit < before {
+			return time.Duration(line.At - since)
+		}
+	}
+	return 24 * time.Hour
+}
+
 // answers waits until something listens on the socket.
 func answers(ctx context.Context, socket string, i *instance) error {
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {

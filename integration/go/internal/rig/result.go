@@ -29,7 +29,11 @@ type Result struct {
 	OthersRatio  float64 `json:"others_ratio"`
 	// ResizeSeconds is how long it took until all new limits were in force; negative: not all came into force.
 	ResizeSeconds float64 `json:"resize_seconds,omitempty"`
-	Trace         []Point `json:"trace"`
+	// SafeSeconds is how long after a fault the setting was safe; 0: there was none, negative: it never was.
+	SafeSeconds float64 `json:"safe_seconds,omitempty"`
+	// SenseMs is how long it took until GOMEMLIMIT went down after each dip of the limit, milliseconds.
+	SenseMs []float64 `json:"sense_ms,omitempty"`
+	Trace   []Point   `json:"trace"`
 }
 
 // Point of time in a run.

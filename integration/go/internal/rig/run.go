@@ -2,7 +2,6 @@ package rig
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,7 +30,10 @@ type stage struct {
 	home     string
 	group    *group
 	sidecar  *child
-	began    time.Time
+	// The second process of a workload that has two; nil: it has none.
+	companion     *instance
+	companionFrom float64
+	began         time.Time
 
 	mu        sync.Mutex
 	instances []*instance
@@ -64,40 +66,15 @@ func (r *Rig) Run(ctx context.Context, w plan.Workload, p plan.Policy, repetitio
 	if err := s.start(ctx); err != nil {
 		return Result{}, err
 	}
+	if w.CompanionPerSecond > 0 {
+		if s.companion, err = s.launch(s.companionSocket()); err != nil {
+			return Result{}, err
+		}
+		if err := answers(ctx, s.companionSocket(), s.companion); err != nil {
+			return Result{}, err
+		}
+	}
 	return s.play(ctx, repetition)
-}
-
-func (s *stage) socket() string { return filepath.Join(s.home, "http.sock") }
-
-// start an instance of the service in the group.
-func (s *stage) start(ctx context.Context) error {
-	_ = os.Remove(s.socket()) // of the one before, which was killed
-	program := append([]string{s.Own, "enter"}, s.group.dirs()...)
-	program = append(program, "--", s.Own, "serve", "--workload", s.workload.Name, "--policy", s.policy.Name, "--socket", s.socket())
-	s.mu.Lock()
-	begun := s.begun
-	s.mu.Unlock()
-	if begun {
-		program = append(program, "--begun")
-	}
-	reading, writing, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	process, err := spawn(writing, os.Stderr, environment("SETPOINT_SOCKET="+filepath.Join(s.home, "sdk.sock")), program...)
-	_ = writing.Close() // the child has its own
-	if err != nil {
-		return errors.Join(err, reading.Close())
-	}
-	i := &instance{child: process}
-	go func() {
-		i.follow(reading)
-		_ = reading.Close()
-	}()
-	s.mu.Lock()
-	s.instances, s.from = append(s.instances, i), append(s.from, 0)
-	s.mu.Unlock()
-	return answers(ctx, s.socket(), i)
 }
 
 // play the load and what happens around it.
@@ -110,14 +87,21 @@ func (s *stage) play(ctx context.Context, repetition int) (Result, error) {
 	acts.Go(func() { s.supervise(around) })
 	load := make(chan Load, 1)
 	loader := &generator{url: "http://service/work", client: client(s.socket())}
-	go func() { load <- loader.run(ctx, &s.workload, s.began, uint64(repetition)) }()
+	go func() { load <- loader.run(ctx, s.workload.At, s.workload.Lasts, s.began, uint64(repetition)) }()
+	others := make(chan Load, 1)
+	if s.companion != nil {
+		loader := &generator{url: "http://service/work", client: client(s.companionSocket())}
+		steady := func(time.Duration) float64 { return s.workload.CompanionPerSecond }
+		go func() { others <- loader.run(ctx, steady, s.workload.Lasts, s.began, uint64(repetition)<<32) }()
+	}
 	if !sleepUntil(ctx, s.began) {
 		return Result{}, ctx.Err()
 	}
 	before = s.begin(ctx, before.kills)
 	result := Result{Workload: s.workload.Name, Policy: s.policy.Name, Repetition: repetition}
 	acts.Go(func() { s.disturb(around) })
-	acts.Go(func() { s.killSidecar(around) })
+	acts.Go(func() { s.fault(around) })
+	acts.Go(func() { result.SenseMs = s.dip(around) })
 	acts.Go(func() { result.ResizeSeconds = s.resize(around) })
 	acts.Go(func() { result.Trace = s.trace(around, before) })
 	acts.Wait()
@@ -125,7 +109,12 @@ func (s *stage) play(ctx context.Context, repetition int) (Result, error) {
 		return Result{}, ctx.Err()
 	}
 	s.count(&result, before)
-	s.judge(&result, <-load)
+	result.SafeSeconds = s.afterFault(result.Trace)
+	answers := <-load
+	if s.companion != nil {
+		answers.join(<-others)
+	}
+	s.judge(&result, answers)
 	return result, nil
 }
 
@@ -139,6 +128,9 @@ func (s *stage) begin(ctx context.Context, kills float64) counters {
 		}
 	}
 	s.mu.Unlock()
+	if s.companion != nil {
+		s.companionFrom = s.companion.newest().Seconds
+	}
 	err := s.post(ctx, "/begin")
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s %s: the service is down when its workload begins: %v\n", s.workload.Name, s.policy.Name, err)
@@ -174,6 +166,9 @@ func (s *stage) clear() {
 	}
 	processes = append(processes, s.neighbour, s.sidecar)
 	s.mu.Unlock()
+	if s.companion != nil {
+		processes = append(processes, s.companion.child)
+	}
 	for _, process := range processes {
 		if process != nil {
 			process.kill()

@@ -23,6 +23,10 @@ func install(policy string) (middleware, error) {
 		return nil, automemlimit()
 	case "automemlimit-failsafe":
 		return failsafe(), automemlimit()
+	case "gogcoff-half":
+		debug.SetGCPercent(-1)
+		_, err := memlimit.Set(memlimit.WithRatio(0.45))
+		return nil, err
 	case "gogcoff":
 		debug.SetGCPercent(-1)
 		return nil, automemlimit()

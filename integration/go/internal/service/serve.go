@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,13 +36,18 @@ type service struct {
 	begin  sync.Once
 	cancel context.CancelFunc
 	ctx    context.Context
+	line   line
+	watch  bool
 }
 
 // Run serves until it is killed or drained. Figures go to out.
 func Run(options Options, out io.Writer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s := &service{shape: options.Workload.Service, cache: newCache(), ctx: ctx, cancel: cancel}
+	s := &service{
+		shape: options.Workload.Service, cache: newCache(), ctx: ctx, cancel: cancel,
+		line: line{socket: os.Getenv("SETPOINT_SOCKET")}, watch: options.Workload.Dips.MiB > 0,
+	}
 	guard, health, err := s.govern(options)
 	if err != nil {
 		return err
@@ -58,13 +64,14 @@ func Run(options Options, out io.Writer) error {
 	mux.Handle("/work", work)
 	mux.HandleFunc("POST /begin", func(http.ResponseWriter, *http.Request) { s.started() })
 	mux.HandleFunc("POST /map", s.mapMemory)
+	mux.HandleFunc("POST /cut", func(http.ResponseWriter, *http.Request) { s.line.sever() })
 	return s.serve(options.Socket, mux, health, out)
 }
 
 // govern puts the policy in force.
 func (s *service) govern(options Options) (middleware, func() string, error) {
 	guard, health := middleware(nil), func() string { return "" }
-	if options.Policy.Name != "setpoint" && options.Policy.Name != "setpoint-killed" {
+	if ours := options.Policy.Name == "setpoint" || strings.HasPrefix(options.Policy.Name, "setpoint-"); !ours {
 		var err error
 		if guard, err = install(options.Policy.Name); err != nil {
 			return nil, nil, err
@@ -74,7 +81,7 @@ func (s *service) govern(options Options) (middleware, func() string, error) {
 		return guard, health, nil
 	}
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	sdk := setpoint.Start(s.ctx, "workload", setpoint.WithLogger(quiet))
+	sdk := setpoint.Start(s.ctx, "workload", setpoint.WithLogger(quiet), setpoint.WithDial(s.line.dial))
 	if guard == nil && options.Policy.Name != "automemlimit-limiter" {
 		sdk.GC()
 		sdk.Parallelism()
@@ -96,7 +103,7 @@ func (s *service) serve(socket string, handler http.Handler, health func() strin
 	server := &http.Server{Handler: handler}
 	told := make(chan struct{})
 	go func() {
-		newMeter().tell(out, health, s.ctx.Done())
+		newMeter().tell(out, health, s.watch, s.ctx.Done())
 		close(told)
 	}()
 	go func() {

@@ -1,0 +1,76 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/setpoint-dev/setpoint/integration/go/internal/plan"
+)
+
+// fault befalls the sidecar, or the line to it, if the policy has one.
+func (s *stage) fault(ctx context.Context) {
+	fault := s.policy.Fault
+	if fault.At == 0 || !sleepUntil(ctx, s.began.Add(fault.At)) {
+		return
+	}
+	var err error
+	switch fault.Kind {
+	case plan.Killed:
+		s.sidecar.kill()
+	case plan.Stopped:
+		err = s.sidecar.Process.Signal(syscall.SIGSTOP)
+	case plan.Cut:
+		err = s.post(ctx, "/cut")
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s %s: no fault: %v\n", s.workload.Name, s.policy.Name, err)
+	}
+}
+
+// What plain Go has, and the largest share of the limit that a process without a word of the sidecar may promise itself.
+const (
+	plainPercent = 100
+	safeShare    = 0.9
+)
+
+// safeAfter is how long after that second the setting was safe for good: GOGC as at the start and GOMEMLIMIT within 0.9 of the limit.
+// Negative: it was not, or GOMEMLIMIT went up before. (The percentage may: it follows the live heap within an envelope that stands.)
+func safeAfter(trace []Point, at float64) float64 {
+	after := trace[min(len(trace), slices.IndexFunc(append(slices.Clone(trace), Point{Seconds: at}), func(p Point) bool { return p.Seconds >= at })):]
+	if len(after) == 0 {
+		return -1
+	}
+	first := 0
+	for i, p := range after {
+		if p.MemoryLimit > after[0].MemoryLimit {
+			return -1
+		}
+		if p.Percent != plainPercent || p.MemoryLimit <= 0 || p.MemoryLimit > safeShare*p.Limit {
+			first = i + 1
+		}
+	}
+	if first == len(after) {
+		return -1
+	}
+	return after[first].Seconds - at
+}
+
+// untouched: the setting was that of plain Go all the time.
+func untouched(trace []Point) bool {
+	return len(trace) > 0 && !slices.ContainsFunc(trace, func(p Point) bool { return p.Percent != plainPercent || p.MemoryLimit != 0 })
+}
+
+// afterFault is how long it took until the setting was safe: 0 where nothing was ever touched, negative where it never was.
+func (s *stage) afterFault(trace []Point) float64 {
+	switch {
+	case s.policy.Fault.At > 0:
+		return safeAfter(trace, s.policy.Fault.At.Seconds())
+	case s.policy.NoFiles && !untouched(trace):
+		return -1
+	default:
+		return 0
+	}
+}
