@@ -27,16 +27,19 @@
 //! reflex rests after one.
 
 mod local;
+mod recent;
+mod sign;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Timestamp;
 use crate::totals::Totals;
 
 pub use local::LocalBaseline;
+use recent::{Marks, Recent};
+use sign::{enough, lowest, sign};
 
 /// How often [`Reflex::step`] is meant to be called.
 pub const EVERY: Duration = Duration::from_millis(10);
@@ -51,19 +54,6 @@ pub const LONGEST_DRAIN: Duration = Duration::from_secs(2);
 
 const SHORTEST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(32);
-/// Calls in flight are old when their mean age is above so many baseline latencies.
-const OLD: f64 = 4.0;
-/// ... and above this share of the deadline, where there is one: a queue that all will survive is the sidecar's to judge.
-const TOO_OLD: f64 = 0.5;
-/// What is enough lets calls take this share of the deadline: a short queue keeps the service busy.
-const IN_TIME: f64 = 0.35;
-/// Fewest drops in a window, and their least share of the calls that ended in success or overload.
-const DROPS: u64 = 5;
-const DROP_RATIO: f64 = 0.1;
-/// Room above what the throughput needs.
-const ROOM: f64 = 1.5;
-/// What is left of the limit where no baseline latency is known.
-const BLIND: f64 = 0.7;
 /// A bound that takes away less than this is not worth an experiment.
 const WORTH: f64 = 0.9;
 
@@ -136,30 +126,11 @@ enum State {
     },
 }
 
-/// The counters of one instant, as far as they are needed.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    at: Timestamp,
-    completed: u64,
-    dropped: u64,
-    rejected: u64,
-}
-
-/// What happened in the window.
-#[derive(Debug, Clone, Copy)]
-struct Recent {
-    seconds: f64,
-    completed: u64,
-    dropped: u64,
-    rejected: u64,
-}
-
 /// The reflex of one limiter.
 #[derive(Debug, Clone, Default)]
 pub struct Reflex {
     state: State,
-    /// Oldest first; the first one is at least [`WINDOW`] old once it runs.
-    marks: VecDeque<Mark>,
+    marks: Marks,
     /// How long the next rest is; doubles. Zero: the shortest.
     rest: Duration,
     /// When it began to rest last.
@@ -172,7 +143,11 @@ impl Reflex {
     /// the limit, never below its floor and never below 1 where the limit is not.
     pub fn step(&mut self, totals: &Totals, allowed: &Allowed) -> Option<Cut> {
         let now = Timestamp::from_nanos(totals.at_nanos);
-        let recent = self.look(now, totals);
+        if self.marks.is_gap(now) {
+            self.marks = Marks::default();
+            self.state = State::Resting { until: now + HOLD };
+        }
+        let recent = self.marks.take(now, totals);
         let sign = recent.and_then(|recent| sign(totals, &recent, allowed));
         self.state = match self.state {
             State::Resting { until } if now < until => self.state,
@@ -200,28 +175,6 @@ impl Reflex {
     /// How many cuts were made.
     pub const fn cuts(&self) -> u64 {
         self.cuts
-    }
-
-    /// Takes the counters in. `None` until there is a window, and after a gap.
-    fn look(&mut self, now: Timestamp, totals: &Totals) -> Option<Recent> {
-        let gap = self.marks.back().map_or(Duration::ZERO, |last| now.since(last.at));
-        if gap > WINDOW {
-            self.marks.clear();
-            self.state = State::Resting { until: now + HOLD };
-        }
-        let rejected = totals.rejected.iter().fold(0, |sum: u64, n| sum.wrapping_add(*n));
-        let mark = Mark { at: now, completed: totals.completed, dropped: totals.dropped, rejected };
-        while self.marks.get(1).is_some_and(|second| now.since(second.at) >= WINDOW) {
-            self.marks.pop_front();
-        }
-        self.marks.push_back(mark);
-        let first = self.marks.front().filter(|first| now.since(first.at) >= WINDOW)?;
-        Some(Recent {
-            seconds: now.since(first.at).as_secs_f64(),
-            completed: mark.completed.wrapping_sub(first.completed),
-            dropped: mark.dropped.wrapping_sub(first.dropped),
-            rejected: mark.rejected.wrapping_sub(first.rejected),
-        })
     }
 
     /// Without a bound.
@@ -282,39 +235,4 @@ impl Reflex {
         (self.rest, self.rested) = ((2 * rest).min(LONGEST_REST), now);
         State::Resting { until: now + rest }
     }
-}
-
-/// The sign of an overload, if there is one.
-fn sign(totals: &Totals, recent: &Recent, allowed: &Allowed) -> Option<Cause> {
-    let in_flight = totals.in_flight();
-    let old = |baseline: Duration| {
-        let age = totals.in_flight_age_sum().as_secs_f64() / in_flight.max(1) as f64;
-        age > allowed.of_deadline(TOO_OLD).max(OLD * baseline.as_secs_f64())
-    };
-    let judged = recent.completed.saturating_add(recent.dropped);
-    if recent.dropped >= DROPS && recent.dropped as f64 > DROP_RATIO * judged as f64 {
-        Some(Cause::Drops)
-    } else if recent.rejected > 0 && in_flight > 0 && allowed.baseline_latency.is_some_and(old) {
-        Some(Cause::OldCalls)
-    } else {
-        None
-    }
-}
-
-/// So many calls at once are enough for what was done in the window. A count of events is off by about its root, and the
-/// benefit of that doubt goes to the callers.
-fn enough(totals: &Totals, recent: &Recent, allowed: &Allowed) -> f64 {
-    let at_most = |count: u64| count as f64 + (count as f64).sqrt();
-    let cap = match allowed.baseline_latency {
-        Some(baseline) => {
-            let latency = allowed.of_deadline(IN_TIME).max(ROOM * baseline.as_secs_f64());
-            at_most(recent.completed) / recent.seconds * latency
-        }
-        None => BLIND * allowed.limit.min(at_most(totals.in_flight())),
-    };
-    cap.max(lowest(allowed)).min(allowed.limit)
-}
-
-fn lowest(allowed: &Allowed) -> f64 {
-    allowed.floor.max(1.0).min(allowed.limit)
 }
