@@ -143,6 +143,9 @@ impl Breaker {
     }
 }
 
+/// In place of a time.
+const NOT_READ: u64 = u64::MAX;
+
 impl Core {
     /// Lets a call through, or says when to come back.
     #[inline]
@@ -160,7 +163,9 @@ impl Core {
     /// `at`: when the call ended, if the clock was looked at.
     #[inline]
     pub fn settle(&self, pass: Pass, outcome: Outcome, at: Option<u64>) {
-        self.machine.settle(pass, outcome, || at.unwrap_or_else(|| self.clock.now()));
+        // One word, since two and the clock would be written to memory for each call.
+        let at = at.unwrap_or(NOT_READ);
+        self.machine.settle(pass, outcome, move || if at == NOT_READ { self.clock.now() } else { at });
     }
 
     pub fn give_back(&self, pass: Pass) {

@@ -40,7 +40,7 @@ impl Permit {
     }
 
     /// Ends the call. Never blocks, never allocates. Costs one reading of the clock and about a third as much again.
-    #[inline]
+    #[inline(always)]
     pub fn finish(self, outcome: Outcome) {
         // Not to be dropped, not even by a panic further down: it has ended.
         ManuallyDrop::new(self).end(outcome);
@@ -54,7 +54,7 @@ impl Permit {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&self, outcome: Outcome) {
         let Some(breaker) = self.breaker else { return };
         let at = self.limiter.and_then(|limiter| limiter.release(&self.place, outcome));
@@ -63,6 +63,7 @@ impl Permit {
 }
 
 impl Drop for Permit {
+    #[inline(never)]
     fn drop(&mut self) {
         self.end(Outcome::of_unfinished());
     }

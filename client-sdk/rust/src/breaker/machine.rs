@@ -52,8 +52,8 @@ impl Default for Rules {
     }
 }
 
-/// The right to go through the breaker once: a packed [`Probe`], or one without a deadline for a call that is none. One
-/// word, because every call carries it.
+/// The right to go through the breaker once: a packed [`Probe`], or for a call that is none something without a deadline, the
+/// word that it was let in under. One word, because every call carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pass(u64);
 
@@ -126,7 +126,7 @@ impl Machine {
     pub fn admit(&self, now_nanos: impl FnOnce() -> u64) -> Result<Pass, Duration> {
         let packed = self.word.load(Ordering::Acquire);
         if Word::passes_all(packed) {
-            return Ok(Pass(Word::generation_bits(packed)));
+            return Ok(Pass(packed));
         }
         self.admit_unless_shut(packed, now_nanos)
     }

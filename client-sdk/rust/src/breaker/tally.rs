@@ -42,8 +42,14 @@ impl Tally {
         self.change(generation, newest, |row| Some(row + 1)).map(|row| row.unwrap_or(0))
     }
 
-    /// Ends the row, if there is one (the usual case is that there is none, and then nothing is written).
+    /// Whether nothing is counted, of whatever generation.
     #[inline]
+    pub fn is_clear(&self) -> bool {
+        self.0.load(Ordering::Relaxed) <= GENERATION
+    }
+
+    /// Ends the row, if there is one.
+    #[cold]
     pub fn clear(&self, generation: u64) {
         let held = self.0.load(Ordering::Relaxed);
         if held >> GENERATION_BITS != 0 && held & GENERATION == generation {

@@ -45,6 +45,14 @@ impl State {
         matches!(self, Self::PushedOpen | Self::ForcedOpen)
     }
 
+    /// Whether failures in a row are counted: calls pass, that are no probes.
+    pub const fn has_row(self) -> bool {
+        matches!(
+            self,
+            Self::Closed | Self::PushedClosed | Self::Disabled | Self::Shadow | Self::Recovering
+        )
+    }
+
     /// Whether the breaker's own rules decide.
     pub const fn is_local(self) -> bool {
         matches!(self, Self::Closed | Self::Recovering | Self::HalfOpen | Self::Open)

@@ -30,17 +30,17 @@ impl Released {
         let [completed, dropped, failed, cancelled, late] =
             [&shard.completed, &shard.dropped, &shard.failed, &shard.cancelled, &shard.late].map(read);
         let [release_time_sum, latency_sum] = [&shard.release_time_sum, &shard.latency_sum].map(read);
-        let repeated = shard.repeated();
+        let pending = shard.pending();
         Self {
             completed,
             dropped,
             failed,
             cancelled,
             late,
-            release_time_sum,
-            latency_sum,
-            success_latency_sum: read(&shard.success_latency_sum).wrapping_add(repeated.0),
-            success_latency_sq_sum: read(&shard.success_latency_sq_sum).wrapping_add(repeated.1),
+            release_time_sum: release_time_sum.wrapping_add(pending.release_times),
+            latency_sum: latency_sum.wrapping_add(pending.release_times),
+            success_latency_sum: read(&shard.success_latency_sum).wrapping_add(pending.latencies),
+            success_latency_sq_sum: read(&shard.success_latency_sq_sum).wrapping_add(pending.squares),
         }
     }
 
@@ -105,31 +105,31 @@ impl Reader<'_> {
 
     /// What the admissions left.
     fn admitted(&self) -> Admitted {
-        let [admitted, admit_time_sum] = self.sum(|shard| [&shard.admitted, &shard.admit_time_sum]);
-        let rejected = self.sum(|shard| shard.rejected.each_ref());
+        let [admitted, admit_time_sum] = self.sum(|shard| {
+            let admit_time_sum = read(&shard.admit_time_sum).wrapping_add(shard.pending().admit_times);
+            [read(&shard.admitted), admit_time_sum]
+        });
+        let rejected = self.sum(|shard| shard.rejected.each_ref().map(read));
         Admitted { admitted, admit_time_sum, rejected }
     }
 
     /// How many successes fell into each bucket of latency.
     pub fn histogram(&self) -> [u64; BUCKETS] {
-        self.sum(|shard| shard.histogram.each_ref())
+        self.sum(|shard| shard.histogram.each_ref().map(read))
     }
 
     /// How many calls were slower than each watched latency.
     pub fn slow(&self) -> [u64; MOST_WATCHED] {
-        self.sum(|shard| shard.slow.each_ref())
+        self.sum(|shard| shard.slow.each_ref().map(read))
     }
 
-    fn sum<const N: usize>(&self, counters: impl Fn(&Shard) -> [&AtomicU64; N]) -> [u64; N] {
+    fn sum<const N: usize>(&self, counters: impl Fn(&Shard) -> [u64; N]) -> [u64; N] {
         let mut sum = [0_u64; N];
-        self.visit(
-            |shard| counters(shard).map(read),
-            |seen| {
-                for (sum, seen) in sum.iter_mut().zip(seen) {
-                    *sum = sum.wrapping_add(seen);
-                }
-            },
-        );
+        self.visit(counters, |seen| {
+            for (sum, seen) in sum.iter_mut().zip(seen) {
+                *sum = sum.wrapping_add(seen);
+            }
+        });
         sum
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What is inlined here goes into the caller's code, so that a permit is built in registers: what is written to memory in
 //! pieces and read again at once as a whole stalls a processor for as long as all the rest takes. What happens once in so
-//! many calls is kept out of line.
+//! many calls, or waits for the clock anyway, is kept out of line, and is given no reference to what could be in a register.
 
 use std::time::Duration;
 
@@ -37,11 +37,12 @@ impl Core {
     pub(super) fn admit(&self, class: usize, places: u32) -> Option<Place> {
         let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
         let (at, timed) = if self.sampling.is_off() {
-            (self.clock.now(), true)
+            let at = self.clock.now();
+            shard.admit(at);
+            (at, true)
         } else {
-            shard.estimated_admission(&self.sampling, || self.clock.now())
+            shard.sampled_admission(&self.sampling, || self.clock.now())
         };
-        shard.admit(at);
         // No more than was asked for.
         Some(Place { at, places: places as u32, timed })
     }
@@ -50,45 +51,45 @@ impl Core {
     #[inline(always)]
     pub fn release(&'static self, place: &Place, outcome: Outcome) -> Option<u64> {
         if self.sampling.is_off() {
-            Some(self.release_timed(place, outcome))
+            Some(self.release_timed(place.at, place.places, outcome))
         } else if place.timed {
-            Some(self.release_sample(place, outcome))
+            Some(self.release_sample(place.at, place.places, outcome))
         } else {
-            self.release_estimated(place, outcome);
+            self.release_estimated(place.at, place.places, outcome);
             None
         }
     }
 
-    #[inline(always)]
-    fn release_timed(&'static self, place: &Place, outcome: Outcome) -> u64 {
+    #[inline(never)]
+    fn release_timed(&'static self, since: u64, places: u32, outcome: Outcome) -> u64 {
         // Another core's counter can be a little behind.
-        let at = self.clock.now().max(place.at);
+        let at = self.clock.now().max(since);
         let claim = self.places.claim(Seat::mine());
-        claim.0.release(outcome, place.at, at, self.sampling.thresholds());
-        self.leave(claim, place);
+        claim.0.release(outcome, since, at, self.sampling.thresholds());
+        self.leave(claim, places);
         at
     }
 
     /// For one call in so many.
     #[inline(never)]
-    fn release_sample(&'static self, place: &Place, outcome: Outcome) -> u64 {
-        let at = self.clock.now().max(place.at);
+    fn release_sample(&'static self, since: u64, places: u32, outcome: Outcome) -> u64 {
+        let at = self.clock.now().max(since);
         let claim = self.places.claim(Seat::mine());
-        claim.0.timed_release(outcome, place.at, at, &self.sampling);
-        self.leave(claim, place);
+        claim.0.timed_release(outcome, since, at, &self.sampling);
+        self.leave(claim, places);
         at
     }
 
     #[inline(always)]
-    fn release_estimated(&'static self, place: &Place, outcome: Outcome) {
+    fn release_estimated(&'static self, since: u64, places: u32, outcome: Outcome) {
         let claim = self.places.claim(Seat::mine());
-        claim.0.estimated_release(outcome, place.at, &self.sampling, || self.clock.now());
-        self.leave(claim, place);
+        claim.0.estimated_release(outcome, since, &self.sampling, || self.clock.now());
+        self.leave(claim, places);
     }
 
     #[inline(always)]
-    fn leave(&'static self, claim: (Claim<'_>, Regime), place: &Place) {
-        self.places.leave(claim, place.places.into());
+    fn leave(&'static self, claim: (Claim<'_>, Regime), places: u32) {
+        self.places.leave(claim, places.into());
         if self.places.limits().awaited() {
             self.wake();
         }

@@ -6,10 +6,14 @@
 //! | of a call that does not read | is |
 //! |---|---|
 //! | that it came, and how it ended | counted, exactly |
-//! | the times of its admission and release | the last reading of its thread, moved on by the mean time between events there |
+//! | the times of its admission and release | the last reading of its thread, moved on by the mean time between two of them there |
 //! | its latency, when it succeeds | that of a success on its thread that was timed shortly before |
 //!
-//! Every call adds its two times once and takes the first one along, so the sums stay in step with the counts: the integral
+//! The estimated times of the calls since a reading are an arithmetic series of which the counts are known. So a call that is
+//! not timed counts itself and writes no time: whoever reads next adds the series up, the same way for a report and for good.
+//! Only the time of its admission it takes along, for its own end.
+//!
+//! Every call adds its two times once, so the sums stay in step with the counts: the integral
 //! of calls in flight and their total age cannot drift, and are off by no more than the errors of the few estimated times:
 //! a fraction of one call in flight for each thread. The
 //! latencies counted are a fair draw of one in so many, each standing for some that end later, so means, squares, the
@@ -23,46 +27,91 @@
 
 use std::time::Duration;
 
-use super::shard::{Claim, SQUARE_UNIT_MICROS, Shard, add, square_micros};
+use super::shard::{Claim, SQUARE_UNIT_MICROS, Shard, add, count, square_micros};
 use super::thresholds::Thresholds;
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, scatter};
 
 /// Events (admissions and releases) of a thread in a slice from which on it samples: 2560 in a second.
 const BUSY: u64 = 128;
-/// An estimate moves on by at most this for each event, nanoseconds: the mean at [`BUSY`].
-const LONGEST_STEP: u64 = 50_000_000 / BUSY;
+/// An estimate moves on by at most this for each admission, and for each release, nanoseconds: the mean at [`BUSY`].
+const LONGEST_STEP: u64 = 2 * 50_000_000 / BUSY;
 
 /// A timed latency stands for untimed calls when so many more have been timed.
 const STANDING_BY: usize = 4;
 
-/// The time as one thread estimates it. All words are written under the shard's claim only.
+/// The time as one thread estimates it. All words are written under the shard's claim only; the first ones are looked at by
+/// every call.
+#[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// The time now, as far as it is known.
-    now: AtomicU64,
-    /// The mean time from event to event.
-    step: AtomicU64,
-    /// The slice of the last reading.
-    slice: AtomicU64,
     /// The next reading is due when so many calls have been admitted.
     due: AtomicU64,
-    /// Successes that were not timed and have not been added up yet. A report has them in its sums all the same, the
-    /// histogram and the late ones follow.
-    repeats: AtomicU64,
-    /// What each of them counts as; 0: none was timed yet.
+    /// The slice of the last reading.
+    slice: AtomicU64,
+    admissions: Series,
+    /// What a success counts as that is not timed; 0: none was timed yet.
     latency: AtomicU64,
+    releases: Series,
+    /// Successes that have been added up. A report has the others in its sums all the same, the histogram and the late ones
+    /// follow.
+    added_up: AtomicU64,
     /// Of the successes timed last, in turn: a new one takes the place of the oldest.
     timed: [AtomicU64; STANDING_BY],
     successes: AtomicU64,
-    read_at: AtomicU64,
-    /// Events there had been at the last reading, and at the beginning of the slice.
-    events_read: AtomicU64,
+    /// Whether this slice or the one before is busy.
+    busy: AtomicU64,
+    /// Events there had been at the beginning of the slice.
     events_before: AtomicU64,
-    /// Whether the slice before was busy.
-    was_busy: AtomicU64,
-    /// Readings ever: what lots are drawn from.
-    readings: AtomicU64,
+    /// Lots ever drawn, from which the next one is made.
+    lots: AtomicU64,
+}
+
+/// Events of one kind, of which some that followed each other are taken to have been equally far apart.
+#[derive(Debug, Default)]
+struct Series {
+    /// When number 0 would have been.
+    origin: AtomicU64,
+    step: AtomicU64,
+    /// The number of the first one whose time is in no sum yet.
+    first: AtomicU64,
+    /// When the last one was timed.
+    timed_at: AtomicU64,
+}
+
+impl Series {
+    /// The estimated time of one of them.
+    #[inline]
+    fn time(&self, number: u64) -> u64 {
+        let [origin, step] = [&self.origin, &self.step].map(|word| word.load(Ordering::Relaxed));
+        origin.wrapping_add(step.wrapping_mul(number))
+    }
+
+    /// The sum of the times that are in no sum yet, when there have been so many in all.
+    #[inline]
+    fn pending(&self, count: u64) -> u64 {
+        let first = self.first.load(Ordering::Relaxed);
+        let pending = count.wrapping_sub(first);
+        // Where so many are pending that this wraps, no clock is ever sampled and the step is zero.
+        let steps = pending.wrapping_mul(pending.wrapping_sub(1)) / 2;
+        let steps = self.step.load(Ordering::Relaxed).wrapping_mul(steps);
+        self.time(first).wrapping_mul(pending).wrapping_add(steps)
+    }
+
+    /// Number `count` is at that time, and what came since the last reading tells how far apart the next ones will be. Gives
+    /// the sum of the times that were pending.
+    #[inline]
+    fn read(&self, count: u64, at: u64) -> u64 {
+        let pending = self.pending(count);
+        let events = count.wrapping_sub(self.first.load(Ordering::Relaxed)).wrapping_add(1);
+        let passed = at.saturating_sub(self.timed_at.load(Ordering::Relaxed));
+        let step = (passed / events.max(1)).min(LONGEST_STEP);
+        self.origin.store(at.wrapping_sub(step.wrapping_mul(count)), Ordering::Relaxed);
+        self.step.store(step, Ordering::Relaxed);
+        self.first.store(count, Ordering::Relaxed);
+        self.timed_at.store(at, Ordering::Relaxed);
+        pending
+    }
 }
 
 /// What a limiter says about it. The request path passes a reference on: three words would be written first.
@@ -105,23 +154,25 @@ impl Sampling {
 }
 
 impl Claim<'_> {
-    /// The time of an admission, and whether it was read.
-    #[inline]
-    pub fn estimated_admission(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> (u64, bool) {
+    /// Counts an admission. Gives its time, and whether that was read.
+    #[inline(always)]
+    pub fn sampled_admission(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> (u64, bool) {
         let admitted = self.admitted.load(Ordering::Relaxed);
         if admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice()) {
-            return (self.pulse.estimate(), false);
+            let at = self.pulse.admissions.time(admitted);
+            count(&self.admitted);
+            return (at, false);
         }
-        (self.read(sampling, clock), true)
+        (self.0.timed_admission(sampling, clock), true)
     }
 
     /// Counts the release of a call whose admission was read, as its release was.
-    #[inline(never)]
+    #[inline]
     pub fn timed_release(&self, outcome: Outcome, admitted_at: u64, at: u64, sampling: &Sampling) {
         if self.pulse.is_of(sampling.slice()) {
-            self.pulse.now.store(at, Ordering::Relaxed);
+            self.read_release(at);
         } else {
-            self.read(sampling, || at);
+            self.begin_slice(sampling, at);
         }
         if outcome == Outcome::Success {
             // It counts as one of those that it ends; its own latency stands for later ones.
@@ -129,15 +180,16 @@ impl Claim<'_> {
             if self.pulse.latency.load(Ordering::Relaxed) == 0 {
                 self.pulse.stand_in(latency);
             }
-            add(&self.pulse.repeats, 1);
-            self.add_up(&sampling.thresholds);
+            self.add_up(&sampling.thresholds, 1);
             self.pulse.stand_by(latency);
         }
+        // This one is in the sums with its own time.
+        add(&self.pulse.releases.first, 1);
         self.end(outcome, admitted_at, at, &sampling.thresholds);
     }
 
     /// Counts the release of a call whose admission was not read.
-    #[inline]
+    #[inline(always)]
     pub fn estimated_release(
         &self,
         outcome: Outcome,
@@ -145,79 +197,129 @@ impl Claim<'_> {
         sampling: &Sampling,
         clock: impl FnOnce() -> u64,
     ) {
-        let at = if self.pulse.is_of(sampling.slice()) {
-            self.pulse.estimate()
+        if !self.pulse.is_of(sampling.slice()) {
+            self.begin_slice(sampling, clock());
+        }
+        // Its release is pending.
+        add(&self.latency_sum, admitted_at.wrapping_neg());
+        if outcome == Outcome::Success && self.pulse.latency.load(Ordering::Relaxed) != 0 {
+            count(&self.completed);
         } else {
-            self.read(sampling, clock)
-        };
-        if outcome == Outcome::Success {
-            if self.pulse.latency.load(Ordering::Relaxed) == 0 {
-                self.pulse.stand_in(at.saturating_sub(admitted_at));
-            }
-            add(&self.pulse.repeats, 1);
+            self.0.estimated_exception(outcome, admitted_at, &sampling.thresholds);
         }
-        self.end(outcome, admitted_at, at, &sampling.thresholds);
-    }
-
-    /// Adds the successes up that count as the last timed one.
-    fn add_up(&self, thresholds: &Thresholds) {
-        let repeats = self.pulse.repeats.load(Ordering::Relaxed);
-        if repeats != 0 {
-            self.success(self.pulse.latency.load(Ordering::Relaxed), thresholds, repeats);
-            self.pulse.repeats.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes a reading that is due. Not inlined, like all that is done for one call in so many.
-    #[inline(never)]
-    fn read(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> u64 {
-        let now = clock();
-        let pulse = &self.pulse;
-        self.reckon(now);
-        let events = pulse.events_read.load(Ordering::Relaxed);
-        let slice = pulse.slice.load(Ordering::Relaxed);
-        if slice != sampling.slice() {
-            let busy = slice.wrapping_add(1) == sampling.slice() && pulse.is_busy(events);
-            // The histogram and the late ones are at most a slice behind.
-            self.add_up(&sampling.thresholds);
-            pulse.was_busy.store(busy.into(), Ordering::Relaxed);
-            pulse.events_before.store(events, Ordering::Relaxed);
-            pulse.slice.store(sampling.slice(), Ordering::Relaxed);
-        }
-        let busy = pulse.was_busy.load(Ordering::Relaxed) != 0 || pulse.is_busy(events);
-        let untimed = if busy { pulse.lot(sampling.every) } else { 0 };
-        // The one that is admitted with this reading comes on top.
-        let due = self.admitted.load(Ordering::Relaxed).wrapping_add(1 + untimed);
-        pulse.due.store(due, Ordering::Relaxed);
-        now
-    }
-
-    /// Works out how fast events come, from those since the last reading.
-    fn reckon(&self, now: u64) {
-        let pulse = &self.pulse;
-        let all = self.events();
-        let events = all.wrapping_sub(pulse.events_read.load(Ordering::Relaxed)).wrapping_add(1);
-        let since = now.saturating_sub(pulse.read_at.load(Ordering::Relaxed));
-        pulse.step.store((since / events.max(1)).min(LONGEST_STEP), Ordering::Relaxed);
-        pulse.events_read.store(all.wrapping_add(1), Ordering::Relaxed);
-        pulse.read_at.store(now, Ordering::Relaxed);
-        pulse.now.store(now, Ordering::Relaxed);
     }
 }
 
+/// What is done for one call in so many, under the claim of the caller. Not inlined, and given no more than fits into
+/// registers, so that those who need none of it keep theirs.
 impl Shard {
-    /// What the successes that have not been added up yet make of the sum of latencies and of the squares.
-    pub fn repeated(&self) -> (u64, u64) {
-        let repeats = self.pulse.repeats.load(Ordering::Relaxed);
-        let latency = self.pulse.latency.load(Ordering::Relaxed);
-        (latency.wrapping_mul(repeats), square_micros(latency).saturating_mul(repeats) / SQUARE_UNIT_MICROS)
+    #[inline(never)]
+    fn timed_admission(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> u64 {
+        let at = clock();
+        if self.pulse.is_of(sampling.slice()) {
+            self.read_admission(at);
+            self.draw(sampling);
+        } else {
+            self.begin_slice(sampling, at);
+        }
+        // This one is in the sums with its own time.
+        add(&self.pulse.admissions.first, 1);
+        add(&self.admit_time_sum, at);
+        count(&self.admitted);
+        at
     }
 
-    /// Admissions and releases here.
-    fn events(&self) -> u64 {
-        let counters = [&self.admitted, &self.completed, &self.dropped, &self.failed, &self.cancelled];
-        counters.iter().fold(0, |sum, counter| sum.wrapping_add(counter.load(Ordering::Relaxed)))
+    /// The rest of an untimed release that is no success, or the first one.
+    #[cold]
+    fn estimated_exception(&self, outcome: Outcome, admitted_at: u64, thresholds: &Thresholds) {
+        let latency = self.pulse.releases.time(self.released()).saturating_sub(admitted_at);
+        if outcome == Outcome::Success {
+            self.pulse.stand_in(latency);
+        } else {
+            thresholds.count_failure(self, outcome, latency);
+        }
+        count(self.ended(outcome));
     }
+
+    /// Adds the successes up that count as the last timed one, and so many more.
+    fn add_up(&self, thresholds: &Thresholds, more: u64) {
+        let repeats = self.repeats().wrapping_add(more);
+        let latency = self.pulse.latency.load(Ordering::Relaxed);
+        if repeats != 0 && latency != 0 {
+            self.success(latency, thresholds, repeats);
+            add(&self.pulse.added_up, repeats);
+        }
+    }
+
+    /// Adds up the admissions of which the times are estimated; the next ones go on from here.
+    #[inline]
+    fn read_admission(&self, at: u64) {
+        add(&self.admit_time_sum, self.pulse.admissions.read(self.admitted.load(Ordering::Relaxed), at));
+    }
+
+    /// The same for releases.
+    #[inline]
+    fn read_release(&self, at: u64) {
+        let pending = self.pulse.releases.read(self.released(), at);
+        add(&self.release_time_sum, pending);
+        add(&self.latency_sum, pending);
+    }
+
+    /// The first event in a slice: goes on from here with everything.
+    #[cold]
+    fn begin_slice(&self, sampling: &Sampling, at: u64) {
+        let (pulse, events) = (&self.pulse, self.events());
+        let next = pulse.slice.load(Ordering::Relaxed).wrapping_add(1) == sampling.slice();
+        let busy = next && pulse.is_busy(events);
+        pulse.busy.store(busy.into(), Ordering::Relaxed);
+        pulse.events_before.store(events, Ordering::Relaxed);
+        pulse.slice.store(sampling.slice(), Ordering::Relaxed);
+        // The histogram and the late ones are at most a slice behind.
+        self.add_up(&sampling.thresholds, 0);
+        self.read_admission(at);
+        self.read_release(at);
+        self.draw(sampling);
+    }
+
+    /// Draws which admission is the next one to be timed.
+    #[inline]
+    fn draw(&self, sampling: &Sampling) {
+        let pulse = &self.pulse;
+        if pulse.busy.load(Ordering::Relaxed) == 0 {
+            pulse.busy.store(pulse.is_busy(self.events()).into(), Ordering::Relaxed);
+        }
+        let busy = pulse.busy.load(Ordering::Relaxed) != 0;
+        let untimed = if busy { pulse.lot(sampling.every) } else { 0 };
+        // The one that is admitted now comes on top.
+        let due = self.admitted.load(Ordering::Relaxed).wrapping_add(1 + untimed);
+        pulse.due.store(due, Ordering::Relaxed);
+    }
+
+    /// What is in no sum yet.
+    pub fn pending(&self) -> Pending {
+        let repeats = self.repeats();
+        let latency = self.pulse.latency.load(Ordering::Relaxed);
+        Pending {
+            admit_times: self.pulse.admissions.pending(self.admitted.load(Ordering::Relaxed)),
+            release_times: self.pulse.releases.pending(self.released()),
+            latencies: latency.wrapping_mul(repeats),
+            squares: square_micros(latency).saturating_mul(repeats) / SQUARE_UNIT_MICROS,
+        }
+    }
+
+    /// Successes that were not timed and have not been added up.
+    fn repeats(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed).wrapping_sub(self.pulse.added_up.load(Ordering::Relaxed))
+    }
+}
+
+/// What calls whose times are estimated add to the sums of a shard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pending {
+    pub admit_times: u64,
+    pub release_times: u64,
+    pub latencies: u64,
+    pub squares: u64,
 }
 
 impl Pulse {
@@ -228,13 +330,6 @@ impl Pulse {
 
     fn is_busy(&self, events: u64) -> bool {
         events.wrapping_sub(self.events_before.load(Ordering::Relaxed)) >= BUSY
-    }
-
-    #[inline]
-    fn estimate(&self) -> u64 {
-        let now = self.now.load(Ordering::Relaxed).wrapping_add(self.step.load(Ordering::Relaxed));
-        self.now.store(now, Ordering::Relaxed);
-        now
     }
 
     /// Where no success was timed yet.
@@ -254,9 +349,9 @@ impl Pulse {
 
     /// From 0 to twice `every`, less two: `every` in the mean, with the reading itself.
     fn lot(&self, every: u64) -> u64 {
-        add(&self.readings, 1);
+        add(&self.lots, 1);
         // 31 bits; `every` has at most 32, so the product fits.
-        let share = scatter(self.readings.load(Ordering::Relaxed)) >> 33;
+        let share = scatter(self.lots.load(Ordering::Relaxed)) >> 33;
         (share * (2 * every - 1)) >> 31
     }
 }

@@ -10,6 +10,7 @@ use setpoint_policies::totals::{MOST_WATCHED, SlowCalls};
 
 use super::shard::{Shard, add};
 use crate::clock::nanos;
+use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering};
 
 /// In place of a latency: no call takes longer.
@@ -63,6 +64,14 @@ impl Thresholds {
         watched.map(|(after, calls)| SlowCalls { after: Duration::from_nanos(after), calls }).collect()
     }
 
+    /// Counts a call that took so long if it failed, and neither that nor anything else if not.
+    #[inline]
+    pub fn count_failure(&self, shard: &Shard, outcome: Outcome, latency: u64) {
+        if matches!(outcome, Outcome::Dropped | Outcome::Failure) && self.exceeded_by(latency) {
+            self.count(shard, latency, 1);
+        }
+    }
+
     /// Counts so many successes of a latency that exceeds the shortest threshold.
     #[cold]
     pub fn count_successes(&self, shard: &Shard, latency: u64, times: u64) {
@@ -74,7 +83,7 @@ impl Thresholds {
 
     /// Counts so many calls of a latency that exceeds the shortest threshold, whatever came of them.
     #[cold]
-    pub fn count(&self, shard: &Shard, latency: u64, times: u64) {
+    fn count(&self, shard: &Shard, latency: u64, times: u64) {
         for (watched, slow) in self.watched.iter().zip(&shard.slow) {
             if latency > watched.load(Ordering::Relaxed) {
                 add(slow, times);

@@ -10,14 +10,14 @@ impl Machine {
     #[inline]
     pub fn settle(&self, pass: Pass, outcome: Outcome, now_nanos: impl FnOnce() -> u64) {
         let packed = self.word.load(Ordering::Acquire);
-        if Word::generation_bits(packed) != Word::generation_bits(pass.0) {
-            return;
+        // The usual case by as few comparisons as can be: let in under this very word, and no failures to be forgotten.
+        if packed == pass.0 && Word::passes_all(packed) && outcome == Outcome::Success {
+            if !self.tally.is_clear() {
+                self.tally.clear(Word::unpack(packed).generation);
+            }
+        } else if Word::generation_bits(packed) == Word::generation_bits(pass.0) {
+            self.settle_exception(packed, pass, outcome, now_nanos);
         }
-        if Word::passes_all(packed) && outcome == Outcome::Success {
-            self.tally.clear(Word::unpack(packed).generation);
-            return;
-        }
-        self.settle_exception(packed, pass, outcome, now_nanos);
     }
 
     /// Gives a pass back unused.
@@ -44,7 +44,7 @@ impl Machine {
                 };
                 self.settle_probe(word, probe, ended, now_ms);
             }
-            (State::Recovering, _) if outcome == Outcome::Success => self.tally.clear(word.generation),
+            (state, None) if outcome == Outcome::Success && state.has_row() => self.tally.clear(word.generation),
             (_, None) if outcome == Outcome::Failure => self.failed(word, now_nanos() / 1_000_000),
             _ => {}
         }
