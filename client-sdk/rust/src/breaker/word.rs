@@ -47,10 +47,7 @@ impl State {
 
     /// Whether failures in a row are counted: calls pass, that are no probes.
     pub const fn has_row(self) -> bool {
-        matches!(
-            self,
-            Self::Closed | Self::PushedClosed | Self::Disabled | Self::Shadow | Self::Recovering
-        )
+        matches!(self, Self::Closed | Self::PushedClosed | Self::Disabled | Self::Shadow | Self::Recovering)
     }
 
     /// Whether the breaker's own rules decide.

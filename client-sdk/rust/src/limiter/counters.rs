@@ -30,15 +30,15 @@ impl Released {
         let [completed, dropped, failed, cancelled, late] =
             [&shard.completed, &shard.dropped, &shard.failed, &shard.cancelled, &shard.late].map(read);
         let [release_time_sum, latency_sum] = [&shard.release_time_sum, &shard.latency_sum].map(read);
-        let pending = shard.pending();
+        let pending = shard.pending_releases();
         Self {
             completed,
             dropped,
             failed,
             cancelled,
             late,
-            release_time_sum: release_time_sum.wrapping_add(pending.release_times),
-            latency_sum: latency_sum.wrapping_add(pending.release_times),
+            release_time_sum: release_time_sum.wrapping_add(pending.times),
+            latency_sum: latency_sum.wrapping_add(pending.times),
             success_latency_sum: read(&shard.success_latency_sum).wrapping_add(pending.latencies),
             success_latency_sq_sum: read(&shard.success_latency_sq_sum).wrapping_add(pending.squares),
         }
@@ -106,7 +106,7 @@ impl Reader<'_> {
     /// What the admissions left.
     fn admitted(&self) -> Admitted {
         let [admitted, admit_time_sum] = self.sum(|shard| {
-            let admit_time_sum = read(&shard.admit_time_sum).wrapping_add(shard.pending().admit_times);
+            let admit_time_sum = read(&shard.admit_time_sum).wrapping_add(shard.pending_admissions());
             [read(&shard.admitted), admit_time_sum]
         });
         let rejected = self.sum(|shard| shard.rejected.each_ref().map(read));

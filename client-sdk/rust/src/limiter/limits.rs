@@ -28,15 +28,9 @@ impl Regime {
     pub const SPARE: Self = Self(1);
     const HELD_OFF: u64 = 2;
 
-    /// The same, with threads held off from their own shards.
+    /// Neither of the two: threads are held off from their own shards until the regime is put back.
     pub const fn holding_off(self) -> Self {
         Self(self.0 | Self::HELD_OFF)
-    }
-
-    /// Whether threads are to keep off their own shards.
-    #[inline]
-    pub const fn held_off(self) -> bool {
-        self.0 >= Self::HELD_OFF
     }
 }
 

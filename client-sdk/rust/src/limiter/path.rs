@@ -36,12 +36,14 @@ impl Core {
     #[inline(always)]
     pub(super) fn admit(&self, class: usize, places: u32) -> Option<Place> {
         let (shard, places) = self.places.enter(Seat::mine(), class, places.into())?;
-        let (at, timed) = if self.sampling.is_off() {
-            let at = self.clock.now();
-            shard.admit(at);
-            (at, true)
-        } else {
-            shard.sampled_admission(&self.sampling, || self.clock.now())
+        let (at, timed) = match shard.untimed_admission(&self.sampling) {
+            Some(at) => (at, false),
+            None if self.sampling.is_off() => {
+                let at = self.clock.now();
+                shard.admit(at);
+                (at, true)
+            }
+            None => (shard.timed_admission(&self.sampling, || self.clock.now()), true),
         };
         // No more than was asked for.
         Some(Place { at, places: places as u32, timed })
@@ -50,13 +52,13 @@ impl Core {
     /// Counts the end of a call and frees its place. Returns the time, if it was looked up.
     #[inline(always)]
     pub fn release(&'static self, place: &Place, outcome: Outcome) -> Option<u64> {
-        if self.sampling.is_off() {
-            Some(self.release_timed(place.at, place.places, outcome))
-        } else if place.timed {
-            Some(self.release_sample(place.at, place.places, outcome))
-        } else {
-            self.release_estimated(place.at, place.places, outcome);
+        if !place.timed {
+            self.release_untimed(place.at, place.places, outcome);
             None
+        } else if self.sampling.is_off() {
+            Some(self.release_timed(place.at, place.places, outcome))
+        } else {
+            Some(self.release_sample(place.at, place.places, outcome))
         }
     }
 
@@ -81,9 +83,9 @@ impl Core {
     }
 
     #[inline(always)]
-    fn release_estimated(&'static self, since: u64, places: u32, outcome: Outcome) {
+    fn release_untimed(&'static self, since: u64, places: u32, outcome: Outcome) {
         let claim = self.places.claim(Seat::mine());
-        claim.0.estimated_release(outcome, since, &self.sampling, || self.clock.now());
+        claim.0.untimed_release(outcome, since, &self.sampling, || self.clock.now());
         self.leave(claim, places);
     }
 

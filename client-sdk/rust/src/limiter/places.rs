@@ -131,15 +131,19 @@ impl Places {
     /// Counts a rejection. Returns a number that hardly ever comes twice, to draw lots from.
     #[inline]
     pub fn reject(&self, seat: Seat, class: usize) -> u64 {
-        let before = match self.own.get(seat.0) {
-            Some(own) => {
-                let before = own.rejected[class].load(Ordering::Relaxed);
-                own.rejected[class].store(before.wrapping_add(1), Ordering::Relaxed);
-                before
-            }
-            None => self.common[seat.0 % self.common.len()].rejected[class].fetch_add(1, Ordering::Relaxed),
-        };
+        let Some(own) = self.own.get(seat.0) else { return self.reject_elsewhere(seat, class) };
+        let before = own.rejected[class].load(Ordering::Relaxed);
+        own.rejected[class].store(before.wrapping_add(1), Ordering::Relaxed);
         before ^ ((seat.0 as u64) << 48)
+    }
+
+    #[cold]
+    fn reject_elsewhere(&self, seat: Seat, class: usize) -> u64 {
+        if seat.is_none() {
+            return self.reject(seat.taken(), class);
+        }
+        let common = &self.common[seat.0 % self.common.len()];
+        common.rejected[class].fetch_add(1, Ordering::Relaxed) ^ ((seat.0 as u64) << 48)
     }
 
     /// Takes places, from the thread's own or from the gauge.
@@ -180,14 +184,22 @@ impl Places {
         if let Some(own) = self.own.get(seat.0) {
             let claim = own.begin();
             let regime = self.limits.regime();
-            if !regime.held_off() {
-                return (claim, regime);
+            // Each answer apart, so that nobody looks at the regime twice.
+            if regime == Regime::SPARE {
+                return (claim, Regime::SPARE);
+            }
+            if regime == Regime::EXACT {
+                return (claim, Regime::EXACT);
             }
         }
-        (self.claim_common(seat), Regime::EXACT)
+        self.claim_elsewhere(seat)
     }
 
     #[cold]
+    fn claim_elsewhere(&self, seat: Seat) -> (Claim<'_>, Regime) {
+        if seat.is_none() { self.claim(seat.taken()) } else { (self.claim_common(seat), Regime::EXACT) }
+    }
+
     fn claim_common(&self, seat: Seat) -> Claim<'_> {
         loop {
             for index in 0..self.common.len() {

@@ -13,17 +13,18 @@
 //! not timed counts itself and writes no time: whoever reads next adds the series up, the same way for a report and for good.
 //! Only the time of its admission it takes along, for its own end.
 //!
-//! Every call adds its two times once, so the sums stay in step with the counts: the integral
-//! of calls in flight and their total age cannot drift, and are off by no more than the errors of the few estimated times:
-//! a fraction of one call in flight for each thread. The
-//! latencies counted are a fair draw of one in so many, each standing for some that end later, so means, squares, the
-//! histogram and the late ones are unbiased; only their certainty is that of the calls that were timed. (Not for those that
-//! end next: after a short call it takes longer until the next timed one ends, so short ones would count for more.)
+//! Every call adds its two times once, so the sums stay in step with the counts: the integral of calls in flight and their
+//! total age cannot drift, and are off by no more than the errors of the few estimated times: a fraction of one call in flight
+//! for each thread. The latencies counted are a fair draw of one in so many, each standing for some that end later, so means,
+//! squares, the histogram and the late ones are unbiased; only their certainty is that of the calls that were timed. (Not for
+//! those that end next: after a short call it takes longer until the next timed one ends, so short ones would count for more.)
 //!
 //! An estimate is only good while calls come fast. So a thread samples only when it had [`BUSY`] events or more in this slice
 //! of 50 ms or the one before, and the first event of each slice reads the clock whatever happens: a thread that is slow, or
 //! that comes back after a rest, is timed. The distance between readings is drawn by lot, since calls in step with it would
 //! be judged by always the same one of them.
+
+mod series;
 
 use std::time::Duration;
 
@@ -31,11 +32,13 @@ use super::shard::{Claim, SQUARE_UNIT_MICROS, Shard, add, count, square_micros};
 use super::thresholds::Thresholds;
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering, scatter};
+use series::Series;
 
 /// Events (admissions and releases) of a thread in a slice from which on it samples: 2560 in a second.
 const BUSY: u64 = 128;
-/// An estimate moves on by at most this for each admission, and for each release, nanoseconds: the mean at [`BUSY`].
-const LONGEST_STEP: u64 = 2 * 50_000_000 / BUSY;
+
+/// Not that of a shard where no clock was read yet.
+const FIRST_SLICE: u64 = 1;
 
 /// A timed latency stands for untimed calls when so many more have been timed.
 const STANDING_BY: usize = 4;
@@ -50,7 +53,7 @@ pub(crate) struct Pulse {
     /// The slice of the last reading.
     slice: AtomicU64,
     admissions: Series,
-    /// What a success counts as that is not timed; 0: none was timed yet.
+    /// What a success counts as that is not timed; 0: none was timed yet, and those that ended before will count as that one.
     latency: AtomicU64,
     releases: Series,
     /// Successes that have been added up. A report has the others in its sums all the same, the histogram and the late ones
@@ -67,53 +70,6 @@ pub(crate) struct Pulse {
     lots: AtomicU64,
 }
 
-/// Events of one kind, of which some that followed each other are taken to have been equally far apart.
-#[derive(Debug, Default)]
-struct Series {
-    /// When number 0 would have been.
-    origin: AtomicU64,
-    step: AtomicU64,
-    /// The number of the first one whose time is in no sum yet.
-    first: AtomicU64,
-    /// When the last one was timed.
-    timed_at: AtomicU64,
-}
-
-impl Series {
-    /// The estimated time of one of them.
-    #[inline]
-    fn time(&self, number: u64) -> u64 {
-        let [origin, step] = [&self.origin, &self.step].map(|word| word.load(Ordering::Relaxed));
-        origin.wrapping_add(step.wrapping_mul(number))
-    }
-
-    /// The sum of the times that are in no sum yet, when there have been so many in all.
-    #[inline]
-    fn pending(&self, count: u64) -> u64 {
-        let first = self.first.load(Ordering::Relaxed);
-        let pending = count.wrapping_sub(first);
-        // Where so many are pending that this wraps, no clock is ever sampled and the step is zero.
-        let steps = pending.wrapping_mul(pending.wrapping_sub(1)) / 2;
-        let steps = self.step.load(Ordering::Relaxed).wrapping_mul(steps);
-        self.time(first).wrapping_mul(pending).wrapping_add(steps)
-    }
-
-    /// Number `count` is at that time, and what came since the last reading tells how far apart the next ones will be. Gives
-    /// the sum of the times that were pending.
-    #[inline]
-    fn read(&self, count: u64, at: u64) -> u64 {
-        let pending = self.pending(count);
-        let events = count.wrapping_sub(self.first.load(Ordering::Relaxed)).wrapping_add(1);
-        let passed = at.saturating_sub(self.timed_at.load(Ordering::Relaxed));
-        let step = (passed / events.max(1)).min(LONGEST_STEP);
-        self.origin.store(at.wrapping_sub(step.wrapping_mul(count)), Ordering::Relaxed);
-        self.step.store(step, Ordering::Relaxed);
-        self.first.store(count, Ordering::Relaxed);
-        self.timed_at.store(at, Ordering::Relaxed);
-        pending
-    }
-}
-
 /// What a limiter says about it. The request path passes a reference on: three words would be written first.
 #[derive(Debug)]
 pub(crate) struct Sampling {
@@ -128,7 +84,7 @@ impl Sampling {
     /// 0 is the same as 1.
     pub fn new(every: u32, deadline: Option<Duration>) -> Self {
         let thresholds = Thresholds::new(deadline);
-        Self { slice: AtomicU64::new(0), every: u64::from(every.max(1)), thresholds }
+        Self { slice: AtomicU64::new(FIRST_SLICE), every: u64::from(every.max(1)), thresholds }
     }
 
     /// Whether every call reads the clock.
@@ -154,16 +110,22 @@ impl Sampling {
 }
 
 impl Claim<'_> {
-    /// Counts an admission. Gives its time, and whether that was read.
+    /// Counts an admission that is not to be timed, and gives its time; `None`: it is to be, and nothing was counted.
     #[inline(always)]
-    pub fn sampled_admission(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> (u64, bool) {
+    pub fn untimed_admission(&self, sampling: &Sampling) -> Option<u64> {
         let admitted = self.admitted.load(Ordering::Relaxed);
-        if admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice()) {
-            let at = self.pulse.admissions.time(admitted);
+        // Where no clock is sampled none is ever due later.
+        let untimed = admitted < self.pulse.due.load(Ordering::Relaxed) && self.pulse.is_of(sampling.slice());
+        untimed.then(|| {
             count(&self.admitted);
-            return (at, false);
-        }
-        (self.0.timed_admission(sampling, clock), true)
+            self.pulse.admissions.time(admitted)
+        })
+    }
+
+    /// Counts an admission that is timed. Not inlined, like all that is done for one call in so many.
+    #[inline(always)]
+    pub fn timed_admission(&self, sampling: &Sampling, clock: impl FnOnce() -> u64) -> u64 {
+        self.0.timed_admission(sampling, clock)
     }
 
     /// Counts the release of a call whose admission was read, as its release was.
@@ -178,19 +140,19 @@ impl Claim<'_> {
             // It counts as one of those that it ends; its own latency stands for later ones.
             let latency = at.wrapping_sub(admitted_at).max(1);
             if self.pulse.latency.load(Ordering::Relaxed) == 0 {
-                self.pulse.stand_in(latency);
+                self.pulse.latency.store(latency, Ordering::Relaxed);
             }
             self.add_up(&sampling.thresholds, 1);
             self.pulse.stand_by(latency);
         }
         // This one is in the sums with its own time.
-        add(&self.pulse.releases.first, 1);
+        self.pulse.releases.skip();
         self.end(outcome, admitted_at, at, &sampling.thresholds);
     }
 
     /// Counts the release of a call whose admission was not read.
     #[inline(always)]
-    pub fn estimated_release(
+    pub fn untimed_release(
         &self,
         outcome: Outcome,
         admitted_at: u64,
@@ -200,12 +162,12 @@ impl Claim<'_> {
         if !self.pulse.is_of(sampling.slice()) {
             self.begin_slice(sampling, clock());
         }
-        // Its release is pending.
+        // The time of its release is pending.
         add(&self.latency_sum, admitted_at.wrapping_neg());
-        if outcome == Outcome::Success && self.pulse.latency.load(Ordering::Relaxed) != 0 {
+        if outcome == Outcome::Success {
             count(&self.completed);
         } else {
-            self.0.estimated_exception(outcome, admitted_at, &sampling.thresholds);
+            self.untimed_failure(outcome, admitted_at, &sampling.thresholds);
         }
     }
 }
@@ -223,25 +185,21 @@ impl Shard {
             self.begin_slice(sampling, at);
         }
         // This one is in the sums with its own time.
-        add(&self.pulse.admissions.first, 1);
+        self.pulse.admissions.skip();
         add(&self.admit_time_sum, at);
         count(&self.admitted);
         at
     }
 
-    /// The rest of an untimed release that is no success, or the first one.
     #[cold]
-    fn estimated_exception(&self, outcome: Outcome, admitted_at: u64, thresholds: &Thresholds) {
-        let latency = self.pulse.releases.time(self.released()).saturating_sub(admitted_at);
-        if outcome == Outcome::Success {
-            self.pulse.stand_in(latency);
-        } else {
-            thresholds.count_failure(self, outcome, latency);
-        }
+    fn untimed_failure(&self, outcome: Outcome, admitted_at: u64, thresholds: &Thresholds) {
+        let at = self.pulse.releases.time(self.released());
+        thresholds.count_failure(self, outcome, at.saturating_sub(admitted_at));
         count(self.ended(outcome));
     }
 
     /// Adds the successes up that count as the last timed one, and so many more.
+    #[inline]
     fn add_up(&self, thresholds: &Thresholds, more: u64) {
         let repeats = self.repeats().wrapping_add(more);
         let latency = self.pulse.latency.load(Ordering::Relaxed);
@@ -295,13 +253,17 @@ impl Shard {
         pulse.due.store(due, Ordering::Relaxed);
     }
 
-    /// What is in no sum yet.
-    pub fn pending(&self) -> Pending {
+    /// The times of admissions that are in no sum yet.
+    pub fn pending_admissions(&self) -> u64 {
+        self.pulse.admissions.pending(self.admitted.load(Ordering::Relaxed))
+    }
+
+    /// What of releases is in no sum yet.
+    pub fn pending_releases(&self) -> Pending {
         let repeats = self.repeats();
         let latency = self.pulse.latency.load(Ordering::Relaxed);
         Pending {
-            admit_times: self.pulse.admissions.pending(self.admitted.load(Ordering::Relaxed)),
-            release_times: self.pulse.releases.pending(self.released()),
+            times: self.pulse.releases.pending(self.released()),
             latencies: latency.wrapping_mul(repeats),
             squares: square_micros(latency).saturating_mul(repeats) / SQUARE_UNIT_MICROS,
         }
@@ -313,11 +275,10 @@ impl Shard {
     }
 }
 
-/// What calls whose times are estimated add to the sums of a shard.
+/// What calls whose release was not timed add to the sums of a shard.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pending {
-    pub admit_times: u64,
-    pub release_times: u64,
+    pub times: u64,
     pub latencies: u64,
     pub squares: u64,
 }
@@ -330,12 +291,6 @@ impl Pulse {
 
     fn is_busy(&self, events: u64) -> bool {
         events.wrapping_sub(self.events_before.load(Ordering::Relaxed)) >= BUSY
-    }
-
-    /// Where no success was timed yet.
-    #[cold]
-    fn stand_in(&self, latency: u64) {
-        self.stand_by(latency.max(1));
     }
 
     #[inline]
@@ -353,6 +308,18 @@ impl Pulse {
         // 31 bits; `every` has at most 32, so the product fits.
         let share = scatter(self.lots.load(Ordering::Relaxed)) >> 33;
         (share * (2 * every - 1)) >> 31
+    }
+}
+
+#[cfg(all(test, setpoint_loom))]
+impl Pulse {
+    /// As it is after readings of an admission and of a release, with no other one due: calls are admitted at once, twice and
+    /// so on that time, and released likewise.
+    pub fn sampled(&self, admitted_at: u64, released_at: u64) {
+        self.due.store(u64::MAX, Ordering::Relaxed);
+        self.slice.store(FIRST_SLICE, Ordering::Relaxed);
+        self.admissions.read(0, admitted_at);
+        self.releases.read(0, released_at);
     }
 }
 

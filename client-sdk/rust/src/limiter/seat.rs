@@ -27,11 +27,21 @@ thread_local! {
 struct GiveBack(usize);
 
 impl Seat {
-    /// The current thread's.
+    /// The current thread's, if it has asked for one before. If not, it is beyond all seats, where whoever looks for what
+    /// belongs to it finds nothing and has to ask: so those who have a seat need no look at whether they have.
     #[inline]
     pub fn mine() -> Self {
-        let mine = MINE.get();
-        if mine == UNSEATED { Self(sit_down()) } else { Self(mine) }
+        Self(MINE.get())
+    }
+
+    /// This one, or if the current thread has none, one for it.
+    pub fn taken(self) -> Self {
+        if self.is_none() { Self(sit_down()) } else { self }
+    }
+
+    /// Whether the thread has not asked for one yet.
+    pub const fn is_none(self) -> bool {
+        self.0 == UNSEATED
     }
 }
 
@@ -80,7 +90,8 @@ mod tests {
     fn living_threads_have_seats_of_their_own_and_leave_them_behind() {
         let barrier = Barrier::new(32);
         let sit = || {
-            let seat = Seat::mine();
+            assert!(Seat::mine().is_none());
+            let seat = Seat::mine().taken();
             assert_eq!(Seat::mine(), seat);
             barrier.wait();
             seat.0
@@ -101,7 +112,7 @@ mod tests {
         struct Late(std::sync::mpsc::Sender<Seat>);
         impl Drop for Late {
             fn drop(&mut self) {
-                let _ = self.0.send(Seat::mine());
+                let _ = self.0.send(Seat::mine().taken());
             }
         }
         thread_local!(static LATE: OnceCell<Late> = const { OnceCell::new() });
@@ -110,9 +121,9 @@ mod tests {
         for late_first in [true, false] {
             let tell = tell.clone();
             let run = move || {
-                let seat = if late_first { None } else { Some(Seat::mine()) };
+                let seat = if late_first { None } else { Some(Seat::mine().taken()) };
                 LATE.with(|late| _ = late.set(Late(tell)));
-                seat.unwrap_or_else(Seat::mine)
+                seat.unwrap_or_else(|| Seat::mine().taken())
             };
             assert!(thread::spawn(run).join().unwrap().0 < SEATS);
         }

@@ -100,12 +100,10 @@ impl Shard {
     pub fn try_claim(&self) -> Option<Claim<'_>> {
         let presence = self.presence.load(Ordering::Relaxed);
         let claimed = presence != INSIDE
-            && self
-                .presence
-                .compare_exchange(presence, INSIDE, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok();
+            && self.presence.compare_exchange(presence, INSIDE, Ordering::Acquire, Ordering::Relaxed).is_ok();
         fence(Ordering::Release);
-        claimed.then_some(Claim(self))
+        // Only then: to drop one says that nobody is inside.
+        claimed.then(|| Claim(self))
     }
 
     /// Whether nobody is inside. Then what was written before is seen.

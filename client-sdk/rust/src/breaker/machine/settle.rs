@@ -44,7 +44,9 @@ impl Machine {
                 };
                 self.settle_probe(word, probe, ended, now_ms);
             }
-            (state, None) if outcome == Outcome::Success && state.has_row() => self.tally.clear(word.generation),
+            (state, None) if outcome == Outcome::Success && state.has_row() => {
+                self.tally.clear(word.generation);
+            }
             (_, None) if outcome == Outcome::Failure => self.failed(word, now_nanos() / 1_000_000),
             _ => {}
         }

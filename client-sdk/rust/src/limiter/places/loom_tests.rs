@@ -1,6 +1,7 @@
 use loom::sync::Arc;
 
 use super::*;
+use crate::limiter::pulse::Sampling;
 use crate::limiter::thresholds::Thresholds;
 use crate::outcome::Outcome;
 use crate::priority::Priority;
@@ -115,6 +116,39 @@ fn loom_c1_a_reader_never_sees_half_an_event_or_a_negative_in_flight() {
             assert_eq!((admitted.admitted, released.count()), (1, 1));
         });
     }
+}
+
+/// A call that looks at no clock: its times are in no sum, and the reader works them out from the counts.
+fn busy_untimed(places: &Places, sampling: &Sampling) {
+    let (shard, taken) = places.enter(Seat(0), 0, 1).expect("there is room");
+    // Held off from its own shard it is timed in another one, where nothing was read yet.
+    let at = shard.untimed_admission(sampling);
+    let at = at.unwrap_or_else(|| shard.timed_admission(sampling, || 1000));
+    drop(shard);
+    let claim = places.claim(Seat(0));
+    claim.0.untimed_release(Outcome::Success, at, sampling, || 1500);
+    places.leave(claim, taken);
+}
+
+#[test]
+fn loom_c1_a_reader_never_sees_half_an_event_that_is_not_timed() {
+    explore(|| {
+        let places = places(1, 2, 0);
+        places.own[0].pulse.sampled(1000, 1500);
+        let writer = {
+            let places = places.clone();
+            loom::thread::spawn(move || busy_untimed(&places, &Sampling::new(8, None)))
+        };
+        let (released, admitted) = places.reader().snapshot();
+        assert!(admitted.admitted >= released.count());
+        assert_eq!(admitted.admit_time_sum, 1000 * admitted.admitted);
+        assert_eq!(released.release_time_sum, 1500 * released.completed);
+        assert_eq!(released.latency_sum, 500 * released.completed);
+        writer.join().expect("no panic");
+        let (released, admitted) = places.reader().snapshot();
+        assert_eq!((admitted.admitted, released.count()), (1, 1));
+        assert_eq!((admitted.admit_time_sum, released.latency_sum), (1000, 500));
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::collections::BinaryHeap;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::window::Window;
 
+use super::series::LONGEST_STEP;
 use super::*;
 use crate::actuator::{Actuator, Inner};
 use crate::clock::Hand;
@@ -19,7 +20,10 @@ const SLICE: u64 = 50_000_000;
 fn admit(shard: &Shard, slice: u64, now: u64) -> (u64, bool) {
     let claim = shard.begin();
     let sampling = Sampling { slice: AtomicU64::new(slice), every: EVERY, thresholds: Thresholds::new(None) };
-    claim.sampled_admission(&sampling, || now)
+    match claim.untimed_admission(&sampling) {
+        Some(at) => (at, false),
+        None => (claim.timed_admission(&sampling, || now), true),
+    }
 }
 
 /// So many admissions in each of 20 slices, evenly spread; the share of them that read the clock in the last 18.
