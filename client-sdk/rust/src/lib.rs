@@ -72,10 +72,10 @@
 //! | floor: two bare readings of the clock | 19 | 19 |
 //! | a permit, acquired and finished, with two clock readings and all counters | 21 | 85 |
 //! | the same where the limit is large: 128 for each thread that uses it | 21 | 21 |
-//! | the same with [`LimiterBuilder::sample_clocks`]`(8)` | 12 | 12 |
+//! | the same with [`LimiterBuilder::sample_clocks`]`(8)` | 10 | 10 |
 //! | rejected by a full limiter | 5 | 5 |
 //! | rejected by a breaker that was told to be open | 5 | 5 |
-//! | through a closed breaker on its own, no clock | 3 | 3 |
+//! | through a closed breaker on its own, no clock | 1 | 1 |
 //! | take a token of a rate | 14 | 46 |
 //! | take a token of a key, of 1024 in turn | 52 | 59 |
 //! | value of a knob | 3 | 3 |
