@@ -90,6 +90,12 @@ impl Law {
         self.set(limit, reason);
     }
 
+    /// How full the limit is when it rejects. Where calls come in bursts, most that are let in find it half full; but without a
+    /// deadline nobody knows how late the last one may be.
+    pub(super) fn fullness(&self) -> f64 {
+        if self.patience.deadline().is_some() { self.belief.fullness() } else { 1.0 }
+    }
+
     /// One step towards a higher limit; `None` while calls at the last one have not had the time to answer.
     pub(super) fn next_step(&mut self, goal: f64, sample: &Sample) -> Option<f64> {
         if self.now < self.raised_at + sample.little().min(PATIENCE) {
@@ -112,8 +118,9 @@ impl Law {
         let likely = self.likely();
         // Where a single call would be too late, a lower limit helps nobody.
         let enough = SAFE * likely.in_time(1.0);
+        let fullness = self.fullness();
         let mut limit = HIGHEST * self.limit;
-        while limit > MOST_AT_ONCE * self.limit && likely.in_time(limit) < enough {
+        while limit > MOST_AT_ONCE * self.limit && likely.in_time(fullness * limit) < enough {
             limit *= 0.85;
         }
         // Without a deadline nobody knows what is in time: a few calls may always wait.

@@ -51,7 +51,7 @@ impl Law {
     fn room(&self, sample: &Sample, floor: f64) -> (f64, ConcurrencyReason) {
         let known = self.capacity().max(self.belief.pace());
         let usual = (ROOM_PEAKS * self.peak).max(ROOM_BUSY * known * floor);
-        let goal = (ROOM * known * self.budget() + 8.0).min(usual.max(ROOM_LEAST));
+        let goal = (ROOM / self.fullness() * known * self.budget() + 8.0).min(usual.max(ROOM_LEAST));
         if goal < 0.9 * self.limit {
             return (goal.max(0.95 * self.limit), ConcurrencyReason::AppLimited { peak: sample.peak as u64 });
         }
