@@ -8,6 +8,7 @@
 //! a script needs around them. Names of scenarios are unique in a call, so that reports can be told apart.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ mod builtin;
 mod html;
 mod json;
 mod laws;
+mod mix;
 pub mod oracles;
 mod plot;
 mod report;
@@ -76,10 +78,11 @@ pub fn simulate(options: &cli::Simulate, screen: Screen, out: &mut dyn Write) ->
         return Ok(out.write_all(list().as_bytes())?);
     }
     let plan = plan(options)?;
+    // Opened before the work, which may take an hour, and overwritten after it.
+    let page = options.html.as_deref().map(Page::open).transpose()?;
     let reports = report::run(plan, Progress { shown: screen.progress });
-    if let Some(file) = &options.html {
-        let page = |source| SimulateError::Page { file: file.display().to_string(), source };
-        std::fs::write(file, html::page(&reports)).map_err(page)?;
+    if let Some(page) = page {
+        page.write(&html::page(&reports))?;
     }
     if options.json {
         return Ok(out.write_all(json::text(&reports).as_bytes())?);
@@ -92,6 +95,29 @@ pub fn simulate(options: &cli::Simulate, screen: Screen, out: &mut dyn Write) ->
         }
     }
     Ok(())
+}
+
+/// A file that is known to be writable.
+struct Page<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Page<'a> {
+    fn open(path: &'a Path) -> Result<Self, SimulateError> {
+        let file = File::options().create(true).write(true).truncate(false).open(path);
+        file.map(|file| Self { path, file }).map_err(|source| Self::error(path, source))
+    }
+
+    fn write(mut self, text: &str) -> Result<(), SimulateError> {
+        // What cannot be truncated is a pipe or a device, and need not be.
+        let _ = self.file.set_len(0);
+        self.file.write_all(text.as_bytes()).map_err(|source| Self::error(self.path, source))
+    }
+
+    fn error(path: &Path, source: io::Error) -> SimulateError {
+        SimulateError::Page { file: path.display().to_string(), source }
+    }
 }
 
 /// Ours, and the laws that were asked for by name.
@@ -158,15 +184,18 @@ fn policies(file: &Path) -> Result<Arc<PolicySet>, String> {
 }
 
 fn list() -> String {
-    let mut text = "Scenarios:\n".to_owned();
-    for scenario in builtin::names().filter_map(builtin::find).flatten() {
-        text += &format!("  {:16} {}\n", scenario.name, scenario.about);
-    }
-    text += "  draw-N           a random scenario; any number gives one, always the same\n\nLaws:\n";
-    for law in laws::others() {
-        text += &format!("  {:16} {}\n", law.name, law.source);
-    }
-    text
+    let scenarios = builtin::names().filter_map(builtin::find).flatten();
+    let mut scenarios: Vec<_> = scenarios.map(|scenario| (scenario.name, scenario.about)).collect();
+    scenarios
+        .push(("draw-N".to_owned(), "a random scenario; any number gives one, always the same".to_owned()));
+    let laws = laws::others().into_iter().map(|law| (law.name.to_owned(), law.source.to_owned()));
+    format!("Scenarios:\n{}\nLaws:\n{}", named(&scenarios), named(&laws.collect::<Vec<_>>()))
+}
+
+/// Names and what they stand for, in two columns.
+fn named(things: &[(String, String)]) -> String {
+    let width = things.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    things.iter().map(|(name, about)| format!("  {name:width$}  {about}\n")).collect()
 }
 
 #[cfg(test)]

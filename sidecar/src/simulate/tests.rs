@@ -82,6 +82,41 @@ fn machines_get_the_figures_of_the_scoreboard() {
     assert!(laws["setpoint"]["goodput_ratio"].as_f64().unwrap() > 0.5, "{out}");
 }
 
+/// Without a breakdown nobody could see that a law keeps the calls that matter.
+#[test]
+fn c8_who_gets_what_is_told_by_class_and_by_instance() {
+    let home = Home::new();
+    let mix = SCENARIO.replace("name: step", "name: mix").replace(
+        "deadline: 200ms",
+        "classes: [{name: pay, share: 30%, deadline: 200ms, priority: critical}, {name: look, share: 70%, deadline: 200ms, priority: low}]\n\
+         instances: [0.75, 0.25]",
+    );
+    std::fs::write(home.path("mix.yaml"), mix).unwrap();
+    let more = format!("{} --against none --no-oracle --seeds 1", home.path("mix.yaml"));
+    let out = home.run(&more).unwrap();
+    let head = out.lines().find(|line| line.contains("PAY (CRITICAL)")).expect("a table of its own");
+    assert!(head.contains("LOOK (LOW)") && head.ends_with("FAIRNESS"), "{out}");
+    assert_eq!(
+        out.matches("FAIRNESS").count(),
+        1,
+        "the other scenario has one class and one instance: {out}"
+    );
+    let page = home.path("page.html");
+    let said = home.run(&format!("{more} --json --html {page}")).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let share =
+        |law: &str, class: &str| said["scenarios"]["mix"]["laws"][law]["classes"][class].as_f64().unwrap();
+    assert!(share("setpoint", "pay") > share("setpoint", "look") + 0.2, "{said}");
+    assert!((share("none", "pay") - share("none", "look")).abs() < 0.1, "{said}");
+    let fairness = |law: &str| said["scenarios"]["mix"]["laws"][law]["fairness"].clone();
+    assert!(fairness("setpoint").as_f64().unwrap() > 0.5 && fairness("none").is_null(), "{said}");
+    assert!(
+        std::fs::read_to_string(&page)
+            .unwrap()
+            .contains("<th>pay (critical)</th><th>look (low)</th><th>fairness</th>")
+    );
+}
+
 #[test]
 fn limits_of_a_built_in_scenario_are_the_scoreboards() {
     let screen = Screen { width: 80, colours: false, progress: false };
@@ -171,6 +206,24 @@ fn whatever_is_wrong_is_told_at_once() {
     }
 }
 
+/// An hour of simulation must not end in a page that cannot be written.
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_simulated() {
+    let home = Home::new();
+    let long = SCENARIO.replace("12s", "2h").replace("[{at: 0s, value: 100}, {at: 6s, value: 400}]", "10000");
+    std::fs::write(home.path("step.yaml"), long).unwrap();
+    let began = std::time::Instant::now();
+    let Err(SimulateError::Page { file, .. }) = home.run("--html /no-such-folder/page.html") else {
+        panic!("written")
+    };
+    assert!(file == "/no-such-folder/page.html" && began.elapsed().as_secs() < 5);
+    let old = home.path("old.html");
+    std::fs::write(&old, "old").unwrap();
+    std::fs::write(home.path("step.yaml"), "nonsense").unwrap();
+    assert!(home.run(&format!("--html {old}")).is_err());
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "old", "what is refused overwrites nothing");
+}
+
 #[test]
 fn what_is_built_in_is_listed() {
     let mut out = Vec::new();
@@ -179,5 +232,11 @@ fn what_is_built_in_is_listed() {
     assert!(
         out.contains("\n  T01 ") && out.contains("\n  vegas ") && out.contains("\n  static-right "),
         "{out}"
+    );
+    let begins = |name: &str, about: &str| out.lines().find(|line| line.starts_with(name))?.find(about);
+    let short = begins("  T01 ", "FIFO of 16");
+    assert!(
+        short.is_some() && short == begins("  vector-drops-at-high", "The other side"),
+        "a column: {out}"
     );
 }

@@ -105,8 +105,20 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(lower.limit, Bounds { min: 1.0, max: 20.0, initial: 20.0 });
 }
 
+#[test]
+fn p1_a_recorded_trace_is_a_rate_for_each_stretch() {
+    let read =
+        |rate: &str| parse("a.yaml", SHORT.replace("rate: 100", rate).as_bytes()).unwrap().clients.rate;
+    let steps = read("rate: [{at: 0s, value: 5}, {at: 15s, value: 0}, {at: 30s, value: 7.5}]");
+    assert_eq!(read("rate: {every: 15s, values: [5, 0, 7.5]}"), steps);
+    let lines = read("rate: {every: 20s, values: [5, 6]}, linear: true");
+    assert_eq!((lines.points, lines.linear), (vec![(0.0, 5.0), (20.0, 6.0)], true));
+    let long = vec!["1"; 4000].join(", ");
+    assert_eq!(read(&format!("rate: {{every: 10ms, values: [{long}]}}")).points.len(), 4000);
+}
+
 /// Each edit of a good file, and what is said about it.
-const MISTAKES: [(&str, &str, &str); 44] = [
+const MISTAKES: [(&str, &str, &str); 49] = [
     ("version: setpoint/v1\n", "", "1:1: the file needs the field `version`"),
     ("setpoint/v1", "setpoint/v9", "1:10: `version`: expected `setpoint/v1`, found `setpoint/v9`"),
     ("kind: Scenario", "kind: Policy", "2:7: `kind`: expected `Scenario`, found `Policy`"),
@@ -143,6 +155,19 @@ const MISTAKES: [(&str, &str, &str); 44] = [
         "classes: [{name: a, share: 1, deadline: 1s, size: 2}]",
         "6:45: unknown field `size`, expected one of name, share, priority, deadline, work",
     ),
+    (
+        "deadline: 100ms",
+        "classes: [{name: a, share: 0.5, deadline: 1s}, {name: a, share: 0.5, deadline: 1s}]",
+        "6:55: `name`: a second class `a`: names are unique",
+    ),
+    ("rate: 100", "rate: {every: 10s}", "5:11: `rate` needs the field `values`"),
+    ("rate: 100", "rate: {every: 10s, values: [1, -2]}", "5:42: `values`: must be between 0 and 10000000"),
+    (
+        "rate: 100",
+        "rate: {every: 10s, values: [1, 2, 3, 4, 5]}",
+        "5:30: `values`: 5 values for 10s each are longer than the scenario",
+    ),
+    ("rate: 100", "rate: {every: 1ms, values: [1]}", "5:25: `every`: must be between 10ms and 3600s"),
     ("deadline:", "phases: [{at: 1s}]\ndeadline:", "6:15: `at`: the first must be 0s"),
     (
         "deadline:",
@@ -254,6 +279,42 @@ fn the_reference_is_right() {
             "`{field}` is not described"
         );
     }
+}
+
+/// Each way of writing a piece of the plant in the reference is tried in the example's place, and each scenario that it names is there.
+#[test]
+fn the_pieces_of_the_reference_can_be_played() {
+    let reference = include_str!("../../../../docs/simulator.md");
+    let example = reference.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let plain = parse("example.yaml", example.as_bytes()).expect("sound");
+    let table = reference.split_once("## What can be played").unwrap().1.split_once("\n## ").unwrap().0;
+    let mut pieces = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let [_, piece, names] = cells[..] else { panic!("three cells: {row}") };
+        let piece = piece.trim().trim_matches('`');
+        let field = piece.split_once(':').expect(row).0;
+        let replaced = |line: &&str| !line.starts_with(&format!("{field}:"));
+        let top = |line: &str| !line.starts_with(' ');
+        let mut kept: Vec<&str> = Vec::new();
+        for line in example.lines() {
+            let keep = if top(line) {
+                replaced(&line) && !(field == "classes" && line.starts_with("deadline:"))
+            } else {
+                kept.last() != Some(&"")
+            };
+            kept.push(if keep { line } else { "" });
+        }
+        let file = format!("{}\n{piece}\n", kept.join("\n"));
+        let scenario =
+            parse("piece.yaml", file.as_bytes()).unwrap_or_else(|why| panic!("{row}\n{file}\n{why}"));
+        assert_ne!(scenario, plain, "{row}: changes nothing");
+        for name in names.split('`').skip(1).step_by(2) {
+            assert!(super::super::builtin::find(name).is_some_and(|found| found.is_ok()), "{row}: {name}");
+        }
+        pieces += 1;
+    }
+    assert!(pieces > 20, "{pieces}");
 }
 
 #[test]
