@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use setpoint_policies::sim::link::KNOB;
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::sim::scenario::Scenario;
 use setpoint_policies::spec::PolicySet;
 
@@ -141,7 +141,7 @@ fn plan(options: &cli::Simulate) -> Result<Plan, SimulateError> {
     let mut names = BTreeSet::new();
     let twice = scenarios.iter().filter(|scenario: &&Scenario| !names.insert(scenario.name.clone()));
     problems.extend(twice.map(|scenario| format!("two scenarios are named `{}`", scenario.name)));
-    let policies = options.policy.as_ref().map(|file| policies(file)).transpose();
+    let policies = options.policy.as_ref().map(|file| policies(file, &options.knob)).transpose();
     let policies = policies.unwrap_or_else(|why| {
         problems.push(why);
         None
@@ -174,13 +174,22 @@ fn scenario(name: &str) -> Result<Scenario, String> {
     read.map_err(|problems| problems.with_source().to_string())
 }
 
-/// The policies of a file; some of them must be of the knob that the simulated service has.
-fn policies(file: &Path) -> Result<Arc<PolicySet>, String> {
+/// The policies of a file, and the limit that they are played with; some of them must be about it.
+fn policies(file: &Path, knob: &str) -> Result<(Arc<PolicySet>, KnobName), String> {
     let set = config::load_path(file).map_err(|problems| problems.with_source().to_string())?.set;
-    if set.policies.iter().any(|policy| policy.controller.knob().as_str() == KNOB) {
-        return Ok(set);
+    let knobs = set.policies.iter().map(|policy| policy.controller.knob());
+    let limits: BTreeSet<&KnobName> = knobs.filter(|knob| knob.as_str().starts_with("limit.")).collect();
+    if let Some(name) = limits.iter().find(|limit| limit.as_str() == knob) {
+        return Ok((Arc::clone(&set), KnobName::clone(name)));
     }
-    Err(format!("{}: no policy for {KNOB}, the only knob of the simulated service", file.display()))
+    let (file, names) = (file.display(), limits.iter().map(|limit| limit.as_str()).collect::<Vec<_>>());
+    let knob: String = knob.chars().filter(|c| !c.is_control()).take(60).collect();
+    Err(match names.is_empty() {
+        true => format!(
+            "{file}: no policy for {knob}, nor for any other limit: the simulated service has no other knob"
+        ),
+        false => format!("{file}: no policy for {knob}, say --knob with one of {}", names.join(", ")),
+    })
 }
 
 fn list() -> String {

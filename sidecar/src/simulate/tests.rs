@@ -181,6 +181,38 @@ fn a_policy_file_is_ours() {
     assert_ne!(policy(2), policy(100));
 }
 
+/// A service declares its deadline with the limiter, whatever stands in the policy file.
+#[test]
+fn a_deadline_that_is_known_is_known_to_the_policies_of_a_file_too() {
+    let home = Home::new();
+    std::fs::write(home.path("step.yaml"), format!("{SCENARIO}deadline_known: true\n")).unwrap();
+    let policy = "adaptive_concurrency: {knob: limit.inbound, min: 1, max: 2000, initial: 50}";
+    let file = home.path("mine.yaml");
+    let text = format!("version: setpoint/v1\nname: a\npolicies:\n  - name: inbound\n    {policy}\n");
+    std::fs::write(&file, text).unwrap();
+    let plain = home.run("--no-oracle --seeds 1 --json").unwrap();
+    assert_eq!(home.run(&format!("--no-oracle --seeds 1 --json --policy {file}")).unwrap(), plain);
+}
+
+#[test]
+fn any_limit_of_a_policy_file_can_be_played() {
+    let home = Home::new();
+    let file = home.path("mine.yaml");
+    let policies: String = [("api", 100), ("db", 2)]
+        .map(|(name, max)| format!("  - name: {name}\n    adaptive_concurrency: {{knob: limit.{name}, min: 1, max: {max}, initial: 1}}\n"))
+        .concat();
+    std::fs::write(&file, format!("version: setpoint/v1\nname: a\npolicies:\n{policies}")).unwrap();
+    let run = |more: &str| home.run(&format!("--no-oracle --seeds 1 --json --policy {file} {more}"));
+    assert_ne!(run("--knob limit.api").unwrap(), run("--knob limit.db").unwrap());
+    for (more, knob) in [("", "limit.inbound"), ("--knob limit.cache", "limit.cache")] {
+        let Err(SimulateError::Refused(said)) = run(more) else { panic!("accepted") };
+        let expected = format!("mine.yaml: no policy for {knob}, say --knob with one of limit.api, limit.db");
+        assert!(said.ends_with(&expected), "{said}");
+    }
+    let alone = cli::Cli::try_parse_from("setpoint simulate T01 --knob limit.db".split(' '));
+    assert!(alone.is_err(), "without a file nothing has that name");
+}
+
 #[test]
 fn whatever_is_wrong_is_told_at_once() {
     let home = Home::new();
@@ -198,7 +230,7 @@ fn whatever_is_wrong_is_told_at_once() {
         "bad.yaml:6:11: `duration`: unit missing: write 12ms or 12s",
         "no scenario is named `no-such`",
         "two scenarios are named `step`",
-        "db.yaml: no policy for limit.inbound",
+        "db.yaml: no policy for limit.inbound, say --knob with one of limit.db",
         "unknown law `nobody`",
     ];
     for part in expected {
