@@ -79,7 +79,40 @@ func TestC8_PrioritiesAreShedFromTheLowestUp(t *testing.T) {
 	}
 }
 
-func TestACallThatIsHeavierThanTheLimitRunsAlone(t *testing.T) {
+// 50 permits before a pool of 50 connections; a report takes ten of them, an order one.
+func TestC5_FiftyWeightedPermitsBeforeADatabasePool(t *testing.T) {
+	limiter := byHand().Limiter("db", Bounds(1, 50), Baseline(50))
+	report := func() (Permit, error) { return limiter.TryAcquireMany(Normal, 10) }
+	var reports []Permit
+	for range 4 {
+		permit, err := report()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, permit)
+	}
+	orders := 0
+	for ; orders < 60; orders++ {
+		if _, err := limiter.TryAcquire(Normal); err != nil {
+			break
+		}
+	}
+	if orders != 10 || limiter.InFlight() != 50 {
+		t.Errorf("%d orders beside four reports, %d in flight", orders, limiter.InFlight())
+	}
+	if _, err := report(); err == nil {
+		t.Error("a report although all is taken")
+	}
+	reports[0].Finish(Success)
+	if got := limiter.InFlight(); got != 40 {
+		t.Errorf("%d in flight after a report", got)
+	}
+	if _, err := report(); err != nil {
+		t.Errorf("ten places are free: %v", err)
+	}
+}
+
+func TestC5_ACallThatIsHeavierThanTheLimitRunsAlone(t *testing.T) {
 	limiter := byHand().Limiter("db", Bounds(1, 100), Baseline(10))
 	heavy, err := limiter.TryAcquireMany(Normal, 50)
 	if err != nil || limiter.InFlight() != 10 {

@@ -112,7 +112,8 @@ fn replay(options: &cli::Replay) -> u8 {
     };
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
     let replay = |input: &mut dyn BufRead, name: &str| {
-        replay::replay(input, name, policies, how, &mut out, &mut err).context("cannot replay")
+        let replayed = replay::replay(input, name, policies, how, &mut out, &mut err);
+        replayed.with_context(|| format!("cannot replay {name}"))
     };
     let replayed = if options.file.as_os_str() == "-" {
         replay(&mut std::io::stdin().lock(), "-")

@@ -88,7 +88,10 @@ pub fn replay(
         }
     }
     if bad > 0 {
-        let _ = writeln!(err, "{bad} bad lines skipped, {good} snapshots replayed");
+        let lines = if bad == 1 { "line" } else { "lines" };
+        let _ = writeln!(err, "{bad} bad {lines} skipped, {good} snapshots replayed");
+    } else if good == 0 {
+        let _ = writeln!(err, "no snapshots: the input is empty");
     }
     let moves = replay.policies.policies.iter().any(|policy| policy.controller.moves());
     if good > 0 && moves && replay.decisions == 0 {

@@ -8,11 +8,12 @@
 //! a script needs around them. Names of scenarios are unique in a call, so that reports can be told apart.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use setpoint_policies::sim::link::KNOB;
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::sim::scenario::Scenario;
 use setpoint_policies::spec::PolicySet;
 
@@ -23,6 +24,7 @@ mod builtin;
 mod html;
 mod json;
 mod laws;
+mod mix;
 pub mod oracles;
 mod plot;
 mod report;
@@ -76,10 +78,11 @@ pub fn simulate(options: &cli::Simulate, screen: Screen, out: &mut dyn Write) ->
         return Ok(out.write_all(list().as_bytes())?);
     }
     let plan = plan(options)?;
+    // Opened before the work, which may take an hour, and overwritten after it.
+    let page = options.html.as_deref().map(Page::open).transpose()?;
     let reports = report::run(plan, Progress { shown: screen.progress });
-    if let Some(file) = &options.html {
-        let page = |source| SimulateError::Page { file: file.display().to_string(), source };
-        std::fs::write(file, html::page(&reports)).map_err(page)?;
+    if let Some(page) = page {
+        page.write(&html::page(&reports))?;
     }
     if options.json {
         return Ok(out.write_all(json::text(&reports).as_bytes())?);
@@ -92,6 +95,29 @@ pub fn simulate(options: &cli::Simulate, screen: Screen, out: &mut dyn Write) ->
         }
     }
     Ok(())
+}
+
+/// A file that is known to be writable.
+struct Page<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Page<'a> {
+    fn open(path: &'a Path) -> Result<Self, SimulateError> {
+        let file = File::options().create(true).write(true).truncate(false).open(path);
+        file.map(|file| Self { path, file }).map_err(|source| Self::error(path, source))
+    }
+
+    fn write(mut self, text: &str) -> Result<(), SimulateError> {
+        // What cannot be truncated is a pipe or a device, and need not be.
+        let _ = self.file.set_len(0);
+        self.file.write_all(text.as_bytes()).map_err(|source| Self::error(self.path, source))
+    }
+
+    fn error(path: &Path, source: io::Error) -> SimulateError {
+        SimulateError::Page { file: path.display().to_string(), source }
+    }
 }
 
 /// Ours, and the laws that were asked for by name.
@@ -115,7 +141,7 @@ fn plan(options: &cli::Simulate) -> Result<Plan, SimulateError> {
     let mut names = BTreeSet::new();
     let twice = scenarios.iter().filter(|scenario: &&Scenario| !names.insert(scenario.name.clone()));
     problems.extend(twice.map(|scenario| format!("two scenarios are named `{}`", scenario.name)));
-    let policies = options.policy.as_ref().map(|file| policies(file)).transpose();
+    let policies = options.policy.as_ref().map(|file| policies(file, &options.knob)).transpose();
     let policies = policies.unwrap_or_else(|why| {
         problems.push(why);
         None
@@ -148,25 +174,37 @@ fn scenario(name: &str) -> Result<Scenario, String> {
     read.map_err(|problems| problems.with_source().to_string())
 }
 
-/// The policies of a file; some of them must be of the knob that the simulated service has.
-fn policies(file: &Path) -> Result<Arc<PolicySet>, String> {
+/// The policies of a file, and the limit that they are played with; some of them must be about it.
+fn policies(file: &Path, knob: &str) -> Result<(Arc<PolicySet>, KnobName), String> {
     let set = config::load_path(file).map_err(|problems| problems.with_source().to_string())?.set;
-    if set.policies.iter().any(|policy| policy.controller.knob().as_str() == KNOB) {
-        return Ok(set);
+    let knobs = set.policies.iter().map(|policy| policy.controller.knob());
+    let limits: BTreeSet<&KnobName> = knobs.filter(|knob| knob.as_str().starts_with("limit.")).collect();
+    if let Some(name) = limits.iter().find(|limit| limit.as_str() == knob) {
+        return Ok((Arc::clone(&set), KnobName::clone(name)));
     }
-    Err(format!("{}: no policy for {KNOB}, the only knob of the simulated service", file.display()))
+    let (file, names) = (file.display(), limits.iter().map(|limit| limit.as_str()).collect::<Vec<_>>());
+    let knob: String = knob.chars().filter(|c| !c.is_control()).take(60).collect();
+    Err(match names.is_empty() {
+        true => format!(
+            "{file}: no policy for {knob}, nor for any other limit: the simulated service has no other knob"
+        ),
+        false => format!("{file}: no policy for {knob}, say --knob with one of {}", names.join(", ")),
+    })
 }
 
 fn list() -> String {
-    let mut text = "Scenarios:\n".to_owned();
-    for scenario in builtin::names().filter_map(builtin::find).flatten() {
-        text += &format!("  {:16} {}\n", scenario.name, scenario.about);
-    }
-    text += "  draw-N           a random scenario; any number gives one, always the same\n\nLaws:\n";
-    for law in laws::others() {
-        text += &format!("  {:16} {}\n", law.name, law.source);
-    }
-    text
+    let scenarios = builtin::names().filter_map(builtin::find).flatten();
+    let mut scenarios: Vec<_> = scenarios.map(|scenario| (scenario.name, scenario.about)).collect();
+    scenarios
+        .push(("draw-N".to_owned(), "a random scenario; any number gives one, always the same".to_owned()));
+    let laws = laws::others().into_iter().map(|law| (law.name.to_owned(), law.source.to_owned()));
+    format!("Scenarios:\n{}\nLaws:\n{}", named(&scenarios), named(&laws.collect::<Vec<_>>()))
+}
+
+/// Names and what they stand for, in two columns.
+fn named(things: &[(String, String)]) -> String {
+    let width = things.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    things.iter().map(|(name, about)| format!("  {name:width$}  {about}\n")).collect()
 }
 
 #[cfg(test)]

@@ -64,11 +64,24 @@ pub struct Connected {
 impl Connected {
     /// The limiter of one instance, with an engine of its own that runs these policies.
     pub fn new(scenario: &Scenario, policies: &Arc<PolicySet>, instance: usize, seed: u64) -> Self {
+        let name = KnobName::try_new(KNOB).expect("a valid name");
+        Self::named(name, scenario, policies, instance, seed)
+    }
+
+    /// The same for a limit of another name, which other policies of the set may be about.
+    pub fn named(
+        name: KnobName,
+        scenario: &Scenario,
+        policies: &Arc<PolicySet>,
+        instance: usize,
+        seed: u64,
+    ) -> Self {
         let mut rng = Rng::with_seed(seed.wrapping_mul(31).wrapping_add(instance as u64));
         let bounds = scenario.limit;
-        let name = KnobName::try_new(KNOB).expect("a valid name");
         let knob = Knob::try_new(name, Kind::ConcurrencyLimit, bounds.min, bounds.max, bounds.initial)
             .expect("a scenario has sound bounds");
+        // Declared with the limiter, as a service does, so that every policy hears of it.
+        let knob = Knob { deadline: scenario.known_deadline(), ..knob };
         let interval = Duration::from_secs_f64(scenario.link.interval);
         Self {
             limiter: Limiter::new(bounds.initial, bounds.min, scenario.known_deadline()),

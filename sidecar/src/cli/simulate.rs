@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use setpoint_policies::sim::link::KNOB;
 
 /// Options of `simulate`.
 #[derive(Debug, Args)]
@@ -23,9 +24,12 @@ pub struct Simulate {
     /// Scenario files, or names of built-in scenarios
     #[arg(value_name = "SCENARIO", required_unless_present = "list")]
     pub scenarios: Vec<String>,
-    /// Policy file for ours; its policies of limit.inbound act. Without it: adaptive concurrency with its defaults
+    /// Policy file for ours; its policies of one limit act. Without it: adaptive concurrency with its defaults
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// The limit of the policy file that the simulated service has
+    #[arg(long, value_name = "NAME", default_value = KNOB, requires = "policy")]
+    pub knob: String,
     /// Laws of other projects to run as well: names, or all
     #[arg(long, value_name = "LAW,...", value_delimiter = ',')]
     pub against: Vec<String>,

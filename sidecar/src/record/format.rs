@@ -10,18 +10,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_policies::knob::KnobName;
-use setpoint_policies::signal::{Signal, Signals};
+use setpoint_policies::signal::Signal;
 use setpoint_policies::snapshot::{Instance, InstanceId, Labels, Received, Snapshot};
 use setpoint_policies::time::Timestamp;
 
 mod counters;
 mod knob;
 mod names;
+mod readings;
 mod value;
 
 use counters::Counters;
 use knob::KnobLine;
 use names::{Name, Word};
+use readings::{ReadingLine, readings, signals};
 pub(crate) use value::ValueLine;
 
 /// The version of the format.
@@ -58,21 +60,6 @@ struct InstanceLine {
     signals: BTreeMap<Word<Signal>, ReadingLine>,
 }
 
-/// A signal: with the time of its reading, or just the number, read at the time of the snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number or {\"value\": number, \"at_nanos\": time}")]
-enum ReadingLine {
-    Timed(Timed),
-    Now(f64),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Timed {
-    value: f64,
-    at_nanos: u64,
-}
-
 /// A line that was read.
 #[derive(Debug, Clone)]
 pub struct Recorded {
@@ -105,6 +92,12 @@ pub enum BadLine {
     Twice {
         /// Which.
         name: String,
+    },
+    /// No signal can be negative, so this is no reading, and not "no pressure".
+    #[error("signal `{signal}` must not be negative")]
+    Negative {
+        /// Which.
+        signal: &'static str,
     },
     /// The value in force is not of the kind of its knob.
     #[error("`in_force` of `{knob}` is not of the kind of the knob")]
@@ -143,6 +136,8 @@ pub fn write(snapshot: &Snapshot, started: Option<Timestamp>) -> String {
 /// # Errors
 /// Why it is no snapshot, and where.
 pub fn read(line: &str) -> Result<Recorded, BadLine> {
+    // The line end is not the line's: what was cut off ends where its text does.
+    let line = line.trim_end_matches(['\r', '\n']);
     let parsed: Line = serde_json::from_str(line).map_err(|error| refused(line, &error))?;
     if parsed.v != VERSION {
         return Err(BadLine::Version { found: parsed.v });
@@ -151,7 +146,7 @@ pub fn read(line: &str) -> Result<Recorded, BadLine> {
     let instances = parsed.instances.into_iter().map(|instance| instance.into_instance(at));
     let instances = instances.collect::<Result<Vec<_>, _>>()?;
     unique(instances.iter().map(|instance| &*instance.id.0))?;
-    let snapshot = Snapshot { at, node: signals(&parsed.node, at), instances };
+    let snapshot = Snapshot { at, node: signals(&parsed.node, at)?, instances };
     Ok(Recorded { started: parsed.started_nanos.map(Timestamp::from_nanos), snapshot })
 }
 
@@ -217,7 +212,7 @@ impl InstanceLine {
             knobs,
             in_force,
             totals,
-            signals: signals(&self.signals, at),
+            signals: signals(&self.signals, at)?,
         })
     }
 }
@@ -230,27 +225,6 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), BadLine> {
         }
     }
     Ok(())
-}
-
-fn readings(signals: &Signals) -> BTreeMap<Word<Signal>, ReadingLine> {
-    let line = |(signal, reading): (Signal, setpoint_policies::signal::Reading)| {
-        let timed = Timed { value: reading.value, at_nanos: reading.at.as_nanos() };
-        (Word(signal), ReadingLine::Timed(timed))
-    };
-    signals.known().map(line).collect()
-}
-
-fn signals(lines: &BTreeMap<Word<Signal>, ReadingLine>, at: Timestamp) -> Signals {
-    let mut signals = Signals::default();
-    for (Word(signal), line) in lines {
-        match line {
-            ReadingLine::Timed(timed) => {
-                signals.set(*signal, timed.value, Timestamp::from_nanos(timed.at_nanos));
-            }
-            ReadingLine::Now(value) => signals.set(*signal, *value, at),
-        }
-    }
-    signals
 }
 
 #[cfg(test)]

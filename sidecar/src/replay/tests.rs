@@ -134,6 +134,24 @@ fn a_bad_line_ends_it_with_its_place_or_is_skipped() {
 }
 
 #[test]
+fn a_line_that_was_cut_off_is_told_with_the_place_where_it_ends() {
+    let cut = &line(100, 0)[..40];
+    for end in ["", "\n", "\r\n"] {
+        let (code, out, err) = run(&format!("{cut}{end}"), Options::default());
+        assert_eq!((code, out.as_str()), (EXIT_DATA, ""));
+        assert!(err.starts_with("error: in:1:40: EOF while parsing"), "{end:?}: {err}");
+    }
+}
+
+#[test]
+fn an_input_without_a_snapshot_is_told() {
+    for input in ["", "\n \n"] {
+        let said = (0, String::new(), "no snapshots: the input is empty\n".to_owned());
+        assert_eq!(run(input, Options::default()), said);
+    }
+}
+
+#[test]
 fn very_many_bad_lines_are_counted() {
     let (code, _, err) = run(&"x\n".repeat(100_000), Options { keep_going: true, ..Options::default() });
     assert_eq!((code, err.lines().count()), (0, 21));

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::laws;
+use super::mix;
 use super::plot::decisions;
 use super::report::Report;
 use super::series::Point;
@@ -178,15 +179,22 @@ fn legend(page: &mut String, number: usize, report: &Report, looks: &[Look]) {
 }
 
 fn table(page: &mut String, report: &Report) {
-    let row = |cells: &[String], tag: &str, class: &str| {
-        let cells = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
-        format!("<tr{class}>{}</tr>\n", cells.collect::<String>())
-    };
+    let laws = report.laws.iter().map(|law| cells(law.name, &law.figures, report.limits.is_some()).to_vec());
+    rows(page, std::iter::once(TITLES.map(str::to_owned).to_vec()).chain(laws));
+    if let Some(mix) = mix::rows(report) {
+        push(page, format_args!("<p class=\"soft\">{}</p>\n", escape(&mix::title(report))));
+        rows(page, mix.into_iter());
+    }
+}
+
+/// A table; the first row is its head.
+fn rows(page: &mut String, rows: impl Iterator<Item = Vec<String>>) {
     *page += "<div class=\"scroll\"><table>\n";
-    *page += &row(&TITLES.map(str::to_owned), "th", "");
-    for law in &report.laws {
-        let class = if is_ours(law.name) { " class=\"ours\"" } else { "" };
-        *page += &row(&cells(law.name, &law.figures, report.limits.is_some()), "td", class);
+    for (number, row) in rows.enumerate() {
+        let tag = if number == 0 { "th" } else { "td" };
+        let class = if row.first().is_some_and(|name| is_ours(name)) { " class=\"ours\"" } else { "" };
+        let cells = row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
+        push(page, format_args!("<tr{class}>{}</tr>\n", cells.collect::<String>()));
     }
     *page += "</table></div>\n";
 }

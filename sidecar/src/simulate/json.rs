@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use setpoint_policies::sim::scenario::Class;
 
 use super::report::{Outcome, Report};
 
@@ -19,22 +20,27 @@ struct ScenarioLine<'a> {
     seeds: &'a [u64],
     /// By phase; null: no limit is the best one.
     oracle_limits: Option<Vec<Option<f64>>>,
-    laws: BTreeMap<&'a str, LawLine>,
+    laws: BTreeMap<&'a str, LawLine<'a>>,
 }
 
 #[derive(Serialize)]
-struct LawLine {
+struct LawLine<'a> {
     goodput_ratio: Option<f64>,
     goodput_per_second: f64,
     p99_ms: Option<f64>,
     false_reject_ratio: f64,
     convergence_s: Option<f64>,
     oscillation: f64,
+    /// By class: share of the attempts that were answered in time.
+    classes: BTreeMap<&'a str, f64>,
+    /// Of several instances.
+    fairness: Option<f64>,
 }
 
-impl LawLine {
-    fn of(law: &Outcome) -> Self {
+impl<'a> LawLine<'a> {
+    fn of(law: &Outcome, classes: &'a [Class]) -> Self {
         let figures = &law.figures;
+        let names = classes.iter().map(|class| class.name.as_str());
         Self {
             goodput_ratio: figures.goodput_ratio,
             goodput_per_second: figures.goodput,
@@ -42,6 +48,8 @@ impl LawLine {
             false_reject_ratio: figures.false_reject_ratio,
             convergence_s: figures.convergence,
             oscillation: figures.oscillation,
+            classes: names.zip(figures.classes.iter().copied()).collect(),
+            fairness: figures.fairness,
         }
     }
 }
@@ -59,7 +67,11 @@ pub(super) fn text(reports: &[Report]) -> String {
             seconds: report.scenario.seconds,
             seeds: &report.seeds,
             oracle_limits: line(report),
-            laws: report.laws.iter().map(|law| (law.name, LawLine::of(law))).collect(),
+            laws: report
+                .laws
+                .iter()
+                .map(|law| (law.name, LawLine::of(law, &report.scenario.classes)))
+                .collect(),
         };
         (report.scenario.name.as_str(), scenario)
     });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::sim::law::Law;
 use setpoint_policies::sim::link::{Connected, default_policies};
 use setpoint_policies::sim::peers;
@@ -32,7 +33,8 @@ pub(super) struct Entry {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Ours(Option<Arc<PolicySet>>),
+    /// The policies of a file, and which of its limits.
+    Ours(Option<(Arc<PolicySet>, KnobName)>),
     Oracle,
     Static(f64),
     Peer(&'static peers::Peer),
@@ -40,7 +42,7 @@ enum Kind {
 
 impl Entry {
     /// Our engine with the policies of a file, or with the default ones.
-    pub(super) fn ours(policies: Option<Arc<PolicySet>>) -> Self {
+    pub(super) fn ours(policies: Option<(Arc<PolicySet>, KnobName)>) -> Self {
         Self { name: OURS, source: "the engine of the sidecar", kind: Kind::Ours(policies) }
     }
 
@@ -55,8 +57,13 @@ impl Entry {
         };
         match &self.kind {
             Kind::Ours(policies) => {
-                let policies = policies.clone().unwrap_or_else(|| Arc::new(default_policies(scenario)));
-                let law = |instance| Connected::new(scenario, &policies, instance, seed);
+                let plain = Arc::new(default_policies(scenario));
+                let law = |instance| match policies {
+                    Some((policies, knob)) => {
+                        Connected::named(knob.clone(), scenario, policies, instance, seed)
+                    }
+                    None => Connected::new(scenario, &plain, instance, seed),
+                };
                 (0..scenario.instances.len())
                     .map(|instance| Box::new(law(instance)) as Box<dyn Law>)
                     .collect()

@@ -59,6 +59,10 @@ pub(super) struct Figures {
     /// Seconds; `None` = never, or without an oracle.
     pub(super) convergence: Option<f64>,
     pub(super) oscillation: f64,
+    /// Share of the attempts of each class that were answered in time, after the warm-up.
+    pub(super) classes: Vec<f64>,
+    /// How well the limits of several instances fit their shares of the calls, 1 = perfectly; `None` of one, or without a limit.
+    pub(super) fairness: Option<f64>,
 }
 
 impl Report {
@@ -80,13 +84,13 @@ pub(super) fn run(plan: Plan, progress: Progress) -> Vec<Report> {
     let Plan { scenarios, laws, seeds, oracles } = plan;
     let name = |scenario: &Scenario| scenario.name.clone();
     let best = oracles.map_or_else(Vec::new, |known| {
-        let find = |scenario: &Scenario| Best::find(scenario, &known, &seeds);
+        let find = |scenario: &Scenario, far: &dyn Fn(&str)| Best::find(scenario, &known, &seeds, far);
         on_all_cores("finding the best limits:", progress, &scenarios, name, find)
     });
     let jobs: Vec<(usize, &Entry)> =
         (0..scenarios.len()).flat_map(|place| laws.iter().map(move |law| (place, law))).collect();
     let name = |(place, law): &(usize, &Entry)| format!("{} {}", scenarios[*place].name, law.name);
-    let outcomes = on_all_cores("simulating:", progress, &jobs, name, |(place, law)| {
+    let outcomes = on_all_cores("simulating:", progress, &jobs, name, |(place, law), _| {
         let (scenario, best) = (&scenarios[*place], best.get(*place));
         let (tally, series) = tally(scenario, law, best.map(|best| &best.oracle), &seeds);
         Outcome::of(scenario, law, &tally, best.map(|best| &best.tally), series)
@@ -103,8 +107,10 @@ pub(super) fn run(plan: Plan, progress: Progress) -> Vec<Report> {
 }
 
 impl Best {
-    fn find(scenario: &Scenario, known: &Known, seeds: &[u64]) -> Self {
-        let oracle = known.find(scenario).unwrap_or_else(|| oracle::search(scenario, &SEARCH_SEEDS));
+    fn find(scenario: &Scenario, known: &Known, seeds: &[u64], far: &dyn Fn(&str)) -> Self {
+        let tried = &mut |tried: usize| far(&format!("{tried} tried"));
+        let oracle = known.find(scenario);
+        let oracle = oracle.unwrap_or_else(|| oracle::search_and_tell(scenario, &SEARCH_SEEDS, tried));
         let law = Entry::oracle();
         let (tally, series) = tally(scenario, &law, Some(&oracle), seeds);
         let outcome = Outcome::of(scenario, &law, &tally, Some(&tally), series);
@@ -139,6 +145,8 @@ impl Outcome {
             false_reject_ratio: score.false_reject_ratio,
             convergence: oracle.and(score.convergence),
             oscillation: score.oscillation,
+            classes: score.classes,
+            fairness: score.fairness,
         };
         Self { name: law.name, source: law.source, figures, series }
     }

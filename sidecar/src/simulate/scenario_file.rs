@@ -17,6 +17,7 @@ mod distribution;
 mod server;
 mod values;
 
+pub(super) use values::PRIORITIES;
 use values::{ABOUT, PRIORITY, SECONDS, SHARE, TITLE, Take, items, shares};
 
 /// The one version of the format that is read.
@@ -124,6 +125,12 @@ fn classes(fields: &mut Fields<'_>) -> Vec<Class> {
         }
         items(fields, "classes", CLASSES, |class, _| {
             let name = class.title("name", &TITLE);
+            if classes.iter().any(|other: &Class| other.name == name)
+                && let Some(entry) = class.entry("name")
+            {
+                let why = format!("a second class `{name}`: names are unique");
+                class.complain("name", entry.value.at, why);
+            }
             let share = class.must("share", &SHARE, 0.0..=1.0).unwrap_or(0.0);
             let priority = class.look("priority", &PRIORITY).unwrap_or(2);
             let deadline = class.must("deadline", &SECONDS, 0.001..=3600.0).unwrap_or(1.0);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::mix;
 use super::report::{Figures, Report};
 use crate::show::number;
 
@@ -58,20 +59,28 @@ pub(super) fn facts(report: &Report) -> String {
     facts
 }
 
-/// The figures of a scenario as a table.
+/// The figures of a scenario as a table, and who gets what where that is a question.
 pub(super) fn text(report: &Report) -> String {
     let with_oracle = report.limits.is_some();
-    let head = TITLES.map(str::to_uppercase);
-    let rows = report.laws.iter().map(|law| cells(law.name, &law.figures, with_oracle));
-    let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 7] = std::array::from_fn(width);
-    let mut text = format!("{}  {}\n", report.scenario.name, report.scenario.about);
-    let _ = writeln!(text, "{}\n", facts(report));
-    for row in &rows {
-        let (name, cells) = (&row[0], row.iter().zip(widths).skip(1));
-        let cells: String = cells.map(|(cell, width)| format!("  {cell:>width$}")).collect();
-        let _ = writeln!(text, "  {name:first$}{cells}", first = widths[0]);
+    let laws = report.laws.iter().map(|law| cells(law.name, &law.figures, with_oracle).to_vec());
+    let rows: Vec<_> = std::iter::once(TITLES.map(str::to_uppercase).to_vec()).chain(laws).collect();
+    let (name, about) = (&report.scenario.name, &report.scenario.about);
+    let mut text = format!("{name}  {about}\n{}\n\n{}", facts(report), columns(&rows));
+    if let Some(mut mix) = mix::rows(report) {
+        mix[0].iter_mut().for_each(|title| *title = title.to_uppercase());
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  {}\n{}", mix::title(report), columns(&mix));
     }
     text
+}
+
+/// Rows in columns as wide as they must be; the first to the left, the others to the right.
+fn columns(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max();
+    let widths: Vec<usize> = (0..).map_while(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).skip(1).map(|(cell, width)| format!("  {cell:>width$}"));
+        format!("  {:first$}{}\n", row[0], cells.collect::<String>(), first = widths[0])
+    };
+    rows.iter().map(line).collect()
 }

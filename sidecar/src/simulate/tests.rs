@@ -82,6 +82,41 @@ fn machines_get_the_figures_of_the_scoreboard() {
     assert!(laws["setpoint"]["goodput_ratio"].as_f64().unwrap() > 0.5, "{out}");
 }
 
+/// Without a breakdown nobody could see that a law keeps the calls that matter.
+#[test]
+fn c8_who_gets_what_is_told_by_class_and_by_instance() {
+    let home = Home::new();
+    let mix = SCENARIO.replace("name: step", "name: mix").replace(
+        "deadline: 200ms",
+        "classes: [{name: pay, share: 30%, deadline: 200ms, priority: critical}, {name: look, share: 70%, deadline: 200ms, priority: low}]\n\
+         instances: [0.75, 0.25]",
+    );
+    std::fs::write(home.path("mix.yaml"), mix).unwrap();
+    let more = format!("{} --against none --no-oracle --seeds 1", home.path("mix.yaml"));
+    let out = home.run(&more).unwrap();
+    let head = out.lines().find(|line| line.contains("PAY (CRITICAL)")).expect("a table of its own");
+    assert!(head.contains("LOOK (LOW)") && head.ends_with("FAIRNESS"), "{out}");
+    assert_eq!(
+        out.matches("FAIRNESS").count(),
+        1,
+        "the other scenario has one class and one instance: {out}"
+    );
+    let page = home.path("page.html");
+    let said = home.run(&format!("{more} --json --html {page}")).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let share =
+        |law: &str, class: &str| said["scenarios"]["mix"]["laws"][law]["classes"][class].as_f64().unwrap();
+    assert!(share("setpoint", "pay") > share("setpoint", "look") + 0.2, "{said}");
+    assert!((share("none", "pay") - share("none", "look")).abs() < 0.1, "{said}");
+    let fairness = |law: &str| said["scenarios"]["mix"]["laws"][law]["fairness"].clone();
+    assert!(fairness("setpoint").as_f64().unwrap() > 0.5 && fairness("none").is_null(), "{said}");
+    assert!(
+        std::fs::read_to_string(&page)
+            .unwrap()
+            .contains("<th>pay (critical)</th><th>look (low)</th><th>fairness</th>")
+    );
+}
+
 #[test]
 fn limits_of_a_built_in_scenario_are_the_scoreboards() {
     let screen = Screen { width: 80, colours: false, progress: false };
@@ -146,6 +181,38 @@ fn a_policy_file_is_ours() {
     assert_ne!(policy(2), policy(100));
 }
 
+/// A service declares its deadline with the limiter, whatever stands in the policy file.
+#[test]
+fn a_deadline_that_is_known_is_known_to_the_policies_of_a_file_too() {
+    let home = Home::new();
+    std::fs::write(home.path("step.yaml"), format!("{SCENARIO}deadline_known: true\n")).unwrap();
+    let policy = "adaptive_concurrency: {knob: limit.inbound, min: 1, max: 2000, initial: 50}";
+    let file = home.path("mine.yaml");
+    let text = format!("version: setpoint/v1\nname: a\npolicies:\n  - name: inbound\n    {policy}\n");
+    std::fs::write(&file, text).unwrap();
+    let plain = home.run("--no-oracle --seeds 1 --json").unwrap();
+    assert_eq!(home.run(&format!("--no-oracle --seeds 1 --json --policy {file}")).unwrap(), plain);
+}
+
+#[test]
+fn any_limit_of_a_policy_file_can_be_played() {
+    let home = Home::new();
+    let file = home.path("mine.yaml");
+    let policies: String = [("api", 100), ("db", 2)]
+        .map(|(name, max)| format!("  - name: {name}\n    adaptive_concurrency: {{knob: limit.{name}, min: 1, max: {max}, initial: 1}}\n"))
+        .concat();
+    std::fs::write(&file, format!("version: setpoint/v1\nname: a\npolicies:\n{policies}")).unwrap();
+    let run = |more: &str| home.run(&format!("--no-oracle --seeds 1 --json --policy {file} {more}"));
+    assert_ne!(run("--knob limit.api").unwrap(), run("--knob limit.db").unwrap());
+    for (more, knob) in [("", "limit.inbound"), ("--knob limit.cache", "limit.cache")] {
+        let Err(SimulateError::Refused(said)) = run(more) else { panic!("accepted") };
+        let expected = format!("mine.yaml: no policy for {knob}, say --knob with one of limit.api, limit.db");
+        assert!(said.ends_with(&expected), "{said}");
+    }
+    let alone = cli::Cli::try_parse_from("setpoint simulate T01 --knob limit.db".split(' '));
+    assert!(alone.is_err(), "without a file nothing has that name");
+}
+
 #[test]
 fn whatever_is_wrong_is_told_at_once() {
     let home = Home::new();
@@ -163,12 +230,30 @@ fn whatever_is_wrong_is_told_at_once() {
         "bad.yaml:6:11: `duration`: unit missing: write 12ms or 12s",
         "no scenario is named `no-such`",
         "two scenarios are named `step`",
-        "db.yaml: no policy for limit.inbound",
+        "db.yaml: no policy for limit.inbound, say --knob with one of limit.db",
         "unknown law `nobody`",
     ];
     for part in expected {
         assert!(said.contains(part), "{part}\n{said}");
     }
+}
+
+/// An hour of simulation must not end in a page that cannot be written.
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_simulated() {
+    let home = Home::new();
+    let long = SCENARIO.replace("12s", "2h").replace("[{at: 0s, value: 100}, {at: 6s, value: 400}]", "10000");
+    std::fs::write(home.path("step.yaml"), long).unwrap();
+    let began = std::time::Instant::now();
+    let Err(SimulateError::Page { file, .. }) = home.run("--html /no-such-folder/page.html") else {
+        panic!("written")
+    };
+    assert!(file == "/no-such-folder/page.html" && began.elapsed().as_secs() < 5);
+    let old = home.path("old.html");
+    std::fs::write(&old, "old").unwrap();
+    std::fs::write(home.path("step.yaml"), "nonsense").unwrap();
+    assert!(home.run(&format!("--html {old}")).is_err());
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "old", "what is refused overwrites nothing");
 }
 
 #[test]
@@ -179,5 +264,11 @@ fn what_is_built_in_is_listed() {
     assert!(
         out.contains("\n  T01 ") && out.contains("\n  vegas ") && out.contains("\n  static-right "),
         "{out}"
+    );
+    let begins = |name: &str, about: &str| out.lines().find(|line| line.starts_with(name))?.find(about);
+    let short = begins("  T01 ", "FIFO of 16");
+    assert!(
+        short.is_some() && short == begins("  vector-drops-at-high", "The other side"),
+        "a column: {out}"
     );
 }

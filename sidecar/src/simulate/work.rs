@@ -26,13 +26,13 @@ impl Progress {
     }
 }
 
-/// Does all jobs and gives their results in the order of the jobs.
+/// Does all jobs, each of which may say how far it is itself, and gives their results in the order of the jobs.
 pub(super) fn on_all_cores<J: Sync, R: Send>(
     what: &str,
     progress: Progress,
     jobs: &[J],
     name: impl Fn(&J) -> String + Sync,
-    work: impl Fn(&J) -> R + Sync,
+    work: impl Fn(&J, &dyn Fn(&str)) -> R + Sync,
 ) -> Vec<R> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Vec<Mutex<Option<R>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
@@ -44,7 +44,14 @@ pub(super) fn on_all_cores<J: Sync, R: Send>(
                 loop {
                     let mine = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(mine) else { break };
-                    *results[mine].lock().unwrap_or_else(PoisonError::into_inner) = Some(work(job));
+                    *results[mine].lock().unwrap_or_else(PoisonError::into_inner) = Some(work(job, &|far| {
+                        progress.tell(
+                            what,
+                            done.load(Ordering::Relaxed),
+                            jobs.len(),
+                            &format!("{}, {far}", name(job)),
+                        );
+                    }));
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     progress.tell(what, done, jobs.len(), &name(job));
                 }
@@ -64,8 +71,8 @@ mod tests {
     fn results_are_in_the_order_of_the_jobs() {
         let jobs: Vec<u64> = (0..100).collect();
         let quiet = Progress { shown: false };
-        let squares = on_all_cores("", quiet, &jobs, u64::to_string, |job| job * job);
+        let squares = on_all_cores("", quiet, &jobs, u64::to_string, |job, _| job * job);
         assert_eq!(squares, jobs.iter().map(|job| job * job).collect::<Vec<_>>());
-        assert!(on_all_cores("", quiet, &[], u64::to_string, |job| *job).is_empty());
+        assert!(on_all_cores("", quiet, &[], u64::to_string, |job, _| *job).is_empty());
     }
 }

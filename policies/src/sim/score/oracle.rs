@@ -39,12 +39,21 @@ pub struct Oracle {
 
 /// Finds the best limits over these seeds. Takes some hundred runs.
 pub fn search(scenario: &Scenario, seeds: &[u64]) -> Oracle {
+    search_and_tell(scenario, seeds, &mut |_| {})
+}
+
+/// The same, and tells after each limit how many were tried so far.
+pub fn search_and_tell(scenario: &Scenario, seeds: &[u64], tried: &mut dyn FnMut(usize)) -> Oracle {
     let kinds = kinds(scenario);
     let count = kinds.iter().max().map_or(0, |kind| kind + 1);
-    let mut known = BTreeMap::new();
+    let mut known: BTreeMap<Vec<usize>, Vec<u32>> = BTreeMap::new();
     let mut answers = |points: &[usize]| -> Vec<u32> {
         let limits = kinds.iter().map(|kind| GRID[points[*kind]]).collect::<Vec<_>>();
-        known.entry(points.to_vec()).or_insert_with(|| by_kind(scenario, &kinds, &limits, seeds)).clone()
+        if !known.contains_key(points) {
+            known.insert(points.to_vec(), by_kind(scenario, &kinds, &limits, seeds));
+            tried(known.len());
+        }
+        known[points].clone()
     };
     let single = best(GRID.len() - 1, &mut |point| {
         let total = answers(&vec![point; count]).iter().sum();

@@ -1,6 +1,6 @@
 use super::fixed::PhasedFixed;
 use super::measure::Score;
-use super::oracle::search;
+use super::oracle::search_and_tell;
 use super::tally::Tally;
 use crate::sim::distribution::Distribution;
 use crate::sim::run::{Counts, Run, Slice};
@@ -105,7 +105,9 @@ fn oscillation_is_that_of_the_last_third_of_the_worst_phase() {
 #[test]
 fn the_oracle_finds_limits_that_use_all_workers_and_keep_the_deadline() {
     let scenario = scenario();
-    let oracle = search(&scenario, &[1, 2]);
+    let mut told = Vec::new();
+    let oracle = search_and_tell(&scenario, &[1, 2], &mut |tried| told.push(tried));
+    assert!(told.len() > 20 && told.iter().copied().eq(1..=told.len()), "each limit is told once: {told:?}");
     // 200 ms are ten times the work: 40 calls fit in time, 4 are the least that keep all workers busy.
     assert!((5.0..=40.0).contains(&oracle.phases[1]), "{oracle:?}");
     assert!((5.0..=40.0).contains(&oracle.single), "{oracle:?}");

@@ -6,6 +6,7 @@ use setpoint_policies::envelope::{GcMode, GcTarget};
 use setpoint_policies::knob::{Kind, Knob, Restrictive};
 use setpoint_policies::probes::Probed;
 use setpoint_policies::reflex::Cause;
+use setpoint_policies::signal::Signals;
 use setpoint_policies::totals::{SlowCalls, Totals};
 use setpoint_policies::value::{Breaker, Value};
 
@@ -239,6 +240,13 @@ fn mistakes_are_named() {
             "\"high\"}",
             "expected a number or {\"value\": number, \"at_nanos\": time}",
         ),
+        (edit("0.25", "-0.25"), "{", "signal `cpu_some_ratio` must not be negative"),
+        (edit("0.25", "{\"value\":-1,\"at_nanos\":5}"), "{", "signal `cpu_some_ratio` must not be negative"),
+        (
+            edit("\"totals\"", "\"signals\":{\"tasks\":-1},\"totals\""),
+            "{",
+            "signal `tasks` must not be negative",
+        ),
         (edit("concurrency_limit", "limit"), "\"limit\"", "unknown kind `limit`"),
         (
             edit("\"baseline\":4", "\"baseline\":10"),
@@ -276,6 +284,8 @@ fn the_schema_refuses_what_the_reader_refuses() {
         ("\"id\"", "\"identity\""),
         ("cpu_some_ratio", "cpu"),
         ("0.25", "\"high\""),
+        ("0.25", "-0.25"),
+        ("0.25", "{\"value\":-1,\"at_nanos\":5}"),
         ("concurrency_limit", "limit"),
         ("\"limit_in_force\":4", "\"limit_in_force\":-4"),
         ("\"arrived\":1", "\"arrived\":1.5"),

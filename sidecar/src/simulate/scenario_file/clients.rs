@@ -2,17 +2,19 @@
 
 use setpoint_policies::sim::scenario::{Bursts, Clients, Modulation, Rate, Retries, Steps};
 
-use super::values::{SECONDS, Take, steps, whole};
-use crate::yaml::{FLAG, Fields, NUMBER, Position};
+use super::values::{SECONDS, Take, list, steps, whole};
+use crate::yaml::{FLAG, Fields, NUMBER, Position, Value};
 
 /// Most calls of a run: a few minutes of work, and some hundred megabytes of latencies.
 const CALLS: f64 = 1e8;
+/// Most values of a trace: two hours of seconds.
+const TRACE: usize = 7200;
 /// Highest rate, calls per second.
 const RATE: f64 = 1e7;
 
 pub(super) fn clients(mut fields: Fields<'_>, seconds: f64) -> Option<Clients> {
     fields.needed("rate");
-    let points = steps(&mut fields, "rate", seconds, |fields, field| fields.take(field, &NUMBER, 0.0..=RATE));
+    let points = points(&mut fields, seconds);
     let linear = fields.look("linear", &FLAG).unwrap_or(false);
     let even = fields.look("even", &FLAG).unwrap_or(false);
     let batch = fields.take("batch", &NUMBER, 1.0..=1e4).unwrap_or(1.0);
@@ -36,6 +38,33 @@ pub(super) fn clients(mut fields: Fields<'_>, seconds: f64) -> Option<Clients> {
     }
     fields.finish();
     None
+}
+
+/// The curve of the rate: a number, steps, or a recorded trace.
+fn points(fields: &mut Fields<'_>, seconds: f64) -> Option<Steps<f64>> {
+    match fields.entry("rate")?.value.value {
+        Value::Map(_) => fields.section("rate", |fields| trace(fields, seconds)),
+        _ => steps(fields, "rate", seconds, |fields, field| fields.take(field, &NUMBER, 0.0..=RATE)),
+    }
+}
+
+/// What was recorded somewhere: a number for each stretch of time, in few characters. The last one stays in force.
+fn trace(mut fields: Fields<'_>, seconds: f64) -> Option<Steps<f64>> {
+    let every = fields.must("every", &SECONDS, 0.01..=3600.0);
+    fields.needed("values");
+    let values = list(&mut fields, "values", TRACE, &NUMBER, 0.0..=RATE);
+    if let (Some(every), Some(entry)) = (every, fields.entry("values"))
+        && values.len().saturating_sub(1) as f64 * every >= seconds
+    {
+        let (count, every) = (values.len(), (SECONDS.show)(&every));
+        let why = format!("{count} values for {every} each are longer than the scenario");
+        fields.complain("values", entry.at, why);
+    }
+    if !fields.finish() || values.is_empty() {
+        return None;
+    }
+    let every = every?;
+    Some(Steps((0u32..).map(|place| f64::from(place) * every).zip(values).collect()))
 }
 
 /// How many first attempts there are at most.

@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 use setpoint_policies::sim::distribution::Distribution;
 use setpoint_policies::sim::scenario::{
     Accepts, Bounds, Bursts, Class, Clients, Contention, Discipline, Link, Modulation, Pauses, Phase, Rate,
@@ -9,6 +7,7 @@ use setpoint_policies::sim::scenario::{
 use super::*;
 use crate::yaml::lines;
 
+mod mistakes;
 mod mutation;
 
 const FULL: &str = include_str!("tests/full.yaml");
@@ -105,138 +104,16 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(lower.limit, Bounds { min: 1.0, max: 20.0, initial: 20.0 });
 }
 
-/// Each edit of a good file, and what is said about it.
-const MISTAKES: [(&str, &str, &str); 44] = [
-    ("version: setpoint/v1\n", "", "1:1: the file needs the field `version`"),
-    ("setpoint/v1", "setpoint/v9", "1:10: `version`: expected `setpoint/v1`, found `setpoint/v9`"),
-    ("kind: Scenario", "kind: Policy", "2:7: `kind`: expected `Scenario`, found `Policy`"),
-    ("name: a", "name: a b", "3:7: `name`: a name has 1 to 64 characters of a-z A-Z 0-9 - _ ."),
-    ("duration: 40s\n", "", "1:1: the file needs the field `duration`"),
-    ("duration: 40s", "duration: 40", "4:11: `duration`: unit missing: write 40ms or 40s"),
-    ("duration: 40s", "duration: 3h", "4:11: `duration`: must be between 100ms and 7200s"),
-    (
-        "duration",
-        "duratoin",
-        "1:1: the file needs the field `duration`\n4:1: unknown field `duratoin`, did you mean `duration`?",
-    ),
-    ("deadline:", "warm_up: 40s\ndeadline:", "6:10: `warm_up`: must end before the scenario does"),
-    ("deadline:", "warm_up: 50s\ndeadline:", "6:10: `warm_up`: must be between 0ms and 40s"),
-    ("deadline: 100ms\n", "", "1:1: the file needs one of deadline, classes"),
-    ("deadline: 100ms", "deadline: 0ms", "6:11: `deadline`: must be between 1ms and 3600s"),
-    (
-        "server:",
-        "classes: []\nserver:",
-        "7:1: `classes` beside `deadline` on line 6: only one of them is allowed\n7:1: `classes`: must have 1 to 16 items",
-    ),
-    (
-        "deadline: 100ms",
-        "classes: [{name: a, share: 0.5, deadline: 1s}]",
-        "6:1: `classes`: shares must sum to 1, found 0.5",
-    ),
-    (
-        "deadline: 100ms",
-        "classes: [{name: a, share: 1, deadline: 1s, priority: vip}]",
-        "6:55: `priority`: unknown priority `vip`, expected critical, high, normal, low or background",
-    ),
-    (
-        "deadline: 100ms",
-        "classes: [{name: a, share: 1, deadline: 1s, size: 2}]",
-        "6:45: unknown field `size`, expected one of name, share, priority, deadline, work",
-    ),
-    ("deadline:", "phases: [{at: 1s}]\ndeadline:", "6:15: `at`: the first must be 0s"),
-    (
-        "deadline:",
-        "phases: [{at: 0s}, {at: 0s}]\ndeadline:",
-        "6:25: `at`: must be later than the one before, 0ms",
-    ),
-    ("deadline:", "phases: [{at: 0s}, {at: 50s}]\ndeadline:", "6:25: `at`: must be between 0ms and 40s"),
-    ("deadline:", "phases: [{at: 0s, kind: 300}]\ndeadline:", "6:25: `kind`: must be between 0 and 255"),
-    ("deadline:", "phases: {at: 0s}\ndeadline:", "6:1: `phases`: expected a list, found a map"),
-    ("rate: 100", "", "5:1: `clients` needs the field `rate`"),
-    ("rate: 100", "rate: -1", "5:17: `rate`: must be between 0 and 10000000"),
-    ("rate: 100", "rate: 1e3", "5:17: `rate`: expected a number such as 50, found `1e3`"),
-    ("rate: 100", "rate: []", "5:11: `rate`: must have 1 to 2000 items"),
-    (
-        "rate: 100",
-        "rate: [100, 200]",
-        "5:18: an item of `rate`: expected a map, found `100`\n5:23: an item of `rate`: expected a map, found `200`",
-    ),
-    ("rate: 100", "rate: [{at: 0s}]", "5:18: an item of `rate` needs the field `value`"),
-    (
-        "rate: 100",
-        "rate: 5000000",
-        "5:11: `rate`: up to 200 million calls, with bursts, modulation and retries: at most 100 million are simulated",
-    ),
-    (
-        "rate: 100",
-        "rate: 1000000, retries: {attempts: 3, backoff: 1s}",
-        "5:11: `rate`: up to 120 million calls, with bursts, modulation and retries: at most 100 million are simulated",
-    ),
-    (
-        "rate: 100",
-        "rate: 1, retries: {attempts: 1.5, backoff: 1s}",
-        "5:40: `attempts`: must be a whole number",
-    ),
-    (
-        "rate: 100",
-        "rate: 1, bursts: {every: 1s, length: 2s, rate: 5}",
-        "5:48: `length`: must not exceed `every`",
-    ),
-    (
-        "rate: 100",
-        "rate: 1, modulation: {factor: 2, high: 0s, low: 1s}",
-        "5:50: `high`: must be between 1ms and 7200s",
-    ),
-    ("rate: 100", "rate: 1, even: yes", "5:26: `even`: expected true or false, found `yes`"),
-    ("workers: 4", "workers: 0", "7:19: `workers`: must be between 1 and 100000"),
-    (
-        "workers: 4",
-        "workers: 4, discipline: lifo",
-        "7:34: `discipline`: expected fifo, processor_sharing or {usl: ...}, found `lifo`",
-    ),
-    ("workers: 4", "workers: 4, discipline: {usl: {sigma: 1}}", "7:35: `usl` needs the field `kappa`"),
-    (
-        "workers: 4",
-        "workers: 4, pauses: {length: 1s, every: 1s}",
-        "7:39: `length`: must be less than `every`",
-    ),
-    ("{exponential: 10ms}", "10ms", "7:22: `work`: expected a map, found `10ms`"),
-    ("{exponential: 10ms}", "{fixed: 0s}", "7:22: `work`: must take 1us at least, on average"),
-    (
-        "{exponential: 10ms}",
-        "{gamma: 1s}",
-        "7:22: `work` needs one of fixed, exponential, erlang, lognormal, mixture\n7:29: unknown field `gamma`, expected one of fixed, exponential, erlang, lognormal, mixture",
-    ),
-    (
-        "{exponential: 10ms}",
-        "{mixture: [{share: 0.5, of: {fixed: 1ms}}]}",
-        "7:29: `mixture`: shares must sum to 1, found 0.5",
-    ),
-    (
-        "deadline:",
-        "instances: [0.5, half]\ndeadline:",
-        "6:1: `instances`: shares must sum to 1, found 0.5\n6:18: `instances`: expected a share such as 0.3 or 30%, found `half`",
-    ),
-    ("deadline:", "link: {loss: 200%}\ndeadline:", "6:14: `loss`: must be between 0% and 100%"),
-    (
-        "deadline:",
-        "limit: {min: 5, max: 4, initial: 9}\ndeadline:",
-        "6:22: `max`: min <= initial <= max must hold\n6:34: `initial`: min <= initial <= max must hold",
-    ),
-];
-
 #[test]
-fn every_mistake_is_named_with_its_place() {
-    let mut different = String::new();
-    for (from, to, expected) in MISTAKES {
-        assert!(SHORT.contains(from), "{from}");
-        let file = SHORT.replacen(from, to, 1);
-        let said = refusal(&file);
-        if said != expected {
-            writeln!(different, "--- {from} -> {to}\n  expected\n{expected}\n  said\n{said}").unwrap();
-        }
-    }
-    assert!(different.is_empty(), "{different}");
+fn p1_a_recorded_trace_is_a_rate_for_each_stretch() {
+    let read =
+        |rate: &str| parse("a.yaml", SHORT.replace("rate: 100", rate).as_bytes()).unwrap().clients.rate;
+    let steps = read("rate: [{at: 0s, value: 5}, {at: 15s, value: 0}, {at: 30s, value: 7.5}]");
+    assert_eq!(read("rate: {every: 15s, values: [5, 0, 7.5]}"), steps);
+    let lines = read("rate: {every: 20s, values: [5, 6]}, linear: true");
+    assert_eq!((lines.points, lines.linear), (vec![(0.0, 5.0), (20.0, 6.0)], true));
+    let long = vec!["1"; 4000].join(", ");
+    assert_eq!(read(&format!("rate: {{every: 10ms, values: [{long}]}}")).points.len(), 4000);
 }
 
 #[test]
@@ -254,6 +131,42 @@ fn the_reference_is_right() {
             "`{field}` is not described"
         );
     }
+}
+
+/// Each way of writing a piece of the plant in the reference is tried in the example's place, and each scenario that it names is there.
+#[test]
+fn the_pieces_of_the_reference_can_be_played() {
+    let reference = include_str!("../../../../docs/simulator.md");
+    let example = reference.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let plain = parse("example.yaml", example.as_bytes()).expect("sound");
+    let table = reference.split_once("## What can be played").unwrap().1.split_once("\n## ").unwrap().0;
+    let mut pieces = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let [_, piece, names] = cells[..] else { panic!("three cells: {row}") };
+        let piece = piece.trim().trim_matches('`');
+        let field = piece.split_once(':').expect(row).0;
+        let replaced = |line: &&str| !line.starts_with(&format!("{field}:"));
+        let top = |line: &str| !line.starts_with(' ');
+        let mut kept: Vec<&str> = Vec::new();
+        for line in example.lines() {
+            let keep = if top(line) {
+                replaced(&line) && !(field == "classes" && line.starts_with("deadline:"))
+            } else {
+                kept.last() != Some(&"")
+            };
+            kept.push(if keep { line } else { "" });
+        }
+        let file = format!("{}\n{piece}\n", kept.join("\n"));
+        let scenario =
+            parse("piece.yaml", file.as_bytes()).unwrap_or_else(|why| panic!("{row}\n{file}\n{why}"));
+        assert_ne!(scenario, plain, "{row}: changes nothing");
+        for name in names.split('`').skip(1).step_by(2) {
+            assert!(super::super::builtin::find(name).is_some_and(|found| found.is_ok()), "{row}: {name}");
+        }
+        pieces += 1;
+    }
+    assert!(pieces > 20, "{pieces}");
 }
 
 #[test]

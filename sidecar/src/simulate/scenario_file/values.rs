@@ -58,14 +58,16 @@ pub(super) const ABOUT: Kind<String> = Kind {
     show: String::clone,
 };
 
+/// Priorities by number.
+pub(in crate::simulate) const PRIORITIES: [&str; 5] = ["critical", "high", "normal", "low", "background"];
+
 /// `critical` to `background`.
 pub(super) const PRIORITY: Kind<u8> = Kind {
     expected: "critical, high, normal, low or background",
     quotable: true,
     longest: 64,
     parse: |text| {
-        let names = ["critical", "high", "normal", "low", "background"];
-        (0..).zip(names).find(|(_, name)| *name == text).map(|(priority, _)| priority).ok_or_else(|| {
+        (0..).zip(PRIORITIES).find(|(_, name)| *name == text).map(|(priority, _)| priority).ok_or_else(|| {
             format!("unknown priority {}, expected critical, high, normal, low or background", quoted(text))
         })
     },

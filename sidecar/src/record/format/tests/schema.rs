@@ -19,8 +19,8 @@ pub(super) fn fits(root: &Value, schema: &Value, value: &Value, path: &str) -> R
                 Value::Array(names) => names.iter().any(|name| is(value, name)),
                 name => is(value, name),
             },
-            "minimum" => number(value) >= number(wanted),
-            "maximum" => number(value) <= number(wanted),
+            "minimum" => value.as_f64().is_none_or(|value| value >= number(wanted)),
+            "maximum" => value.as_f64().is_none_or(|value| value <= number(wanted)),
             "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
             "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
             "items" => {
