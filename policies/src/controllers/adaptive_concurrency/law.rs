@@ -255,6 +255,8 @@ impl Law {
     }
 
     fn allowed(&self) -> ConcurrencyReason {
-        ConcurrencyReason::InTime { per_second: self.capacity(), seconds: self.budget() }
+        // Before anything is believed, what was seen.
+        let per_second = self.belief.capacity().unwrap_or_else(|| self.belief.pace());
+        ConcurrencyReason::InTime { per_second, seconds: self.budget() }
     }
 }
