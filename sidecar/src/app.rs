@@ -172,10 +172,7 @@ fn sense(options: &cli::Run) -> crate::control::Sense {
         (Some(process), Some(cgroup)) => process.with_cgroup(cgroup),
         (Some(process), None) => process,
         (None, Some(cgroup)) => Target::cgroup(cgroup),
-        (None, None) => {
-            let mut sampler = Sampler::new(roots, Target::current());
-            return Box::new(move |now| signals::signals(&signals::of_node(sampler.sample(now))));
-        }
+        (None, None) => Target::node(),
     };
     let mut sampler = Sampler::new(roots, target);
     Box::new(move |now| signals::signals(&sampler.sample(now)))
