@@ -54,7 +54,11 @@ impl Rounds {
     }
 
     fn turn(&self) -> Turn {
-        Turn { rounds: Arc::clone(&self.0), next: Box::pin(Arc::clone(&self.0).notified_owned()) }
+        Turn {
+            rounds: Arc::clone(&self.0),
+            next: Box::pin(Arc::clone(&self.0).notified_owned()),
+            over: false,
+        }
     }
 }
 
@@ -80,6 +84,8 @@ enum Io {
 struct Turn {
     rounds: Arc<Notify>,
     next: Pin<Box<OwnedNotified>>,
+    /// It would have blocked in this round.
+    over: bool,
 }
 
 impl Turn {
@@ -90,14 +96,17 @@ impl Turn {
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         loop {
+            if self.over {
+                // A round that was called since the last one was waited for counts: what came may be younger than the look.
+                ready!(self.next.as_mut().poll(cx));
+                self.next.set(Arc::clone(&self.rounds).notified_owned());
+                self.over = false;
+            }
             match attempt() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.over = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return Poll::Ready(result),
             }
-            // A round that was called since the last one was waited for counts: what came may be younger than the look.
-            ready!(self.next.as_mut().poll(cx));
-            self.next.set(Arc::clone(&self.rounds).notified_owned());
         }
     }
 }
