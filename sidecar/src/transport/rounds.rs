@@ -10,6 +10,9 @@
 //! | younger than [`PROMPT_FOR`] | when something comes | the session begins, with questions and answers in turn |
 //! | older | in rounds | there are only reports, beats and acks |
 //!
+//! The age of a report counts from the round: it is up to 100 ms older, where nothing goes stale in less than two seconds. An ack is known
+//! to the tick that follows it, as it would be anyway.
+//!
 //! Writing does not wait, unless the other end does not read. An end of the connection is noticed in the next round.
 
 use std::future::Future;
