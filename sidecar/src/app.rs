@@ -15,6 +15,7 @@ use setpoint_signals::{Roots, Sampler, Target};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::alarm::Alarm;
 use crate::cli;
 use crate::clock::Clock;
 use crate::config::{LastGood, Reloader};
@@ -28,6 +29,7 @@ use crate::sessions::Registry;
 use crate::socket::{Socket, SocketError};
 use crate::transport::accept::accept;
 use crate::transport::connection::Allowed;
+use crate::transport::rounds::Rounds;
 use crate::watchdog::{Patience, Watchdog};
 use crate::{admin, signals, transport};
 
@@ -80,8 +82,8 @@ impl Sidecar {
         let (clock, pulse, metrics) = (Clock::start(), Arc::<Pulse>::default(), Metrics::new());
         let registry = Registry::new(random(), clock, Arc::clone(&pulse), metrics.clone());
         let journal = Arc::<Journal>::default();
-        let (alerts, board) = (Arc::default(), Board::default());
-        let shared = Shared { clock, pulse, registry, journal, alerts, board, metrics };
+        let (alerts, board, rounds) = (Arc::default(), Board::default(), Rounds::default());
+        let shared = Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds };
         let (reload, requests) = Reload::channel();
         Ok(Self { shared, socket, sdk, admin, reload, requests })
     }
@@ -113,13 +115,19 @@ impl Sidecar {
         let last_good = LastGood::start(&options.state_dir, &options.config, shared.metrics.clone());
         let last_good = last_good.map_err(RunError::Start)?;
         let control = Control::new(shared.clone(), source, sense(options), requests);
-        let control = control.recording(recorder).keeping(last_good);
+        let control = control.recording(recorder).keeping(last_good).woken_by(Alarm::of_kernel(shared.clock));
         let control = tokio::spawn(control.run());
         tokio::spawn(upkeep(shared.metrics.clone()));
         tokio::spawn(admin::serve(admin, shared.clone(), reload));
 
         let (connection, connections) = mpsc::channel(1);
-        tokio::spawn(accept(sdk, allowed(options), shared.metrics.clone(), connection));
+        tokio::spawn(accept(
+            sdk,
+            allowed(options),
+            shared.metrics.clone(),
+            shared.rounds.clone(),
+            connection,
+        ));
         let (close, closing) = oneshot::channel::<()>();
         let closing = async { closing.await.unwrap_or(()) };
         let serving = transport::serve(ReceiverStream::new(connections), shared.clone(), closing);
@@ -172,10 +180,7 @@ fn sense(options: &cli::Run) -> crate::control::Sense {
         (Some(process), Some(cgroup)) => process.with_cgroup(cgroup),
         (Some(process), None) => process,
         (None, Some(cgroup)) => Target::cgroup(cgroup),
-        (None, None) => {
-            let mut sampler = Sampler::new(roots, Target::current());
-            return Box::new(move |now| signals::signals(&signals::of_node(sampler.sample(now))));
-        }
+        (None, None) => Target::node(),
     };
     let mut sampler = Sampler::new(roots, target);
     Box::new(move |now| signals::signals(&sampler.sample(now)))

@@ -14,6 +14,7 @@ use setpoint_policies::snapshot::Snapshot;
 use setpoint_policies::spec::PolicySet;
 use setpoint_policies::time::Timestamp;
 
+use crate::alarm::Alarm;
 use crate::alerts::{Alerts, Entry};
 use crate::clock::Clock;
 use crate::config::{LastGood, Reloader, Status};
@@ -24,6 +25,7 @@ use crate::record::Recorder;
 use crate::reload::Requests;
 use crate::sessions::Registry;
 use crate::status;
+use crate::transport::rounds::{self, Rounds};
 
 /// However soon a policy or the policy file wants the next tick, the loop rests this long.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
@@ -74,6 +76,8 @@ pub struct Shared {
     pub board: Board,
     /// The metrics.
     pub metrics: Metrics,
+    /// When connections are read.
+    pub rounds: Rounds,
 }
 
 /// The loop's own state.
@@ -82,6 +86,7 @@ pub struct Control {
     engine: Engine,
     source: Reloader,
     sense: Sense,
+    alarm: Arc<Alarm>,
     requests: Requests,
     /// When the engine started.
     started: Timestamp,
@@ -94,7 +99,14 @@ impl Control {
     pub fn new(shared: Shared, source: Reloader, sense: Sense, requests: Requests) -> Self {
         let started = shared.clock.now();
         let engine = Engine::new(Arc::new(PolicySet::observe_only()), started);
-        Self { shared, engine, source, sense, requests, started, recorder: None, last_good: None }
+        let alarm = Arc::new(Alarm::of_runtime(shared.clock));
+        Self { shared, engine, source, sense, alarm, requests, started, recorder: None, last_good: None }
+    }
+
+    /// The same loop, woken by that.
+    #[must_use]
+    pub fn woken_by(self, alarm: Alarm) -> Self {
+        Self { alarm: Arc::new(alarm), ..self }
     }
 
     /// The same loop, whose snapshots are recorded.
@@ -112,15 +124,17 @@ impl Control {
     /// Ticks until it is dropped.
     pub async fn run(mut self) {
         let clock = self.shared.clock;
-        let registry = self.shared.registry.clone();
+        let (registry, rounds) = (self.shared.registry.clone(), self.shared.rounds.clone());
+        let alarm = Arc::clone(&self.alarm);
         let mut slot = clock.now();
         let (mut due, mut rested) = (slot, slot);
         loop {
             tokio::select! {
-                () = clock.sleep_until(due) => {}
+                () = rest(clock, &alarm, &rounds, due) => {}
                 // A new process gets its first setpoints at once; a crowd of them must not drive the loop.
-                () = registry.newcomer() => clock.sleep_until(rested.min(due)).await,
+                () = registry.newcomer() => alarm.until(rested.min(due)).await,
             }
+            rounds.call().await;
             self.tick(clock.now().since(due));
             let now = clock.now();
             slot = next_slot(slot, now, self.engine.policies().tick);
@@ -197,6 +211,18 @@ impl Control {
             restored: state.restored,
             kept: self.last_good.as_ref().map(LastGood::kept).unwrap_or_default(),
         }
+    }
+}
+
+/// Waits for the next tick. In a long wait, connections are read all the same.
+async fn rest(clock: Clock, alarm: &Alarm, rounds: &Rounds, due: Timestamp) {
+    loop {
+        let round = clock.now() + rounds::EVERY;
+        alarm.until(round.min(due)).await;
+        if round >= due {
+            return;
+        }
+        rounds.call().await;
     }
 }
 

@@ -13,6 +13,7 @@
 //! named in [`transport`] alone; only `main.rs` installs anything process-wide.
 
 pub mod admin;
+pub mod alarm;
 pub mod alerts;
 pub mod app;
 pub mod cli;

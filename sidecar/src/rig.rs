@@ -48,7 +48,7 @@ pub fn shared() -> Shared {
     let (clock, pulse, metrics) = (Clock::start(), Arc::default(), Metrics::new());
     let registry = Registry::new(EPOCH, clock, Arc::clone(&pulse), metrics.clone());
     let (journal, alerts, board) = (Arc::default(), Arc::default(), Board::default());
-    Shared { clock, pulse, registry, journal, alerts, board, metrics }
+    Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds: Default::default() }
 }
 
 impl Rig {

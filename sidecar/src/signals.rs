@@ -48,18 +48,6 @@ pub fn signals(sample: &Sample) -> Signals {
     signals
 }
 
-/// The part of a sample that is about the node and not about the cgroup that it was taken in.
-pub fn of_node(sample: Sample) -> Sample {
-    Sample {
-        at: sample.at,
-        node_memory_pressure: sample.node_memory_pressure,
-        node_cpu_pressure: sample.node_cpu_pressure,
-        node_io_pressure: sample.node_io_pressure,
-        node_memory: sample.node_memory,
-        ..Sample::default()
-    }
-}
-
 /// The cgroup's own pressure if it was ever read, else the node's.
 fn or_node<'a>(own: &'a Pressure, node: &'a Pressure) -> &'a Pressure {
     if own.at.is_some() { own } else { node }
@@ -98,20 +86,6 @@ mod tests {
         // The cgroup's file can be read, there is just no rate yet: the node's value would be of another thing.
         let no_rate = Sample { cpu_pressure: Pressure { at: AT, ..Pressure::default() }, ..node };
         assert_eq!(value(&no_rate, Signal::CpuSome), None);
-    }
-
-    #[test]
-    fn without_a_target_only_the_node_is_seen() {
-        let memory = Memory { at: AT, working_set_ratio: Some(0.9), ..Memory::default() };
-        let own = Sample {
-            memory,
-            cpu_pressure: pressure(0.1),
-            node_cpu_pressure: pressure(0.9),
-            ..Sample::default()
-        };
-        let node = of_node(own);
-        assert_eq!(value(&node, Signal::CpuSome), Some(0.9));
-        assert_eq!(signals(&node).known().count(), 1);
     }
 
     #[test]

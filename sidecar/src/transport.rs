@@ -29,6 +29,7 @@ use crate::sessions::serve::{self, Heard};
 pub mod accept;
 pub mod connection;
 mod operators;
+pub mod rounds;
 #[cfg(test)]
 mod tests;
 

@@ -62,6 +62,11 @@ impl Target {
         Self { process: None, cgroup: Some(directory.into()) }
     }
 
+    /// Nobody: the node's own files alone, and no look at any cgroup or thread.
+    pub const fn node() -> Self {
+        Self { process: None, cgroup: None }
+    }
+
     /// The same process, but the cgroup as given instead of found.
     #[must_use]
     pub fn with_cgroup(self, directory: impl Into<PathBuf>) -> Self {
@@ -161,8 +166,9 @@ pub(crate) fn discover_held(
     target: &Target,
     held: Result<&Held, ReadError>,
 ) -> Result<Layout, DiscoverError> {
-    match &target.cgroup {
-        Some(directory) => resolve::from_directory(roots, directory),
-        None => resolve::from_process(roots, held.map_err(DiscoverError::Process)?),
+    match (&target.cgroup, &target.process) {
+        (Some(directory), _) => resolve::from_directory(roots, directory),
+        (None, Some(_)) => resolve::from_process(roots, held.map_err(DiscoverError::Process)?),
+        (None, None) => Ok(Layout::default()),
     }
 }

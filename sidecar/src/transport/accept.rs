@@ -8,6 +8,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::connection::{Allowed, Connection, Peer};
+use super::rounds::{Rounds, Stream};
 use crate::metrics::Metrics;
 use crate::sessions::MAX_SESSIONS;
 use crate::sessions::refusal::Cause;
@@ -23,7 +24,8 @@ pub async fn accept(
     listener: UnixListener,
     allowed: Allowed,
     metrics: Metrics,
-    accepted: mpsc::Sender<Connection<UnixStream>>,
+    rounds: Rounds,
+    accepted: mpsc::Sender<Connection<Stream>>,
 ) {
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -40,6 +42,7 @@ pub async fn accept(
             metrics.refused(Cause::Connections);
             continue;
         };
+        let stream = rounds.stream(stream);
         if accepted.send(Connection::new(stream, peer, &allowed, Some(permit))).await.is_err() {
             return;
         }
@@ -49,7 +52,7 @@ pub async fn accept(
 /// The next connection and who it is from; `None` when nobody waits for it any more.
 async fn next(
     listener: &UnixListener,
-    accepted: &mpsc::Sender<Connection<UnixStream>>,
+    accepted: &mpsc::Sender<Connection<Stream>>,
 ) -> io::Result<Option<(UnixStream, Peer)>> {
     tokio::select! {
         () = accepted.closed() => Ok(None),

@@ -82,6 +82,23 @@ fn s1_refaults_swap_ins_and_major_faults_are_rates_over_real_time() {
 }
 
 #[test]
+fn s1_without_a_target_only_the_node_is_looked_at() {
+    let tree = Tree::v2();
+    let mut sampler = Sampler::new(tree.roots(), Target::node());
+    run(&mut sampler, 0, 1);
+    tree.write("proc/pressure/cpu", &pressure(200_000, 0));
+    let sample = sampler.sample(Duration::from_millis(1400));
+    close(sample.node_cpu_pressure.some_1s_ratio, 0.5);
+    for pressure in [&sample.node_memory_pressure, &sample.node_cpu_pressure, &sample.node_io_pressure] {
+        assert_eq!(pressure.at, Some(sample.at), "in each call");
+    }
+    assert_eq!(sample.cpu_pressure.at, None, "the sidecar's own group says nothing");
+    assert_eq!((sample.memory.at, sample.cpu.at, sample.run_delay.threads), (None, None, None));
+    assert_eq!(sampler.layout().expect("nothing is missing").memory, None);
+    assert_eq!(sampler.faults().count(), 0);
+}
+
+#[test]
 fn s1_limit_hits_and_oom_kills() {
     let v2 = ("sys/fs/cgroup/pods/app/memory.events", "low 9\nhigh 20\nmax 30\noom 9\noom_kill 2\n");
     let v1 = ("sys/fs/cgroup/memory/memory.failcnt", "50\n");

@@ -83,6 +83,23 @@ async fn a_refused_value_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn l1_a_beat_that_is_nearly_due_goes_with_a_report_and_another_one_at_its_time() {
+    let rig = Rig::start();
+    let mut sdk = rig.session(hello("a")).await;
+    let began = tokio::time::Instant::now();
+    for (report_at, beat_at) in [(700, 1000), (1900, 1900), (2800, 2800)] {
+        tokio::time::sleep_until(began + Duration::from_millis(report_at)).await;
+        sdk.say(ToSidecar::Report(Box::default())).await;
+        sdk.beat().await;
+        let late = began.elapsed().saturating_sub(Duration::from_millis(beat_at));
+        assert!(
+            began.elapsed() >= Duration::from_millis(beat_at) && late < Duration::from_millis(20),
+            "{late:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn beats_carry_the_loops_own_tick_and_renew_what_was_acknowledged() {
     let rig = Rig::start();
     let mut sdk = rig.session(hello("a")).await;
