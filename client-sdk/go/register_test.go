@@ -159,7 +159,7 @@ func TestOptionsAreWhatIsDeclared(t *testing.T) {
 	}
 }
 
-func TestWhoDecidesAboutTheRuntime(t *testing.T) {
+func TestG1_G4_WhoDecidesAboutTheRuntime(t *testing.T) {
 	for _, test := range []struct {
 		gogc      string
 		options   []RuntimeOption

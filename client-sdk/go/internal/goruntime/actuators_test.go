@@ -116,7 +116,7 @@ func TestG1_TheEnvelopeIsEvaluatedAtEachCollection(t *testing.T) {
 	world.expect(t, "closed", untouched)
 }
 
-func TestSmallMovesAreNotMade(t *testing.T) {
+func TestG1_SmallMovesAreNotMade(t *testing.T) {
 	world, hand := newFake(), clock.ByHand()
 	gc := NewGC(world, hand, false)
 	push(t, gc, budget(mi(450)))
@@ -170,7 +170,7 @@ func TestW11_WithoutWordTheSettingIsSafeAndStatic(t *testing.T) {
 	world.expect(t, "closed", untouched)
 }
 
-func TestTheServicesOwnSettingsAreKept(t *testing.T) {
+func TestG1_TheServicesOwnSettingsAreKept(t *testing.T) {
 	world := newFake()
 	world.reading.Percent, world.reading.MemoryLimit = -1, mi(300)
 	gc := NewGC(world, clock.ByHand(), false)
@@ -192,7 +192,7 @@ func TestTheServicesOwnSettingsAreKept(t *testing.T) {
 	world.expect(t, "closed", Setting{-1, mi(300)})
 }
 
-func TestAnEnvironmentThatDecidesIsRespected(t *testing.T) {
+func TestG1_AnEnvironmentThatDecidesIsRespected(t *testing.T) {
 	world := newFake()
 	gc := NewGC(world, clock.ByHand(), true)
 	procs := NewProcs(world, 8, true)
@@ -213,7 +213,7 @@ func TestAnEnvironmentThatDecidesIsRespected(t *testing.T) {
 	}
 }
 
-func TestACollectionIsAskedForOnceAndWaitedForAtTheEnd(t *testing.T) {
+func TestG1_ACollectionIsAskedForOnceAndWaitedForAtTheEnd(t *testing.T) {
 	world, hand := newFake(), clock.ByHand()
 	world.release = make(chan struct{})
 	gc := NewGC(world, hand, false)
@@ -348,7 +348,7 @@ func TestG1_TheRealRuntimeIsTunedAndRestored(t *testing.T) {
 	}
 }
 
-func TestRatesOfTheRealRuntime(t *testing.T) {
+func TestS6_RatesOfTheRealRuntime(t *testing.T) {
 	reader, rates, clock := NewReader(), Rates{}, clock.Start()
 	var kept [][]byte
 	for start := time.Now(); time.Since(start) < 1300*time.Millisecond; {
