@@ -9,7 +9,8 @@
 //! asked  = excess for half a second on end, every 30 s at most
 //! ```
 //!
-//! A collection is asked for only where none came by itself. The wish stands for 5 s, to arrive.
+//! A collection is asked for only where none came by itself. The wish stands while there is an excess, for 5 s
+//! at most, to arrive.
 
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ impl Excess {
     fn note(&mut self, now: Timestamp, look: Look) {
         if !look.excess {
             (self.since, self.collected) = (None, false);
+            // Granted, or not needed any more.
+            self.asked = self.asked.map(|(at, _)| (at, Asked::default()));
             return;
         }
         self.collected |= self.since.is_some() && look.collected;
@@ -103,6 +106,14 @@ mod tests {
             let look = if tick % 5 == 4 { UNDER } else { OVER };
             assert_eq!(excess.step(at(100 * tick), look), NOTHING, "tick {tick}");
         }
+    }
+
+    #[test]
+    fn g1_the_wish_ends_with_the_excess_and_does_not_come_back_at_once() {
+        let mut excess = Excess::default();
+        let looks = [OVER, OVER, UNDER, OVER, OVER, OVER];
+        let asked = [0, 1, 2, 3, 4, 5].map(|i| excess.step(at(500 * i), looks[i as usize]).return_memory);
+        assert_eq!(asked, [false, true, false, false, false, false]);
     }
 
     #[test]
