@@ -250,7 +250,7 @@ func (stallingLog) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-func TestTheDisableFileSwitchesEverythingOffAndOnAgain(t *testing.T) {
+func TestL2_TheDisableFileSwitchesEverythingOffAndOnAgain(t *testing.T) {
 	directory := t.TempDir()
 	inBubble(t, func(f *fixture) {
 		batch := f.sdk.Knob("batch", Bounds(1, 512), Baseline(64))
@@ -293,7 +293,7 @@ func TestTheDisableFileSwitchesEverythingOffAndOnAgain(t *testing.T) {
 	}, WithSocket(filepath.Join(directory, "setpoint.sock")))
 }
 
-func TestStopSaysGoodbyeAndLeavesNothingBehind(t *testing.T) {
+func TestL2_StopSaysGoodbyeAndLeavesNothingBehind(t *testing.T) {
 	inBubble(t, func(f *fixture) {
 		talk := f.sidecar.Welcomed(1)
 		talk.Push(1, limit("limit.db", 10))
@@ -347,7 +347,7 @@ func TestSwitchedOffForTheWholeLifeThereIsNoSession(t *testing.T) {
 	sdk.Stop()
 }
 
-func TestReportsCarryTheCountersOfEveryLimiter(t *testing.T) {
+func TestS3_ReportsCarryTheCountersOfEveryLimiter(t *testing.T) {
 	inBubble(t, func(f *fixture) {
 		talk := f.sidecar.Welcomed(1)
 		for i := range 5 {

@@ -2,6 +2,8 @@ package setpoint
 
 import (
 	"math"
+	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -157,7 +159,7 @@ func TestOptionsAreWhatIsDeclared(t *testing.T) {
 	}
 }
 
-func TestWhoDecidesAboutTheRuntime(t *testing.T) {
+func TestG1_G4_WhoDecidesAboutTheRuntime(t *testing.T) {
 	for _, test := range []struct {
 		gogc      string
 		options   []RuntimeOption
@@ -175,8 +177,31 @@ func TestWhoDecidesAboutTheRuntime(t *testing.T) {
 	if gc.it.Pinned() || !procs.it.Pinned() || sdk.GC().it != gc.it || procs.Threads() < 1 || gc.MemoryLimit() <= 0 {
 		t.Errorf("%v %v %d", gc.it.Pinned(), procs.it.Pinned(), procs.Threads())
 	}
-	if percent, _ := gc.Recommended(); percent != gc.Percent() && percent != 0 {
+	if percent, _ := gc.Recommended(); percent != gc.Percent() {
 		t.Errorf("nothing was pushed: %d", percent)
+	}
+}
+
+func TestG4_ToRegisterParallelismStopsAndChangesNothing(t *testing.T) {
+	before := runtime.GOMAXPROCS(1 + runtime.GOMAXPROCS(0))
+	defer runtime.GOMAXPROCS(before)
+	pauses := func() (total uint64) {
+		samples := []metrics.Sample{{Name: "/sched/pauses/total/other:seconds"}}
+		metrics.Read(samples)
+		for _, count := range samples[0].Value.Float64Histogram().Counts {
+			total += count
+		}
+		return total
+	}
+	sdk := byHand()
+	was := pauses()
+	procs := sdk.Parallelism()
+	if got := pauses() - was; got != 0 || procs.Threads() != before+1 || runtime.GOMAXPROCS(0) != before+1 {
+		t.Errorf("the world was stopped %d times, %d threads", got, procs.Threads())
+	}
+	t.Setenv("GOMAXPROCS", "2")
+	if !sdk.live().FromEnvironment {
+		t.Error("what the environment says is not known")
 	}
 }
 

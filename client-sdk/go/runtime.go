@@ -69,21 +69,19 @@ type Parallelism struct{ it *goruntime.Procs }
 // Parallelism lets the sidecar tune GOMAXPROCS between 1 and the CPUs there are. Each change stops the world, so there are few. When the
 // sidecar is lost and with Stop it is handed back to the runtime's own choice (since Go 1.25), or to what the service had set.
 //
-// It is for the process: call it on one Setpoint only, after the service has set GOMAXPROCS itself, if it does.
+// It is for the process: call it on one Setpoint only. A service that sets GOMAXPROCS itself does so before.
 func (s *Setpoint) Parallelism(options ...RuntimeOption) *Parallelism {
 	entry, ok := s.registry.Register("parallelism", func() actuator.Actuator {
-		live := s.live()
-		live.Explicit = goruntime.ProcsAreExplicit()
-		return goruntime.NewProcs(live, s.clock, runtime.NumCPU(), respected(options, "GOMAXPROCS"))
+		return goruntime.NewProcs(s.live(), runtime.NumCPU(), respected(options, "GOMAXPROCS"))
 	})
 	if tuning, is := entry.(*goruntime.Procs); ok && is {
 		return &Parallelism{tuning}
 	}
 	s.standIn("parallelism")
-	return &Parallelism{goruntime.NewProcs(s.live(), s.clock, runtime.NumCPU(), true)}
+	return &Parallelism{goruntime.NewProcs(s.live(), runtime.NumCPU(), true)}
 }
 
-// Threads is GOMAXPROCS as it was set or found last.
+// Threads is GOMAXPROCS in force, as read from the runtime within the last 50 ms.
 func (p *Parallelism) Threads() int { return int(p.it.InForce().Number) }
 
 // Recommended is what the sidecar wants; 0: nothing.
@@ -94,6 +92,8 @@ func (s *Setpoint) live() *goruntime.Live {
 		Reader:    goruntime.NewReader(),
 		Container: func(time.Duration, uint64) goruntime.Memory { return goruntime.Memory{} },
 		Quota:     func() float64 { return 0 },
+		// Told here, since what was set before main is not seen otherwise where it is what the runtime would have chosen.
+		FromEnvironment: os.Getenv("GOMAXPROCS") != "",
 	}
 	if s.own != nil {
 		live.Container, live.Quota = s.own.memory, s.own.quota

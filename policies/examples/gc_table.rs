@@ -22,6 +22,7 @@ fn main() {
         ("w6 overload x1.5", Workload::w6(1.5)),
         ("w6 overload x3", Workload::w6(3.0)),
         ("w7 limit resized", Workload::w7()),
+        ("w10 idle, then a neighbour", Workload::w10(20.0)),
     ];
     for (title, workload) in workloads {
         if !wanted.is_empty() && !wanted.iter().any(|name| title.starts_with(name.as_str())) {

@@ -166,7 +166,7 @@ func TestARefusedCallIsToldWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestExemptMethodsPassAlways(t *testing.T) {
+func TestC8_ExemptMethodsPassAlways(t *testing.T) {
 	settings := settingsOf([]Option{Exempt(snapshot, "/shop.Cart/*")})
 	for method, expected := range map[string]setpoint.Priority{
 		snapshot: setpoint.Exempt, explain: setpoint.High, "/shop.Cart/Add": setpoint.Exempt, "/grpc.health.v1.Health/Check": setpoint.Exempt,
@@ -177,7 +177,7 @@ func TestExemptMethodsPassAlways(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAFailureAndItsPlaceIsFree(t *testing.T) {
+func TestB6_APanicIsAFailureAndItsPlaceIsFree(t *testing.T) {
 	sdk, sidecar := testsdk.Start(t)
 	in := sdk.Limiter("in")
 	func() {

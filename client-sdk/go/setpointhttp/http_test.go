@@ -162,7 +162,7 @@ func TestErrorsOfTheTransport(t *testing.T) {
 	sidecar.Counters("limit.out", sums(0, 0, 1, 0))
 }
 
-func TestATunedTransportIsSwapped(t *testing.T) {
+func TestC6_ATunedTransportIsSwapped(t *testing.T) {
 	sdk, sidecar := testsdk.Start(t)
 	tuned := Tune(&http.Transport{})
 	defer tuned.CloseIdleConnections()

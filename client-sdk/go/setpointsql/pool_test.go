@@ -26,7 +26,7 @@ func (conn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("nothi
 func (conn) Close() error                        { return nil }
 func (conn) Begin() (driver.Tx, error)           { return nil, errors.New("nothing to begin") }
 
-func TestAPoolFollowsItsKnobs(t *testing.T) {
+func TestC6_APoolFollowsItsKnobs(t *testing.T) {
 	sdk, sidecar := testsdk.Start(t)
 	db := sql.OpenDB(connector{})
 	defer db.Close()

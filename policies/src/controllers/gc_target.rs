@@ -22,6 +22,7 @@
 //! | `fixed` | a percentage, a part of the limit, or both |
 //! | `ratio` | the rules of field reports: see gc_target/ratio.rs |
 //!
+//! Who stays above its budget is asked to collect and to give pages back: see gc_target/excess.rs.
 //! The states in gc_target/state.rs say how hard memory presses; what follows from them for calls and for the life of the
 //! process is in [`cap`] and [`drain`]. Where several processes share a limit, see gc_target/budget.rs.
 //!
@@ -53,6 +54,7 @@ mod budget;
 mod calls;
 pub mod cap;
 pub mod drain;
+mod excess;
 mod external;
 mod leak;
 mod parameters;
@@ -65,6 +67,7 @@ mod watch;
 pub use parameters::{GcTargetSpec, Rule};
 pub use ratio::{Of, RatioRule};
 
+use excess::{Asked, Excess, Look};
 use ratio::RatioState;
 use state::State;
 use watch::{View, Watch};
@@ -99,17 +102,26 @@ pub struct GcTargetPolicy {
     ratio: RatioState,
     said: Option<Said>,
     starved_since: Option<Timestamp>,
+    excess: Excess,
 }
 
 impl GcTargetPolicy {
     /// A policy that has said nothing yet.
     pub fn new(spec: GcTargetSpec) -> Self {
         let ratio = RatioState::default();
-        Self { spec, watch: Watch::default(), ratio, said: None, starved_since: None }
+        Self {
+            spec,
+            watch: Watch::default(),
+            ratio,
+            said: None,
+            starved_since: None,
+            excess: Excess::default(),
+        }
     }
 
     /// The envelope for a process that stands like this.
-    fn target(&mut self, now: Timestamp, view: &View, mode: GcMode, seen: &Seen<'_>) -> GcTarget {
+    fn target(&mut self, view: &View, asked: Asked, mode: GcMode, seen: &Seen<'_>) -> GcTarget {
+        let now = seen.now;
         let starved = view.state == State::Starved;
         self.starved_since = starved.then(|| self.starved_since.unwrap_or(now));
         let returning = |since: Timestamp| now.since(since).as_secs() % RETURN_EVERY < RETURN_STANDS;
@@ -128,7 +140,9 @@ impl GcTargetPolicy {
             percent_max: bounded(self.spec.percent_max, seen).max(percent_min),
             gc_cpu_target: self.spec.gc_cpu_target,
             gc_cpu_cap: self.spec.gc_cpu_cap,
-            return_memory: view.unused > view.margin && self.starved_since.is_some_and(returning),
+            collect: asked.collect,
+            return_memory: asked.return_memory
+                || view.unused > view.margin && self.starved_since.is_some_and(returning),
             ..GcTarget::budget(budget.clamp(1, GcTarget::BYTES_LIMIT))
         };
         target.percent = target.evaluate(&view.heap).percent;
@@ -144,10 +158,11 @@ impl GcTargetPolicy {
         let big = change.abs() > SAME_BUDGET * view.limit;
         let percent = |target: &GcTarget| target.percent.map_or(0.0, f64::from);
         let moved = (percent(target) - percent(old)).abs() > SAME_PERCENT * percent(old);
-        let other =
-            |target: &GcTarget| (target.mode, target.percent_min, target.percent_max, target.return_memory);
+        let bounds = |target: &GcTarget| (target.mode, target.percent_min, target.percent_max);
+        let wishes = |target: &GcTarget| (target.collect, target.return_memory);
         said.state != view.state
-            || other(target) != other(old)
+            || bounds(target) != bounds(old)
+            || wishes(target) != wishes(old)
             || (big && (change < 0.0 || passed >= LOOSER_EVERY))
             || (moved && passed >= CORRECTED_EVERY)
     }
@@ -161,14 +176,16 @@ impl GcTargetPolicy {
                 return instead;
             }
         };
-        let target = self.target(seen.now, &view, mode, seen);
+        let asked = self.excess.step(seen.now, Look::of(&view));
+        let target = self.target(&view, asked, mode, seen);
+        let reason = if asked.return_memory { view.over_budget() } else { view.reason };
         if !self.is_news(seen.now, &view, &target) {
-            return Proposal::hold(view.reason);
+            return Proposal::hold(reason);
         }
         let before = self.said.replace(Said { at: seen.now, state: view.state, target });
         let tighter = before.is_some_and(|said| target.is_tighter_than(&said.target));
         let action = if tighter { Action::Decrease } else { Action::Increase };
-        Proposal::new(Want::Set(Value::Gc(target)), action, view.reason)
+        Proposal::new(Want::Set(Value::Gc(target)), action, reason)
     }
 
     fn fixed(&self, seen: &Seen<'_>, percent: Option<u32>, share: Option<f64>) -> Proposal {

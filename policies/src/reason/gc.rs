@@ -71,6 +71,13 @@ pub enum GcReason {
         /// Memory limit.
         limit: f64,
     },
+    /// The runtime holds more than its budget and does not come down by itself.
+    OverBudget {
+        /// What it holds.
+        held: f64,
+        /// What it may use.
+        budget: f64,
+    },
     /// Tasks wait for memory, or the limit is hit, with nothing left to reclaim.
     MemoryStall {
         /// Share of the last second that tasks waited.
@@ -126,6 +133,7 @@ impl GcReason {
             Self::CpuShare { .. } => "gc_cpu",
             Self::LimiterFired => "gc_limiter",
             Self::ExternalMemory { .. } => "external_memory",
+            Self::OverBudget { .. } => "over_budget",
             Self::MemoryStall { .. } => "memory_stall",
             Self::LimitChanged { .. } => "memory_limit_changed",
             Self::LiveHeap { .. } => "live_heap",
@@ -144,6 +152,9 @@ impl GcReason {
             Self::Pressed { ratio, threshold, .. } => one("live_over_sustainable", ratio, threshold, "ratio"),
             Self::CpuShare { ratio, cap } => one(Signal::GcCpuRatio.name(), ratio, cap, "ratio"),
             Self::ExternalMemory { bytes, limit } => one("external_memory_bytes", bytes, limit, "bytes"),
+            Self::OverBudget { held, budget } => {
+                one(Signal::RuntimeMemoryBytes.name(), held, budget, "bytes")
+            }
             Self::MemoryStall { ratio } => one(Signal::MemorySome.name(), ratio, 0.0, "ratio"),
             Self::LimitChanged { from, to } => one(Signal::MemoryLimitBytes.name(), to, from, "bytes"),
             Self::LiveHeap { ratio, bytes_per_call, .. } => {
@@ -181,6 +192,10 @@ impl fmt::Display for GcReason {
             Self::LimiterFired => f.write_str("the runtime limited the CPU time of a collection"),
             Self::ExternalMemory { bytes, limit } => {
                 write!(f, "others use {:.0} of {:.0} MiB", bytes / MI, limit / MI)
+            }
+            Self::OverBudget { held, budget } => {
+                let (held, budget) = (held / MI, budget / MI);
+                write!(f, "holds {held:.0} MiB of a budget of {budget:.0} MiB and gives nothing back")
             }
             Self::MemoryStall { ratio } => {
                 write!(f, "tasks waited for memory {:.0} % of the time", ratio * 100.0)

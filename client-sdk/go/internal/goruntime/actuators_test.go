@@ -45,6 +45,7 @@ func (f *fake) SetMemoryLimit(bytes int64) {
 	f.note("limit")
 	f.reading.MemoryLimit = bytes
 }
+func (f *fake) Procs() int { return int(f.reading.Procs) }
 func (f *fake) SetProcs(threads int) {
 	f.note("procs")
 	f.reading.Procs = uint64(threads)
@@ -115,7 +116,7 @@ func TestG1_TheEnvelopeIsEvaluatedAtEachCollection(t *testing.T) {
 	world.expect(t, "closed", untouched)
 }
 
-func TestSmallMovesAreNotMade(t *testing.T) {
+func TestG1_SmallMovesAreNotMade(t *testing.T) {
 	world, hand := newFake(), clock.ByHand()
 	gc := NewGC(world, hand, false)
 	push(t, gc, budget(mi(450)))
@@ -169,7 +170,7 @@ func TestW11_WithoutWordTheSettingIsSafeAndStatic(t *testing.T) {
 	world.expect(t, "closed", untouched)
 }
 
-func TestTheServicesOwnSettingsAreKept(t *testing.T) {
+func TestG1_TheServicesOwnSettingsAreKept(t *testing.T) {
 	world := newFake()
 	world.reading.Percent, world.reading.MemoryLimit = -1, mi(300)
 	gc := NewGC(world, clock.ByHand(), false)
@@ -180,6 +181,9 @@ func TestTheServicesOwnSettingsAreKept(t *testing.T) {
 	world.expect(t, "its limit is stricter than the fallback, and it wants no percentage", Setting{-1, mi(300)})
 	push(t, gc, model.FixedGC(60))
 	world.expect(t, "a percentage alone leaves the limit", Setting{60, mi(300)})
+	if got := gc.Recommended(); got != (Setting{60, mi(300)}) {
+		t.Errorf("recommended is what is in force: %v", got)
+	}
 	gc.Enforce(false)
 	world.expect(t, "switched off", Setting{-1, mi(300)})
 	gc.Enforce(true)
@@ -188,10 +192,10 @@ func TestTheServicesOwnSettingsAreKept(t *testing.T) {
 	world.expect(t, "closed", Setting{-1, mi(300)})
 }
 
-func TestAnEnvironmentThatDecidesIsRespected(t *testing.T) {
+func TestG1_AnEnvironmentThatDecidesIsRespected(t *testing.T) {
 	world := newFake()
 	gc := NewGC(world, clock.ByHand(), true)
-	procs := NewProcs(world, clock.ByHand(), 8, true)
+	procs := NewProcs(world, 8, true)
 	push(t, gc, budget(mi(450)))
 	if _, err := procs.Apply(model.Value{Form: model.FormThreads, Number: 2}, nil); err != nil {
 		t.Error(err)
@@ -209,7 +213,7 @@ func TestAnEnvironmentThatDecidesIsRespected(t *testing.T) {
 	}
 }
 
-func TestACollectionIsAskedForOnceAndWaitedForAtTheEnd(t *testing.T) {
+func TestG1_ACollectionIsAskedForOnceAndWaitedForAtTheEnd(t *testing.T) {
 	world, hand := newFake(), clock.ByHand()
 	world.release = make(chan struct{})
 	gc := NewGC(world, hand, false)
@@ -242,9 +246,9 @@ func TestACollectionIsAskedForOnceAndWaitedForAtTheEnd(t *testing.T) {
 	<-closed
 }
 
-func TestGomaxprocsMovesRarelyAndIsHandedBack(t *testing.T) {
+func TestG4_GomaxprocsMovesRarelyAndIsHandedBack(t *testing.T) {
 	world := newFake()
-	procs := NewProcs(world, clock.ByHand(), 8, false)
+	procs := NewProcs(world, 8, false)
 	apply := func(threads float64) {
 		t.Helper()
 		if _, err := procs.Apply(model.Value{Form: model.FormThreads, Number: threads}, nil); err != nil {
@@ -266,11 +270,37 @@ func TestGomaxprocsMovesRarelyAndIsHandedBack(t *testing.T) {
 	if world.reading.Procs != 4 || world.done[len(world.done)-1] != "default" {
 		t.Errorf("handed back to the runtime: %v", world.done)
 	}
-	world.canReturn = false
+	world.canReturn, world.reading.Procs = false, 6 // the service has changed its mind
 	apply(3)
 	procs.Close()
-	if world.reading.Procs != 4 || world.done[len(world.done)-1] != "procs" {
+	if world.reading.Procs != 6 || world.done[len(world.done)-1] != "procs" {
 		t.Errorf("to what was found: %v", world.done)
+	}
+}
+
+func TestG4_WhatTheRuntimeDoesByItselfIsReadBackAndNotTakenForWhatWasSet(t *testing.T) {
+	world := newFake()
+	procs := NewProcs(world, 8, false)
+	world.reading.Procs = 2 // the quota was lowered, and the runtime follows it
+	procs.Tick()
+	if procs.InForce().Number != 2 {
+		t.Errorf("in force: %v", procs.InForce())
+	}
+	world.reading.Procs = 3
+	read, err := procs.Apply(model.Value{Form: model.FormThreads, Number: 4}, nil)
+	if err != nil || read.Number != 4 || world.reading.Procs != 4 {
+		t.Errorf("pushed 4, the value it was found with: %v %v, %d in force", read, err, world.reading.Procs)
+	}
+}
+
+func TestG4_WhatTheEnvironmentSetIsNotHandedBackToTheRuntime(t *testing.T) {
+	found := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(found)
+	world := live()
+	world.FromEnvironment = true
+	world.SetProcs(found + 1)
+	if world.DefaultProcs() {
+		t.Error("the runtime would change it from now on, whatever the environment says")
 	}
 }
 
@@ -304,7 +334,7 @@ func TestG1_TheRealRuntimeIsTunedAndRestored(t *testing.T) {
 	if percent, limit := debug.SetGCPercent(77), debug.SetMemoryLimit(-1); percent != 77 || limit != math.MaxInt64 {
 		t.Errorf("%d %d", percent, limit)
 	}
-	procs := NewProcs(live(), clock, runtime.NumCPU(), false)
+	procs := NewProcs(live(), runtime.NumCPU(), false)
 	found := runtime.GOMAXPROCS(0)
 	if _, err := procs.Apply(model.Value{Form: model.FormThreads, Number: 1}, nil); err != nil {
 		t.Error(err)
@@ -318,7 +348,7 @@ func TestG1_TheRealRuntimeIsTunedAndRestored(t *testing.T) {
 	}
 }
 
-func TestRatesOfTheRealRuntime(t *testing.T) {
+func TestS6_RatesOfTheRealRuntime(t *testing.T) {
 	reader, rates, clock := NewReader(), Rates{}, clock.Start()
 	var kept [][]byte
 	for start := time.Now(); time.Since(start) < 1300*time.Millisecond; {

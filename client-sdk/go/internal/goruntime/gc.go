@@ -27,6 +27,8 @@ type World interface {
 	Read(at time.Duration) Reading
 	SetGCPercent(percent int)
 	SetMemoryLimit(bytes int64)
+	// Procs is GOMAXPROCS in force.
+	Procs() int
 	SetProcs(threads int)
 	// DefaultProcs hands GOMAXPROCS back to the runtime; false: this runtime cannot take it back.
 	DefaultProcs() bool
@@ -87,7 +89,7 @@ func NewGC(world World, clock *clock.Clock, respected bool) *GC {
 	}
 	return &GC{
 		knob: knob, world: world, clock: clock, respected: respected,
-		gcState: gcState{target: knob.BaselineValue().GC, start: start, newest: now},
+		gcState: gcState{target: knob.BaselineValue().GC, start: start, wanted: start, newest: now},
 	}
 }
 
@@ -195,12 +197,7 @@ func (g *GC) evaluate(news bool) {
 	defer g.mu.Unlock()
 	now := g.clock.Now()
 	g.cycles, g.evaluated = g.newest.Cycles, now
-	g.wanted = g.setting(now)
-	if g.respected {
-		return
-	}
-	is := Setting{g.newest.Percent, g.newest.MemoryLimit}
-	next := g.wanted
+	next := g.setting(now)
 	// What a setting leaves out is as it was at the start.
 	if next.Percent == 0 {
 		next.Percent = g.start.Percent
@@ -208,7 +205,9 @@ func (g *GC) evaluate(news bool) {
 	if next.MemoryLimitBytes == 0 {
 		next.MemoryLimitBytes = g.start.MemoryLimitBytes
 	}
-	if next == is || !news && g.nearly(is, next) {
+	g.wanted = next
+	is := Setting{g.newest.Percent, g.newest.MemoryLimit}
+	if g.respected || next == is || !news && g.nearly(is, next) {
 		return
 	}
 	g.put(is, next)

@@ -12,8 +12,10 @@ type Live struct {
 	// Container gives the memory of the container, for what the runtime governs; Quota the CPUs that it may use.
 	Container func(now time.Duration, governed uint64) Memory
 	Quota     func() float64
-	// Explicit: GOMAXPROCS was set by the service, so the runtime's own choice is not what to go back to.
-	Explicit bool
+	// FromEnvironment: GOMAXPROCS is the environment's, so the runtime's own choice is not what to go back to.
+	FromEnvironment bool
+	// Before the first change: whether GOMAXPROCS was set by somebody.
+	explicit, moved bool
 }
 
 // SetGCPercent costs some 100 ns; it stops nothing.
@@ -22,11 +24,20 @@ func (*Live) SetGCPercent(percent int) { debug.SetGCPercent(percent) }
 // SetMemoryLimit costs some 100 ns.
 func (*Live) SetMemoryLimit(bytes int64) { debug.SetMemoryLimit(bytes) }
 
-// SetProcs stops the world, and waits for a running collection first.
-func (*Live) SetProcs(threads int) { runtime.GOMAXPROCS(threads) }
+// Procs is GOMAXPROCS. Some 10 ns; it stops nothing.
+func (*Live) Procs() int { return runtime.GOMAXPROCS(0) }
+
+// SetProcs stops the world, and waits for a running collection first. The first time it finds out whose number it replaces; no sooner,
+// because to find out is to change it.
+func (l *Live) SetProcs(threads int) {
+	if !l.moved {
+		l.moved, l.explicit = true, l.FromEnvironment || procsAreExplicit()
+	}
+	runtime.GOMAXPROCS(threads)
+}
 
 // DefaultProcs hands GOMAXPROCS back to the runtime, where it can be.
-func (l *Live) DefaultProcs() bool { return !l.Explicit && defaultProcs() }
+func (l *Live) DefaultProcs() bool { return !l.explicit && defaultProcs() }
 
 // Collect takes a whole collection.
 func (*Live) Collect() { runtime.GC() }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/actuator"
-	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/clock"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire"
 )
@@ -20,7 +19,6 @@ type Procs struct {
 	actuator.Defaults
 	knob      *model.Knob
 	world     World
-	clock     *clock.Clock
 	respected bool
 
 	mu          sync.Mutex
@@ -32,13 +30,13 @@ type Procs struct {
 }
 
 // NewProcs takes the runtime as it finds it. Respected: the environment decides.
-func NewProcs(world World, clock *clock.Clock, cores int, respected bool) *Procs {
-	procs := int(world.Read(clock.Now()).Procs)
+func NewProcs(world World, cores int, respected bool) *Procs {
+	procs := world.Procs()
 	knob := &model.Knob{
 		Name: "parallelism", Kind: model.KindParallelism, Unit: "1", Min: 1, Max: float64(max(cores, procs)), Step: 1,
 		Baseline: float64(procs), Restrictive: model.RestrictiveLower, MinDwell: procsDwell, ApplyCost: 2,
 	}
-	return &Procs{knob: knob, world: world, clock: clock, respected: respected, start: procs, inForce: procs}
+	return &Procs{knob: knob, world: world, respected: respected, start: procs, inForce: procs}
 }
 
 // Knob is parallelism.
@@ -47,7 +45,15 @@ func (p *Procs) Knob() *model.Knob { return p.knob }
 // Pinned where the environment decides.
 func (p *Procs) Pinned() bool { return p.respected }
 
-// InForce is GOMAXPROCS.
+// Tick reads back: while the runtime chooses by itself it follows the quota.
+func (p *Procs) Tick() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inForce = p.world.Procs()
+	return false
+}
+
+// InForce is GOMAXPROCS, as read back within the last tick.
 func (p *Procs) InForce() model.Value {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,11 +97,13 @@ func (p *Procs) settle(edit func()) {
 	case p.respected:
 	case p.wanted == 0 || p.off || p.closed:
 		p.handBack()
-	case p.wanted != p.inForce:
-		p.moved = true
+	case p.wanted != p.world.Procs():
+		if !p.moved {
+			p.moved, p.start = true, p.world.Procs()
+		}
 		p.world.SetProcs(p.wanted)
-		p.inForce = p.wanted
 	}
+	p.inForce = p.world.Procs()
 }
 
 func (p *Procs) handBack() {
@@ -103,10 +111,7 @@ func (p *Procs) handBack() {
 		return
 	}
 	p.moved = false
-	if p.world.DefaultProcs() {
-		p.inForce = int(p.world.Read(p.clock.Now()).Procs)
-		return
+	if !p.world.DefaultProcs() {
+		p.world.SetProcs(p.start)
 	}
-	p.world.SetProcs(p.start)
-	p.inForce = p.start
 }

@@ -9,8 +9,8 @@ func defaultProcs() bool {
 	return true
 }
 
-// ProcsAreExplicit says whether the service has set GOMAXPROCS itself. It stops the world once.
-func ProcsAreExplicit() bool {
+// procsAreExplicit says whether the service has set GOMAXPROCS itself. It stops the world where it has, twice.
+func procsAreExplicit() bool {
 	before := runtime.GOMAXPROCS(0)
 	runtime.SetDefaultGOMAXPROCS()
 	if runtime.GOMAXPROCS(0) == before {

@@ -79,7 +79,7 @@ func TestG1_AFrugalTargetHoldsAShareOfCPUTime(t *testing.T) {
 	}
 }
 
-func TestBeforeTheFirstCollectionOnlyTheLimitIsKnown(t *testing.T) {
+func TestG1_BeforeTheFirstCollectionOnlyTheLimitIsKnown(t *testing.T) {
 	target := budget(mi(480))
 	for _, heap := range []*Heap{heapOf(0, 0, 8), heapOf(math.NaN(), 0, 8), heapOf(100, 0, math.NaN())} {
 		if got := Evaluate(&target, heap); got != (Setting{0, mi(480)}) {
@@ -88,7 +88,7 @@ func TestBeforeTheFirstCollectionOnlyTheLimitIsKnown(t *testing.T) {
 	}
 }
 
-func TestAFixedTargetIsWhatItSays(t *testing.T) {
+func TestG1_AFixedTargetIsWhatItSays(t *testing.T) {
 	target := model.FixedGC(60)
 	target.MemoryLimitBytes = 7
 	if got := Evaluate(&target, heapOf(100, 1, 1)); got != (Setting{60, 7}) {
@@ -116,7 +116,7 @@ func TestW11_ALeaseThatHasEndedLeavesASafeStaticSetting(t *testing.T) {
 	}
 }
 
-func TestAnEvaluationStaysWithinItsBoundsWhateverTheNumbers(t *testing.T) {
+func TestG1_AnEvaluationStaysWithinItsBoundsWhateverTheNumbers(t *testing.T) {
 	dice := rand.New(rand.NewPCG(20, 20))
 	any := func() float64 { return math.Float64frombits(dice.Uint64()) }
 	for range 100_000 {
@@ -137,7 +137,7 @@ func TestAnEvaluationStaysWithinItsBoundsWhateverTheNumbers(t *testing.T) {
 	}
 }
 
-func TestMoreBudgetNeverGivesLess(t *testing.T) {
+func TestG1_MoreBudgetNeverGivesLess(t *testing.T) {
 	dice := rand.New(rand.NewPCG(20, 21))
 	for range 100_000 {
 		less, heap := budget(1+dice.Int64N(1<<40)), &Heap{1 + dice.Float64()*1e12, dice.Float64() * 1e9, dice.Float64() * 1e10, -1, 0}

@@ -150,6 +150,48 @@ fn g1_a_live_heap_that_does_not_fit_gets_half_of_the_margin_and_gives_pages_back
 }
 
 #[test]
+fn g1_an_idle_process_over_a_lowered_budget_is_asked_to_collect_and_to_give_pages_back() {
+    let (mut bench, mut policy) = (bench(), policy(GcMode::Throughput));
+    settled(&mut bench, &mut policy);
+    // 60 MiB are alive of 256, and a neighbour takes 300.
+    bench.set(Signal::HeapLiveBytes, Some(60.0 * MI));
+    bench.set(Signal::MemoryWorkingSetRatio, Some(500.0 / 512.0));
+    let mut asked = Vec::new();
+    for tick in 1..=100 {
+        live_on(&mut bench, 0.0, 0.0);
+        let proposal = bench.step(&mut policy);
+        if let Some(said) = target(&proposal)
+            && said.collect
+        {
+            assert!(said.return_memory);
+            assert_eq!(proposal.reason.rule(), "over_budget");
+            assert!(
+                proposal.reason.to_string().starts_with("holds 256 MiB of a budget of "),
+                "{}",
+                proposal.reason
+            );
+            asked.push(tick);
+        }
+    }
+    assert!((5..=8).contains(&asked[0]), "half a second after it was over: {asked:?}");
+    assert!(asked.iter().all(|tick| *tick < asked[0] + 50), "not for ever: {asked:?}");
+}
+
+#[test]
+fn g1_who_holds_more_than_its_budget_alive_is_not_asked_for_what_it_needs() {
+    let (mut bench, mut policy) = (bench(), policy(GcMode::Throughput));
+    settled(&mut bench, &mut policy);
+    bench.set(Signal::HeapLiveBytes, Some(220.0 * MI));
+    bench.set(Signal::HeapObjectsBytes, Some(230.0 * MI));
+    bench.set(Signal::MemoryWorkingSetRatio, Some(480.0 / 512.0));
+    for _ in 0..100 {
+        live_on(&mut bench, 0.0, 0.0);
+        let said = target(&bench.step(&mut policy));
+        assert!(said.is_none_or(|said| !said.collect && !said.return_memory), "{said:?}");
+    }
+}
+
+#[test]
 fn g1_pages_that_are_in_use_are_not_asked_back() {
     let mut bench = bench();
     bench.set(Signal::HeapLiveBytes, Some(440.0 * MI));

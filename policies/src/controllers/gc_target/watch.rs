@@ -55,7 +55,9 @@ pub(super) struct View {
     /// Memory of others, held and looked ahead.
     pub external: f64,
     pub margin: f64,
-    /// What the runtime holds and does not use, as far as is known.
+    /// What the runtime holds.
+    pub held: f64,
+    /// What of it it does not use, as far as is known.
     pub unused: f64,
     pub budget: f64,
     pub heap: Heap,
@@ -74,6 +76,13 @@ pub(super) struct View {
     pub bytes_per_call: Option<f64>,
     /// Growth that the load does not explain, bytes per second, and how long it can go on.
     pub leak: Option<(f64, Duration)>,
+}
+
+impl View {
+    /// Why a process is asked to give back.
+    pub(super) fn over_budget(&self) -> Reason {
+        GcReason::OverBudget { held: self.held, budget: self.budget }.into()
+    }
 }
 
 /// What there is and what it leaves, bytes.
@@ -182,6 +191,7 @@ impl Watch {
             alive,
             external: sums.external,
             margin: sums.margin,
+            held: sensed.runtime,
             unused: sensed.runtime - sensed.overhead - sensed.objects.unwrap_or(0.0),
             budget: sums.budget,
             heap: self.heap(sensed),

@@ -7,6 +7,9 @@
 //!            of the CPU time at most once a bucket of one second per thread is full (the runtime's CPU limiter)
 //! survives : what was alive when marking began, and all that was allocated meanwhile
 //! ```
+//!
+//! A collection begins when somebody allocates, so when there are calls: one that idles keeps its garbage, whatever its
+//! limit, until it is asked to collect.
 
 use crate::envelope::Setting;
 
@@ -63,6 +66,8 @@ pub struct Runtime {
     bucket: f64,
     limited: bool,
     marking: Option<Marking>,
+    /// A collection that was asked for, and whether pages go back after it.
+    asked: Option<bool>,
     /// What the trickle has let through and nobody took.
     credit: f64,
     /// Bytes per second, lately.
@@ -98,6 +103,7 @@ impl Runtime {
             bucket: 0.0,
             limited: false,
             marking: None,
+            asked: None,
             credit: 0.0,
             allocation: 0.0,
         }
@@ -144,6 +150,11 @@ impl Runtime {
         }
     }
 
+    /// Asks for a collection, after which freed pages go back at once or at leisure.
+    pub fn collect(&mut self, give_back: bool) {
+        self.asked = Some(give_back);
+    }
+
     /// CPU time for marking in a step of `seconds` on `threads`, of which `idle` would be idle.
     pub fn share(&mut self, seconds: f64, threads: f64, idle: f64) -> Share {
         self.threads = threads;
@@ -185,13 +196,17 @@ impl Runtime {
         };
         if ended {
             self.end_cycle();
-        } else if self.marking.is_none() && self.objects >= self.trigger() {
+        } else if self.marking.is_none() && (self.is_due() || self.asked.is_some()) {
             let live_at_start = alive.min(self.objects);
             let work_left = self.mark_cost * (live_at_start + ROOTS);
             self.marking = Some(Marking { work_left, live_at_start, allocated: 0.0 });
         }
         self.map(seconds);
         ended
+    }
+
+    fn is_due(&self) -> bool {
+        self.calls > 0.0 && self.objects >= self.trigger()
     }
 
     fn end_cycle(&mut self) {
@@ -203,6 +218,9 @@ impl Runtime {
         self.before_sweep = self.objects;
         self.live = (marking.live_at_start + marking.allocated).min(self.objects);
         self.objects = self.live;
+        if self.asked.take() == Some(true) {
+            self.mapped = self.objects;
+        }
     }
 
     fn trigger(&self) -> f64 {
@@ -223,7 +241,10 @@ impl Runtime {
             self.mapped = (self.mapped - SCAVENGED_PER_SECOND * seconds).max(kept);
         }
         // Under its limit it unmaps before it maps.
-        self.mapped = self.mapped.min((self.limit - self.overhead()).max(self.objects)).max(self.objects);
+        if self.calls > 0.0 {
+            self.mapped = self.mapped.min((self.limit - self.overhead()).max(self.objects));
+        }
+        self.mapped = self.mapped.max(self.objects);
     }
 }
 
@@ -239,7 +260,7 @@ mod tests {
         runtime.step(step, Share { marking: 0.0, idle: 0.0 }, 0.0, live, live, 0.0);
         for _ in 0..(seconds / step) as u32 {
             let share = runtime.share(step, 2.0, 0.0);
-            runtime.step(step, share, 0.1 * step, rate * step, live, 0.0);
+            runtime.step(step, share, 0.1 * step, rate * step, live, 1.0);
         }
         runtime
     }

@@ -1,7 +1,7 @@
 //! Workloads of the plant.
 //!
 //! Names as in the evaluation plan: W1 steady, W2 a cache that grows, W3 bursts, W4 a leak, W5 a neighbour, W6 overload,
-//! W7 a limit that is resized, W8 a CPU quota.
+//! W7 a limit that is resized, W8 a CPU quota, W10 idle.
 
 /// Bytes of a MiB.
 pub const MI: f64 = 1024.0 * 1024.0;
@@ -158,6 +158,13 @@ impl Workload {
     /// W8 with calls that hang in the kernel three times as long as they compute.
     pub fn w8_stalled() -> Self {
         Self { stall: 3.0, ..Self::w8(2.0, 0.4) }
+    }
+
+    /// W10: idle after so many seconds, garbage and all, and then a neighbour takes 60 % of the limit in four seconds.
+    pub fn w10(busy: f64) -> Self {
+        let rate = Line(vec![(0.0, 1100.0), (busy, 1100.0), (busy + 0.01, 0.0)]);
+        let neighbour = Line(vec![(0.0, 0.0), (busy + 20.0, 0.0), (busy + 24.0, 0.6 * 512.0 * MI)]);
+        Self { rate, neighbour, ..Self::steady("w10", 40.0) }
     }
 
     /// The same with another number of threads at the start.

@@ -18,6 +18,8 @@ use crate::value::Value;
 /// Steps between two reports, and from a decision to its effect.
 const REPORT_STEPS: u64 = 20;
 const DELAY_STEPS: u64 = 2;
+/// SDKs give pages back no more often than this, seconds.
+const RETURN_EVERY: f64 = 30.0;
 /// Reports over which CPU use and throttling are means.
 const MEAN_OVER: usize = 10;
 
@@ -36,6 +38,8 @@ pub struct Setpoint {
     on_the_way: VecDeque<(u64, BTreeMap<KnobName, Value>)>,
     used: VecDeque<Used>,
     target: Option<GcTarget>,
+    /// When pages were given back last.
+    returned: Option<f64>,
     price: Price,
     cycles: u64,
     pushes: u32,
@@ -95,6 +99,7 @@ impl Setpoint {
             on_the_way: VecDeque::new(),
             used: VecDeque::new(),
             target: None,
+            returned: None,
             price: Price::default(),
             cycles: 0,
             pushes: 0,
@@ -132,16 +137,27 @@ impl Setpoint {
         }
         self.pushes += 1;
         match value {
-            Value::Gc(target) => {
-                self.target = Some(target);
-                self.evaluate(world);
-            }
+            Value::Gc(target) => self.put_target(target, world),
             Value::Concurrency(limit) => world.calls = limit,
             Value::Switch(on) => world.service.draining |= on,
             Value::Parallelism { threads, .. } => world.threads = threads,
             _ => {}
         }
         self.in_force.insert(name, value);
+    }
+
+    fn put_target(&mut self, target: GcTarget, world: &mut World) {
+        let before = self.target.replace(target);
+        self.evaluate(world);
+        let turns = |wish: fn(&GcTarget) -> bool| wish(&target) && !before.as_ref().is_some_and(wish);
+        let may = self.returned.is_none_or(|at| world.now - at >= RETURN_EVERY);
+        let give_back = may && turns(|target| target.return_memory);
+        if give_back {
+            self.returned = Some(world.now);
+        }
+        if give_back || turns(|target| target.collect) {
+            world.runtime.collect(give_back);
+        }
     }
 
     fn evaluate(&mut self, world: &mut World) {

@@ -52,6 +52,17 @@ fn g1_w2_w3_w5_nothing_is_killed_or_drained_where_live_sets_fit() {
 }
 
 #[test]
+fn g1_w10_one_that_idles_gives_back_what_a_neighbour_needs() {
+    // Wherever in a cycle it becomes idle.
+    for tenth in 0..20 {
+        let workload = Workload::w10(20.0 + 0.1 * f64::from(tenth));
+        assert!(workload.live_over_limit() <= 0.85);
+        let outcome = run(&workload, hand("setpoint", &workload), 1);
+        assert!(survives(&outcome), "idle after {tenth}: {outcome:?}");
+    }
+}
+
+#[test]
 fn g1_w4_a_leak_drains_before_it_crawls() {
     for leak in [1.0, 4.0, 12.0] {
         let workload = Workload::w4(leak);
