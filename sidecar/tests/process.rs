@@ -291,7 +291,7 @@ fn replay_and_simulate_tell_bad_input_by_their_exit_code() {
     let bad = bad.to_str().expect("text");
     for (arguments, code, said) in [
         (&["replay", bad, "--policy", policy][..], 65, "bad:1:7: missing field `at_nanos`"),
-        (&["replay", bad, "--policy", policy, "--keep-going"], 0, "1 bad lines skipped"),
+        (&["replay", bad, "--policy", policy, "--keep-going"], 0, "1 bad line skipped"),
         (&["replay", bad, "--policy", bad], 64, "bad:1:1: the file needs the field `version`"),
         (&["replay", "/no/such", "--policy", policy], 1, "cannot open /no/such"),
         (&["simulate", bad], 64, "bad:1:1: the file needs the field `version`"),
