@@ -118,7 +118,8 @@ impl DropCeiling {
                 self.passed = false;
                 self.note_cut(now);
                 let reason = ConcurrencyReason::Drops { drops: sample.dropped as u64, ratio };
-                Some(AfterDrops { limit: self.ceiling, reason })
+                // Something else may hold it lower already.
+                Some(AfterDrops { limit: self.ceiling.min(limit), reason })
             }
             Verdict::Futile { restore } => {
                 self.ceiling = f64::INFINITY;
@@ -131,6 +132,14 @@ impl DropCeiling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_never_raises_a_limit_that_is_lower_already() {
+        let mut drops = DropCeiling::default();
+        drops.see(1.0, &window(13.0), 20.0, 0.1).expect("a cut");
+        let after = drops.see(2.0, &window(13.0), 2.0, 0.1).expect("another one");
+        assert_eq!(after.limit, 2.0, "a trial goes no deeper than 0.3 of 15, the law went by something else");
+    }
 
     /// A tenth of a second with 15 calls in flight, of which 13 are dropped or none.
     fn window(dropped: f64) -> Sample {
