@@ -15,9 +15,9 @@ use setpoint_integration::process::{Process, guarded};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::process::Command;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::until::{PATIENCE, found};
+use crate::until::{LOOK_EVERY, PATIENCE, found};
 
 /// What services call their limit.
 pub const KNOB: &str = "limit.inbound";
@@ -145,7 +145,21 @@ impl Sidecar {
 
     /// Waits until what it says of itself `is` so, and gives that.
     pub async fn shows(&self, what: &str, within: Duration, mut is: impl FnMut(&Status) -> bool) -> Status {
-        found(what, within, async || self.look().await.filter(&mut is)).await
+        let until = Instant::now() + within;
+        loop {
+            match self.look().await {
+                Some(status) if is(&status) => return status,
+                last => {
+                    let late = Instant::now() >= until;
+                    assert!(
+                        !late,
+                        "not within {within:?}: {what}: {last:#?}\nits log ends in\n{}",
+                        self.log()
+                    );
+                }
+            }
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Waits until what runs would survive its death.

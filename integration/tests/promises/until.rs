@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Between two looks.
+pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Longer than anything here takes on a busy machine, learning included.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
