@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::sample::Sample;
 use crate::totals::Totals;
 
-/// So many seconds of reports that say nothing new make a sample, about.
-const TOGETHER: f64 = 0.95;
+/// Reports that say nothing new make a sample when they span so long, about a second.
+const TOGETHER_NANOS: u64 = 950_000_000;
 
 /// What came of a report.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,13 +59,13 @@ impl Meter {
     fn wait(&mut self, earlier: Arc<Totals>, totals: &Arc<Totals>, peak: f64) -> Observed {
         let (first, most) = self.waiting.take().unwrap_or((earlier, 0.0));
         let peak = peak.max(most);
-        match together(&first, totals, peak) {
-            Some(sample) if sample.seconds >= TOGETHER => Observed::Complete(None, sample),
-            _ => {
-                self.waiting = Some((first, peak));
-                Observed::Nothing
-            }
+        if totals.at_nanos - first.at_nanos >= TOGETHER_NANOS
+            && let Some(sample) = together(&first, totals, peak)
+        {
+            return Observed::Complete(None, sample);
         }
+        self.waiting = Some((first, peak));
+        Observed::Nothing
     }
 }
 

@@ -102,8 +102,8 @@ impl Patience {
     }
 
     /// Takes the latency floor as seen.
-    pub(super) fn see_floor(&mut self, floor: Option<f64>) {
-        self.usual = floor.or(self.usual);
+    pub(super) const fn see_floor(&mut self, floor: Option<f64>) {
+        self.usual = floor;
     }
 
     /// Takes a sample without overload.
