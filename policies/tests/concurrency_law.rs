@@ -13,7 +13,7 @@ use setpoint_policies::sim::link::{Connected, default_policies};
 use setpoint_policies::sim::peers::Fixed;
 use setpoint_policies::sim::plant;
 use setpoint_policies::sim::run::Run;
-use setpoint_policies::sim::scenario::{Bounds, Clients, Scenario, Steps};
+use setpoint_policies::sim::scenario::{Bounds, Clients, Contention, Scenario, Steps};
 
 const CAPACITY: f64 = 400.0;
 const WORK: f64 = 0.020;
@@ -85,6 +85,19 @@ fn c1_a_step_to_three_times_converges_within_a_second() {
         let second = run.goodput(11.0, 12.0);
         assert!(second >= 0.9 * CAPACITY, "goodput {second} in the second after the step");
     });
+}
+
+#[test]
+fn c1_a_queue_that_slows_a_big_pool_down_is_gone_within_a_second() {
+    // 4000 calls/s can be done, but half as many where 800 wait: each tenth of a second of doubt costs three.
+    let mut scenario =
+        Scenario::plain(200, Distribution::Exponential(0.050), vec![(0.0, 1200.0), (15.0, 6000.0)]);
+    scenario.seconds = 20.0;
+    scenario.classes[0].deadline = 0.5;
+    scenario.server.station.contention = Some(Contention { from: 400.0, slope: 0.5, worst: 2.0 });
+    let seen = SEEDS.map(|seed| plant::run(&scenario, seed, vec![law(&scenario, seed)]).goodput(15.5, 16.0));
+    let goodput = seen.sum::<f64>() / SEEDS.count() as f64;
+    assert!(goodput >= 0.9 * 4000.0, "goodput {goodput} from half a second after the step on");
 }
 
 #[test]

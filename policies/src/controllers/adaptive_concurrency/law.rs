@@ -22,6 +22,11 @@ const ROOM: f64 = 1.5;
 const ROOM_PEAKS: f64 = 3.0;
 const ROOM_BUSY: f64 = 12.0;
 const ROOM_LEAST: f64 = 16.0;
+/// Memory of what is offered: as long as so many calls take, from the shortest to the usual, seconds, and never fewer calls.
+const OFFERED_CALLS: f64 = 40.0;
+const OFFERED_SHORTEST: f64 = 0.2;
+const OFFERED_USUAL: f64 = 0.4;
+const OFFERED_FEWEST: f64 = 8.0;
 /// Memory of the most calls in flight, seconds.
 const PEAK_MEMORY: f64 = 30.0;
 /// Dropped calls of late, as a share of all, that show that there are too many.
@@ -197,8 +202,7 @@ impl Law {
 
     /// Learns what can be learned in any stage. Says whether the service was saturated.
     fn learn(&mut self, sample: &Sample) -> bool {
-        let memory = (8.0 / self.capacity().max(1.0)).max(0.4);
-        let gain = 1.0 - (-sample.seconds / memory).exp();
+        let gain = 1.0 - (-sample.seconds / self.memory_of_offered()).exp();
         let offered = *self.offered.get_or_insert(sample.offered());
         self.offered = Some(offered + (sample.offered() - offered) * gain);
         let fade = (-sample.seconds / PEAK_MEMORY).exp();
@@ -222,6 +226,12 @@ impl Law {
         self.unrejected =
             if sample.is_bound() { (0.0, 0.0) } else { (seconds + sample.seconds, asked + sample.arrived) };
         saturated
+    }
+
+    /// Seconds: shorter where many calls say soon that more are asked for than before.
+    fn memory_of_offered(&self) -> f64 {
+        let calls = |count: f64| count / self.capacity().max(1.0);
+        calls(OFFERED_CALLS).clamp(OFFERED_SHORTEST, OFFERED_USUAL).max(calls(OFFERED_FEWEST))
     }
 
     /// Calls that are dropped say more than any estimate: see [`DropCeiling`].

@@ -24,6 +24,9 @@ const FLOORS_LEAST: f64 = 2.0;
 /// Floors that a full limit may use up when no deadline is known, and where calls take longer than is bearable anyway.
 const FLOORS_UNKNOWN: f64 = 4.0;
 const FLOORS_LONG: f64 = 1.5;
+/// A burst may last so many floors, and so many seconds at least.
+const BURST_FLOORS: f64 = 4.0;
+const BURST_LEAST: f64 = 0.05;
 
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -78,7 +81,7 @@ impl Patience {
 
     /// Bursts up to this long are left to the queue.
     pub(super) fn burst(&self, floor: Option<f64>) -> f64 {
-        let bearable = (4.0 * floor.unwrap_or(0.0)).max(0.15);
+        let bearable = (BURST_FLOORS * floor.unwrap_or(0.0)).max(BURST_LEAST);
         self.deadline.unwrap_or_else(|| self.budget(floor)).min(bearable)
     }
 
