@@ -127,8 +127,16 @@ fn of_limiters(one: &Table<'_>, two: &Table<'_>) -> Vec<Goal> {
         at_most("exact, 2 threads, x floor, at most", two.ratio("permit-exact"), 7.0),
         at_most("large limit, 1 thread, x floor, at most", one.ratio("permit-large-limit"), 1.4),
         at_most("large limit, 2 threads, x floor, at most", two.ratio("permit-large-limit"), 1.4),
-        at_most("sampled clocks, 1 thread, x floor, at most", one.ratio("permit-sampled-clock"), 0.4),
-        at_most("sampled clocks, 2 threads, x floor, at most", two.ratio("permit-sampled-clock"), 0.4),
+        at_most(
+            "clocks of one call in 16, 1 thread, x floor, at most",
+            one.ratio("permit-sampled-clock"),
+            0.4,
+        ),
+        at_most(
+            "clocks of one call in 16, 2 threads, x floor, at most",
+            two.ratio("permit-sampled-clock"),
+            0.4,
+        ),
         at_most("refused, 1 thread, ns, at most", one.median("permit-refused"), 5.0),
         at_most(
             "refused by the breaker, 1 thread, ns, at most",

@@ -48,8 +48,9 @@ pub fn cases(setpoint: &Setpoint) -> Vec<Case> {
         }),
         calls("permit-exact", limiter("exact", SMALL).register()),
         calls("permit-large-limit", limiter("large", LARGE).register()),
-        calls("permit-sampled-clock", limiter("sampled", LARGE).sample_clocks(8).register()),
-        calls("permit-exact-sampled-clock", limiter("exact-sampled", SMALL).sample_clocks(8).register()),
+        calls("permit-sampled-clock", limiter("sampled", LARGE).sample_clocks(16).register()),
+        calls("permit-sampled-clock-of-8", limiter("sampled-of-8", LARGE).sample_clocks(8).register()),
+        calls("permit-exact-sampled-clock", limiter("exact-sampled", SMALL).sample_clocks(16).register()),
         // No call is that fast: each is looked at again, as one is that exceeds a latency which a policy watches.
         calls("permit-exact-slow", limiter("slow", SMALL).deadline(Duration::from_nanos(1)).register()),
         Case::new("breaker-closed", move || move || through(alone)),

@@ -16,7 +16,8 @@ type Policy struct {
 	NoFiles bool
 }
 
-// Fault of the sidecar: it is Killed or Stopped (SIGSTOP), or the service's connection is Cut and comes back no more.
+// Fault of the sidecar: it is Killed or Stopped (SIGSTOP), the service's connection is Cut and comes back no more, or its clock has
+// Jumped.
 type Fault struct {
 	Kind string
 	At   time.Duration
@@ -27,6 +28,7 @@ const (
 	Killed  = "killed"
 	Stopped = "stopped"
 	Cut     = "cut"
+	Jumped  = "jumped"
 )
 
 // Names of policies that are tried on memory, on memory that changes from outside, on calls that hold it, on threads, on memory that two
@@ -37,7 +39,7 @@ var (
 	CallPolicies   = append(slices.Clone(ChangePolicies), "automemlimit-limiter", "automemlimit-failsafe")
 	ThreadPolicies = []string{"setpoint", "static100", "cores", "automaxprocs"}
 	SharePolicies  = []string{"setpoint", "static100", "gogcoff", "gogcoff-half"}
-	FaultPolicies  = []string{"setpoint", "setpoint-killed", "setpoint-stopped", "setpoint-cut", "setpoint-nofiles"}
+	FaultPolicies  = []string{"setpoint", "setpoint-killed", "setpoint-stopped", "setpoint-cut", "setpoint-jumped", "setpoint-nofiles"}
 )
 
 // Policies of all kinds.
@@ -51,6 +53,7 @@ var Policies = []Policy{
 	{Name: "setpoint-killed", Title: "ours, with the sidecar killed at 10 s", File: memory + threads, Fault: Fault{Killed, faultAt}},
 	{Name: "setpoint-stopped", Title: "ours, with the sidecar stopped (SIGSTOP) at 10 s", File: memory + threads, Fault: Fault{Stopped, faultAt}},
 	{Name: "setpoint-cut", Title: "ours, with the line to the sidecar cut at 10 s", File: memory + threads, Fault: Fault{Cut, faultAt}},
+	{Name: "setpoint-jumped", Title: "ours, with the sidecar's clock set an hour ahead at 10 s, then two back", File: memory + threads, Fault: Fault{Jumped, faultAt}},
 	{Name: "setpoint-nofiles", Title: "ours, in a container without control group files", File: memory + threads, NoFiles: true},
 	{Name: "automemlimit-limiter", Title: "automemlimit and our adaptive limiter, which does not see the heap", File: latency},
 	{Name: "automemlimit-failsafe", Title: "automemlimit and failsafe-go's adaptive limiter"},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/setpoint-dev/setpoint/integration/go/internal/plan"
 	"github.com/setpoint-dev/setpoint/integration/go/internal/rig"
 )
 
@@ -23,6 +24,8 @@ func (s *section) faults() []promise {
 		r := &s.rows[i]
 		most := r.of(safely).Most
 		switch {
+		case r.policy.Fault.Kind == plan.Jumped:
+			all = append(all, promise{s.workload.Name + ": the sidecar's clock jumps, touched", "nothing", something(most), most == 0})
 		case r.policy.Fault.At > 0:
 			what := fmt.Sprintf("%s: %s, the safe setting after", s.workload.Name, r.policy.Fault.Kind)
 			measured := fmt.Sprintf("%.1f s at most", most)
@@ -31,28 +34,32 @@ func (s *section) faults() []promise {
 			}
 			all = append(all, promise{what, "at most 6 s", measured, most <= 6})
 		case r.policy.NoFiles:
-			measured := "nothing"
-			if most > 0 {
-				measured = "something"
-			}
-			all = append(all, promise{s.workload.Name + ": without control group files, touched", "nothing", measured, most == 0})
+			all = append(all, promise{s.workload.Name + ": without control group files, touched", "nothing", something(most), most == 0})
 		}
 	}
 	return all
 }
 
+func something(seconds float64) string {
+	if seconds > 0 {
+		return "something"
+	}
+	return "nothing"
+}
+
 // safe is the cell of the table.
 func safe(r *row) string {
 	most := r.of(safely).Most
+	untouchable := r.policy.NoFiles || r.policy.Fault.Kind == plan.Jumped
 	switch {
+	case untouchable && most == 0:
+		return "nothing touched"
+	case untouchable:
+		return "**touched**"
 	case r.policy.Fault.At > 0 && math.IsInf(most, 1):
 		return "**never**"
 	case r.policy.Fault.At > 0:
 		return spreads(safely, 1, 1)(r)
-	case r.policy.NoFiles && most == 0:
-		return "nothing touched"
-	case r.policy.NoFiles:
-		return "**touched**"
 	default:
 		return "no fault"
 	}

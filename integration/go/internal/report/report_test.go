@@ -88,7 +88,7 @@ func TestPromisesThatAreNotKeptAreSaidToBeMissed(t *testing.T) {
 		rig.Result{Workload: "w9", Policy: "gogcoff-half", GCCPURatio: 0.025, GCCycles: 10},
 		rig.Result{Workload: "w11", Policy: "setpoint"}, rig.Result{Workload: "w11", Policy: "setpoint-killed", SafeSeconds: 5.2},
 		rig.Result{Workload: "w11", Policy: "setpoint-killed", SafeSeconds: 4.9}, rig.Result{Workload: "w11", Policy: "setpoint-stopped", SafeSeconds: 6.1},
-		rig.Result{Workload: "w11", Policy: "setpoint-cut", SafeSeconds: -1}, rig.Result{Workload: "w11", Policy: "setpoint-nofiles"},
+		rig.Result{Workload: "w11", Policy: "setpoint-cut", SafeSeconds: -1}, rig.Result{Workload: "w11", Policy: "setpoint-jumped"}, rig.Result{Workload: "w11", Policy: "setpoint-nofiles"},
 		rig.Result{Workload: "sense", Policy: "setpoint", SenseMs: []float64{100, 150}},
 		rig.Result{Workload: "sense", Policy: "setpoint", SenseMs: []float64{120, 310}})).promises()
 	got := make(map[string]promise)
@@ -109,6 +109,7 @@ func TestPromisesThatAreNotKeptAreSaidToBeMissed(t *testing.T) {
 		"w11: killed, the safe setting after":                     {measured: "5.2 s at most", kept: true},
 		"w11: stopped, the safe setting after":                    {measured: "6.1 s at most"},
 		"w11: cut, the safe setting after":                        {measured: "never, in one run at least"},
+		"w11: the sidecar's clock jumps, touched":                 {measured: "nothing", kept: true},
 		"w11: without control group files, touched":               {measured: "nothing", kept: true},
 		"sense: from a new limit in the kernel to GOMEMLIMIT":     {measured: "p50 120 ms, p99 310 ms of 4"},
 	} {

@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"syscall"
@@ -24,6 +25,8 @@ func (s *stage) fault(ctx context.Context) {
 		err = s.sidecar.Process.Signal(syscall.SIGSTOP)
 	case plan.Cut:
 		err = s.post(ctx, "/cut")
+	case plan.Jumped:
+		err = jump(ctx, s.home)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s %s: no fault: %v\n", s.workload.Name, s.policy.Name, err)
@@ -58,14 +61,30 @@ func safeAfter(trace []Point, at float64) float64 {
 	return after[first].Seconds - at
 }
 
+// unmoved: the setting was another than that of plain Go before that second, and the same until the end.
+func unmoved(trace []Point, at float64) bool {
+	first := slices.IndexFunc(trace, func(p Point) bool { return p.Seconds >= at })
+	if first < 1 || untouched(trace[first-1:first]) {
+		return false
+	}
+	before := trace[first-1]
+	return !slices.ContainsFunc(trace[first:], func(p Point) bool {
+		return math.Abs(p.MemoryLimit/before.MemoryLimit-1) > 0.05 || (p.Percent == plainPercent) != (before.Percent == plainPercent)
+	})
+}
+
 // untouched: the setting was that of plain Go all the time.
 func untouched(trace []Point) bool {
 	return len(trace) > 0 && !slices.ContainsFunc(trace, func(p Point) bool { return p.Percent != plainPercent || p.MemoryLimit != 0 })
 }
 
-// afterFault is how long it took until the setting was safe: 0 where nothing was ever touched, negative where it never was.
+// afterFault is how long it took until the setting was safe: 0 where nothing was to be touched and nothing was, negative where it never was.
 func (s *stage) afterFault(trace []Point) float64 {
 	switch {
+	case s.policy.Fault.Kind == plan.Jumped && unmoved(trace, s.policy.Fault.At.Seconds()):
+		return 0
+	case s.policy.Fault.Kind == plan.Jumped:
+		return -1
 	case s.policy.Fault.At > 0:
 		return safeAfter(trace, s.policy.Fault.At.Seconds())
 	case s.policy.NoFiles && !untouched(trace):

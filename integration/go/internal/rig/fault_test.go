@@ -55,3 +55,30 @@ func TestW11_NothingIsTouchedOnlyIfItNeverWas(t *testing.T) {
 		t.Error("a limit, or nothing seen, is told as untouched")
 	}
 }
+
+func TestW11_AClockThatJumpsMovesNothing(t *testing.T) {
+	after := func(percent int64, limit float64) []Point {
+		return trace(20, func(t float64) (int64, float64) {
+			if t < 12 {
+				return 300, 480
+			}
+			return percent, limit
+		})
+	}
+	for name, test := range map[string]struct {
+		points   []Point
+		expected bool
+	}{
+		"as before":             {after(300, 480), true},
+		"another percentage":    {after(280, 470), true},
+		"the lease is lost":     {after(100, 440), false},
+		"a lower limit":         {after(300, 440), false},
+		"no limit":              {after(300, 0), false},
+		"nothing seen after it": {trace(5, func(float64) (int64, float64) { return 300, 480 }), false},
+		"nothing to be moved":   {trace(20, func(float64) (int64, float64) { return 100, 0 }), false},
+	} {
+		if got := unmoved(test.points, 10); got != test.expected {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

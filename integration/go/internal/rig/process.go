@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/setpoint-dev/setpoint/integration/go/internal/plan"
 	"github.com/setpoint-dev/setpoint/integration/go/internal/service"
 )
 
@@ -66,12 +67,12 @@ func environment(extra ...string) []string {
 }
 
 // startSidecar with a policy file, in a directory of its own.
-func startSidecar(binary, home, policy string) (*child, error) {
+func startSidecar(binary, home string, policy plan.Policy) (*child, error) {
 	config := filepath.Join(home, "config")
 	if err := os.MkdirAll(config, 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(config, "policy.yaml"), []byte(policy), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(config, "policy.yaml"), []byte(policy.File), 0o644); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(home, "sidecar.log"))
@@ -79,7 +80,13 @@ func startSidecar(binary, home, policy string) (*child, error) {
 		return nil, err
 	}
 	defer log.Close()
-	c, err := spawn(log, log, environment(), binary, "run", "--config", config, "--socket", filepath.Join(home, "sdk.sock"),
+	var clock []string
+	if policy.Fault.Kind == plan.Jumped {
+		if clock, err = clockOf(home); err != nil {
+			return nil, err
+		}
+	}
+	c, err := spawn(log, log, environment(clock...), binary, "run", "--config", config, "--socket", filepath.Join(home, "sdk.sock"),
 		"--admin", "127.0.0.1:0", "--state-dir", filepath.Join(home, "state"))
 	if err != nil {
 		return nil, fmt.Errorf("the sidecar does not start (make rig-gc builds it): %w", err)

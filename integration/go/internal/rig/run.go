@@ -59,7 +59,7 @@ func (r *Rig) Run(ctx context.Context, w plan.Workload, p plan.Policy, repetitio
 		return Result{}, err
 	}
 	if p.File != "" {
-		if s.sidecar, err = startSidecar(r.Sidecar, home, p.File); err != nil {
+		if s.sidecar, err = startSidecar(r.Sidecar, home, p); err != nil {
 			return Result{}, err
 		}
 	}

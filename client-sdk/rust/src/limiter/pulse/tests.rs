@@ -87,7 +87,7 @@ struct Plant {
 }
 
 impl Plant {
-    fn new(per_second: f64, mean_nanos: f64, seed: u64) -> Self {
+    fn new(every: u32, per_second: f64, mean_nanos: f64, seed: u64) -> Self {
         let hand = Hand::default();
         // Old enough for a slip of one call's time to stand out from everything else.
         let now = 3_600_000_000_000;
@@ -95,7 +95,7 @@ impl Plant {
         let inner = Inner::new("test".into(), hand.clock(), 7);
         let builder = LimiterBuilder::new(&inner, "db").bounds(1, 100_000).baseline(100_000);
         Self {
-            limiter: builder.sample_clocks(EVERY as u32).register(),
+            limiter: builder.sample_clocks(every).register(),
             hand,
             permits: std::collections::HashMap::new(),
             in_flight: BinaryHeap::new(),
@@ -155,10 +155,17 @@ fn relative(is: f64, should: f64) -> f64 {
 /// What the sidecar makes of the reports, against what was true: windows of 100 ms and all of it.
 #[test]
 fn the_sidecar_learns_the_truth_from_sampled_clocks() {
-    for (per_second, mean_nanos, seed) in
-        [(20_000.0, 2e6, 1), (20_000.0, 20e6, 2), (100_000.0, 50e3, 3), (4_000.0, 100e6, 4), (300.0, 30e6, 5)]
+    let loads = [
+        (20_000.0, 2e6, 1),
+        (20_000.0, 20e6, 2),
+        (100_000.0, 50e3, 3),
+        (4_000.0, 100e6, 4),
+        (300.0, 30e6, 5),
+    ];
+    for (every, (per_second, mean_nanos, seed)) in
+        [8, 16].into_iter().flat_map(|n| loads.map(|load| (n, load)))
     {
-        let mut plant = Plant::new(per_second, mean_nanos, seed);
+        let mut plant = Plant::new(every, per_second, mean_nanos, seed);
         (0..20).for_each(|_| _ = plant.slice());
         let first = plant.slice();
         plant.latencies.clear();
@@ -171,7 +178,7 @@ fn the_sidecar_learns_the_truth_from_sampled_clocks() {
             let off = (seen.in_flight_age_sum().as_secs_f64() * 1e9 - age as f64).abs();
             // Each of them by the steps between two readings at most, and not more after twenty seconds than after one.
             assert!(
-                off <= 16.0 * (1.0 + plant.in_flight.len() as f64) * 1e9 / per_second,
+                off <= 2.0 * f64::from(every) * (1.0 + plant.in_flight.len() as f64) * 1e9 / per_second,
                 "{n}: {off} of {age}"
             );
             if n % 2 == 0 {
@@ -189,7 +196,7 @@ fn the_sidecar_learns_the_truth_from_sampled_clocks() {
         let cv2 = square / (latency * latency) - 1.0;
         assert_eq!(all.completed, plant.latencies.len() as u64);
         // A mean of n/8 exponential latencies has an error of 1/sqrt(n/8).
-        let certain = 4.0 / (all.completed as f64 / EVERY as f64).sqrt();
+        let certain = 4.0 / (all.completed as f64 / f64::from(every)).sqrt();
         let told = all.mean_latency.unwrap();
         assert!(relative(told, latency) < certain, "{per_second}/s: {told} for {latency}");
         assert!((all.cv2 - cv2).abs() < 8.0 * certain, "{per_second}/s: {} for {cv2}", all.cv2);
