@@ -7,6 +7,8 @@ use super::series::LONGEST_STEP;
 use super::*;
 use crate::actuator::{Actuator, Inner};
 use crate::clock::Hand;
+use crate::limiter::shard::Shard;
+use crate::limiter::thresholds::Thresholds;
 use crate::limiter::{Limiter, LimiterBuilder};
 use crate::outcome::Outcome;
 use crate::permit::Permit;
