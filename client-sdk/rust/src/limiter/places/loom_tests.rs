@@ -1,6 +1,7 @@
 use loom::sync::Arc;
 
 use super::*;
+use crate::limiter::counters::{Admitted, Released};
 use crate::limiter::pulse::Sampling;
 use crate::limiter::thresholds::Thresholds;
 use crate::outcome::Outcome;
@@ -96,24 +97,29 @@ fn busy(places: &Places, seat: usize) {
     places.leave(claim, taken);
 }
 
+/// Reads while one call is admitted at 1000 and released at 1500, and again when that is over.
+fn read_beside(places: &Arc<Places>, write: impl FnOnce(&Places) + Send + 'static) -> (Released, Admitted) {
+    let writer = {
+        let places = places.clone();
+        loom::thread::spawn(move || write(&places))
+    };
+    let (released, admitted) = places.reader().snapshot();
+    assert!(admitted.admitted >= released.count());
+    assert_eq!(admitted.admit_time_sum, 1000 * admitted.admitted);
+    assert_eq!(released.release_time_sum, 1500 * released.completed);
+    assert_eq!(released.latency_sum, 500 * released.completed);
+    writer.join().expect("no panic");
+    let (released, admitted) = places.reader().snapshot();
+    assert_eq!((admitted.admitted, released.count()), (1, 1));
+    (released, admitted)
+}
+
 /// On a shard of the writer's own (where the reader holds it off when it is overtaken) and on a common one.
 #[test]
 fn loom_c1_a_reader_never_sees_half_an_event_or_a_negative_in_flight() {
     for own in [0, 1] {
         explore(move || {
-            let places = places(own, 2, 0);
-            let writer = {
-                let places = places.clone();
-                loom::thread::spawn(move || busy(&places, 0))
-            };
-            let (released, admitted) = places.reader().snapshot();
-            assert!(admitted.admitted >= released.count());
-            assert_eq!(admitted.admit_time_sum, 1000 * admitted.admitted);
-            assert_eq!(released.release_time_sum, 1500 * released.completed);
-            assert_eq!(released.latency_sum, 500 * released.completed);
-            writer.join().expect("no panic");
-            let (released, admitted) = places.reader().snapshot();
-            assert_eq!((admitted.admitted, released.count()), (1, 1));
+            read_beside(&places(own, 2, 0), |places| busy(places, 0));
         });
     }
 }
@@ -135,18 +141,8 @@ fn loom_c1_a_reader_never_sees_half_an_event_that_is_not_timed() {
     explore(|| {
         let places = places(1, 2, 0);
         places.own[0].pulse.sampled(1000, 1500);
-        let writer = {
-            let places = places.clone();
-            loom::thread::spawn(move || busy_untimed(&places, &Sampling::new(8, None)))
-        };
-        let (released, admitted) = places.reader().snapshot();
-        assert!(admitted.admitted >= released.count());
-        assert_eq!(admitted.admit_time_sum, 1000 * admitted.admitted);
-        assert_eq!(released.release_time_sum, 1500 * released.completed);
-        assert_eq!(released.latency_sum, 500 * released.completed);
-        writer.join().expect("no panic");
-        let (released, admitted) = places.reader().snapshot();
-        assert_eq!((admitted.admitted, released.count()), (1, 1));
+        let (released, admitted) =
+            read_beside(&places, |places| busy_untimed(places, &Sampling::new(8, None)));
         assert_eq!((admitted.admit_time_sum, released.latency_sum), (1000, 500));
     });
 }
