@@ -73,6 +73,7 @@
 //! | a permit, acquired and finished, with two clock readings and all counters | 21 | 85 |
 //! | the same where the limit is large: 128 for each thread that uses it | 21 | 21 |
 //! | the same with [`LimiterBuilder::sample_clocks`]`(8)` | 10 | 10 |
+//! | ... `(16)` | 7 | 7 |
 //! | rejected by a full limiter | 5 | 5 |
 //! | rejected by a breaker that was told to be open | 5 | 5 |
 //! | through a closed breaker on its own, no clock | 1 | 1 |

@@ -77,7 +77,7 @@ impl<'a> LimiterBuilder<'a> {
     }
 
     /// Looks at the clock for one call in so many only, drawn by lot, on threads with more than about a thousand calls per
-    /// second; 8 makes a permit of a large limit cost less than half of one that is always timed. Default 1 (0 is the same): every
+    /// second; 8 makes a permit of a large limit cost half of one that is always timed, 16 a third. Default 1 (0 is the same): every
     /// call is timed.
     ///
     /// Calls are still counted one by one. Latencies (mean, spread, percentiles, late ones) come from the calls that are
