@@ -146,6 +146,11 @@ var Workloads = []Workload{
 	}),
 	workload("w8", "a quota of half a CPU", 14*seconds, cores(0.5)),
 	workload("w8-1", "a quota of one CPU", 14*seconds, cores(1)),
+	// So busy that a second thread uses the quota up early in many periods, and so long before that ours has noticed.
+	workload("w8-busy", "a quota of one CPU, 85 % of it used", 14*seconds, func(w *Workload) {
+		cores(1)(w)
+		w.PerSecond, w.Warm = 140, 12*seconds
+	}),
 	workload("w8-stall", "a quota of one CPU, requests hang in the kernel", 14*seconds, func(w *Workload) {
 		cores(1)(w)
 		w.Service.Work, w.Service.Stall = time.Millisecond, 8*time.Millisecond
