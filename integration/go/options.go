@@ -15,6 +15,7 @@ import (
 var errUsage = errors.New("usage (see --help)")
 
 const help = `Runs Go services in memory cgroups (version 1, as root) under ours and other ways to set GOGC, GOMEMLIMIT and GOMAXPROCS.
+The clock that jumps in w11 is libfaketime's (package faketime); without it those runs fail and say so.
 
   make rig-gc                                              all workloads, three times each; writes docs/gc-results.md
   make rig-gc ARGS="--quick --json result.json"            the three that matter most, once, in under three minutes

@@ -38,21 +38,23 @@ async fn lane(socket: &std::path::Path, protection: &str) -> (DemoService, Gener
     (demo, load)
 }
 
-/// Three times what they can do, on both, for the measured time.
-async fn overload(lanes: &[(DemoService, Generator); 2]) -> [Tally; 2] {
+/// Three times what they can do, on both, for the measured time; and the limit at its end.
+async fn overload(sidecar: &Sidecar, lanes: &[(DemoService, Generator); 2]) -> ([Tally; 2], f64) {
     let slots = lanes.each_ref().map(|(_, load)| {
         let slot = load.begin_phase();
         load.rate(3.0 * CAPACITY);
         slot
     });
     sleep(OVERLOAD).await;
+    // Before the load is gone: a moment later there is room again.
+    let limit = limit(&sidecar.status().await, SERVICE).unwrap().in_force;
     for (_, load) in lanes {
         load.begin_phase();
         load.rate(0.0);
     }
     // Whatever is answered later is late by definition.
     sleep(DEADLINE).await;
-    slots.map(|slot| slot.snapshot())
+    (slots.map(|slot| slot.snapshot()), limit)
 }
 
 pub async fn c1_l2_a_protected_service_keeps_its_capacity() {
@@ -66,8 +68,7 @@ pub async fn c1_l2_a_protected_service_keeps_its_capacity() {
     // It has learned by then, and most other scenarios are over: this one needs the machine.
     let learned = sidecar.shows("it has learned", PATIENCE, |status| status.uptime_seconds > 20.0).await;
     assert_eq!(learned.sessions.len(), 1, "one of the two");
-    let tallies = overload(&lanes).await;
-    let limit = limit(&sidecar.status().await, SERVICE).unwrap().in_force;
+    let (tallies, limit) = overload(&sidecar, &lanes).await;
     let goodput = tallies.each_ref().map(|tally| tally.ok as f64 / OVERLOAD.as_secs_f64() / CAPACITY);
     eprintln!("{}", report("overload, protected", &tallies[0]));
     eprintln!("{}", report("overload, bare     ", &tallies[1]));
