@@ -15,9 +15,9 @@ use setpoint_integration::process::{Process, guarded};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::until::{LOOK_EVERY, PATIENCE, found};
+use crate::until::{PATIENCE, found, found_or};
 
 /// What services call their limit.
 pub const KNOB: &str = "limit.inbound";
@@ -145,21 +145,11 @@ impl Sidecar {
 
     /// Waits until what it says of itself `is` so, and gives that.
     pub async fn shows(&self, what: &str, within: Duration, mut is: impl FnMut(&Status) -> bool) -> Status {
-        let until = Instant::now() + within;
-        loop {
-            match self.look().await {
-                Some(status) if is(&status) => return status,
-                last => {
-                    let late = Instant::now() >= until;
-                    assert!(
-                        !late,
-                        "not within {within:?}: {what}: {last:#?}\nits log ends in\n{}",
-                        self.log()
-                    );
-                }
-            }
-            sleep(LOOK_EVERY).await;
-        }
+        let look = async || match self.look().await {
+            Some(status) if is(&status) => Ok(status),
+            last => Err(last),
+        };
+        found_or(within, look, |last| format!("{what}: {last:#?}\nits log ends in\n{}", self.log())).await
     }
 
     /// Waits until what runs would survive its death.

@@ -16,6 +16,9 @@ type Policy struct {
 	NoFiles bool
 }
 
+// Harmless: nothing may be touched for what is wrong.
+func (p *Policy) Harmless() bool { return p.NoFiles || p.Fault.Kind == Jumped }
+
 // Fault of the sidecar: it is Killed or Stopped (SIGSTOP), the service's connection is Cut and comes back no more, or its clock has
 // Jumped.
 type Fault struct {

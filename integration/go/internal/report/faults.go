@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/setpoint-dev/setpoint/integration/go/internal/plan"
 	"github.com/setpoint-dev/setpoint/integration/go/internal/rig"
 )
 
@@ -24,8 +23,15 @@ func (s *section) faults() []promise {
 		r := &s.rows[i]
 		most := r.of(safely).Most
 		switch {
-		case r.policy.Fault.Kind == plan.Jumped:
-			all = append(all, promise{s.workload.Name + ": the sidecar's clock jumps, touched", "nothing", something(most), most == 0})
+		case r.policy.Harmless():
+			what, measured := "the sidecar's clock jumps", "nothing"
+			if r.policy.NoFiles {
+				what = "without control group files"
+			}
+			if most > 0 {
+				measured = "something"
+			}
+			all = append(all, promise{s.workload.Name + ": " + what + ", touched", "nothing", measured, most == 0})
 		case r.policy.Fault.At > 0:
 			what := fmt.Sprintf("%s: %s, the safe setting after", s.workload.Name, r.policy.Fault.Kind)
 			measured := fmt.Sprintf("%.1f s at most", most)
@@ -33,28 +39,18 @@ func (s *section) faults() []promise {
 				measured = "never, in one run at least"
 			}
 			all = append(all, promise{what, "at most 6 s", measured, most <= 6})
-		case r.policy.NoFiles:
-			all = append(all, promise{s.workload.Name + ": without control group files, touched", "nothing", something(most), most == 0})
 		}
 	}
 	return all
 }
 
-func something(seconds float64) string {
-	if seconds > 0 {
-		return "something"
-	}
-	return "nothing"
-}
-
 // safe is the cell of the table.
 func safe(r *row) string {
 	most := r.of(safely).Most
-	untouchable := r.policy.NoFiles || r.policy.Fault.Kind == plan.Jumped
 	switch {
-	case untouchable && most == 0:
+	case r.policy.Harmless() && most == 0:
 		return "nothing touched"
-	case untouchable:
+	case r.policy.Harmless():
 		return "**touched**"
 	case r.policy.Fault.At > 0 && math.IsInf(most, 1):
 		return "**never**"

@@ -80,16 +80,17 @@ func untouched(trace []Point) bool {
 
 // afterFault is how long it took until the setting was safe: 0 where nothing was to be touched and nothing was, negative where it never was.
 func (s *stage) afterFault(trace []Point) float64 {
+	at, held := s.policy.Fault.At.Seconds(), true
 	switch {
-	case s.policy.Fault.Kind == plan.Jumped && unmoved(trace, s.policy.Fault.At.Seconds()):
-		return 0
+	case s.policy.NoFiles:
+		held = untouched(trace)
 	case s.policy.Fault.Kind == plan.Jumped:
-		return -1
-	case s.policy.Fault.At > 0:
-		return safeAfter(trace, s.policy.Fault.At.Seconds())
-	case s.policy.NoFiles && !untouched(trace):
-		return -1
-	default:
+		held = unmoved(trace, at)
+	case at > 0:
+		return safeAfter(trace, at)
+	}
+	if held {
 		return 0
 	}
+	return -1
 }

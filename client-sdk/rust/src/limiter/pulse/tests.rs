@@ -197,7 +197,7 @@ fn the_sidecar_learns_the_truth_from_sampled_clocks() {
         let square = plant.latencies.iter().map(|l| l * l).sum::<f64>() / plant.latencies.len() as f64;
         let cv2 = square / (latency * latency) - 1.0;
         assert_eq!(all.completed, plant.latencies.len() as u64);
-        // A mean of n/8 exponential latencies has an error of 1/sqrt(n/8).
+        // A mean of n/every exponential latencies has an error of 1/sqrt(n/every).
         let certain = 4.0 / (all.completed as f64 / f64::from(every)).sqrt();
         let told = all.mean_latency.unwrap();
         assert!(relative(told, latency) < certain, "{per_second}/s: {told} for {latency}");
