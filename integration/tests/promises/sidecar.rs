@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
+use setpoint::show::text;
 use setpoint::status::{KeptState, Knob, Session, Status};
 use setpoint_integration::http::{self, Target};
 use setpoint_integration::process::sibling::sibling;
@@ -149,7 +150,11 @@ impl Sidecar {
             Some(status) if is(&status) => Ok(status),
             last => Err(last),
         };
-        found_or(within, look, |last| format!("{what}: {last:#?}\nits log ends in\n{}", self.log())).await
+        let lacks = |last: Option<Status>| {
+            let last = last.map_or_else(|| "no status page".to_owned(), |status| text(&status));
+            format!("{what}; it shows\n{last}\nits log ends in\n{}", self.log())
+        };
+        found_or(within, look, lacks).await
     }
 
     /// Waits until what runs would survive its death.
