@@ -21,6 +21,9 @@ type own struct {
 	cores     float64
 }
 
+// Where goroutines wait longer than this for a thread, seconds, a policy wants to know whether threads are stuck in the kernel.
+const longWait = 0.001
+
 func newOwn() *own {
 	return &own{sampler: signals.NewSampler(signals.Roots{}), reader: goruntime.NewReader(), cores: float64(runtime.NumCPU())}
 }
@@ -63,6 +66,8 @@ func (o *own) Sample(now time.Duration) (*v1.ContainerStats, *v1.RuntimeStats) {
 		cpus = min(cpus, sample.QuotaCores.Value)
 	}
 	o.rates.Add(&runtime, cpus)
+	wait, known := o.rates.WaitP99()
+	o.sampler.LookAtStates(known && wait > longWait)
 	return o.containerStats(sample), o.runtimeStats(now, sample, &runtime)
 }
 
@@ -84,7 +89,7 @@ func (o *own) containerStats(s *signals.Sample) *v1.ContainerStats {
 func (o *own) runtimeStats(now time.Duration, s *signals.Sample, r *goruntime.Reading) *v1.RuntimeStats {
 	stats := &v1.RuntimeStats{
 		Tasks: r.Goroutines, Threads: r.Threads,
-		RunDelayPerSliceSeconds: real(s.RunDelayPerSlice), RunDelayShare: real(s.RunDelayShare),
+		RunDelayPerSliceSeconds: real(s.RunDelayPerSlice), RunDelayShare: real(s.RunDelayShare), BlockedThreads: whole(s.BlockedThreads),
 		HeapGoal: positive(r.Goal), HeapLive: positive(r.Live), HeapRoots: positive(r.Roots()), HeapObjects: positive(r.Objects),
 		HeapAllocated: positive(r.Allocated), GcCycles: &r.Cycles, GcLimiterCycle: &r.LimiterCycle, GcCpuSeconds: &r.GCCPUSeconds,
 		RuntimeMemory: positive(r.Governed()), RuntimeOverhead: positive(r.Overhead()), ProcessAnon: whole(o.sampler.RSSAnon(now)),

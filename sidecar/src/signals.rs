@@ -45,6 +45,7 @@ pub fn signals(sample: &Sample) -> Signals {
     let run_delay = &sample.run_delay;
     set(Signal::RunDelayPerSlice, run_delay.run_delay_seconds_per_slice, run_delay.at);
     set(Signal::RunDelayCores, run_delay.run_delay_seconds_per_second, run_delay.at);
+    set(Signal::BlockedThreads, run_delay.blocked_threads.map(f64::from), run_delay.at);
     signals
 }
 

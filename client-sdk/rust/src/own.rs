@@ -17,6 +17,9 @@ use heartbeat::Heartbeat;
 /// The runtime's delay is a percentile over this long.
 const DELAY_WINDOW: Duration = Duration::from_secs(1);
 
+/// Where tasks wait longer than this, seconds, a policy wants to know whether threads are stuck in the kernel.
+const LONG_WAIT: f64 = 0.001;
+
 /// Reads the signals of this process.
 pub(crate) struct Own {
     sampler: Sampler,
@@ -47,6 +50,7 @@ impl Own {
         if now >= self.delay_at {
             self.delay_at = now + DELAY_WINDOW;
             self.delay = self.heartbeat.as_ref().and_then(Heartbeat::take_p99);
+            self.sampler.look_at_states(self.delay.is_some_and(|delay| delay > LONG_WAIT));
         }
         let delay = self.delay.map(|delay| (Signal::RuntimeDelay, delay));
         from_sample(&self.sampler.sample(now)).chain(delay).chain(self.tasks()).collect()
@@ -82,6 +86,7 @@ fn from_sample(sample: &Sample) -> impl Iterator<Item = (Signal, f64)> + use<> {
         (Signal::CpuQuotaCores, sample.cpu.quota_cores),
         (Signal::CpuUsedCores, sample.cpu.used_cores),
         (Signal::RunDelayCores, sample.run_delay.run_delay_seconds_per_second),
+        (Signal::BlockedThreads, sample.run_delay.blocked_threads.map(f64::from)),
     ];
     readings.into_iter().filter_map(|(signal, value)| Some((signal, value?)))
 }

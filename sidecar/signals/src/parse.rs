@@ -10,6 +10,7 @@ mod memory;
 mod psi;
 mod scan;
 mod schedstat;
+mod state;
 
 pub use cpu::{CpuStat, cfs_period, cfs_quota, cpu_max, cpu_stat_v1, cpu_stat_v2, cpuacct_usage};
 pub use meminfo::{MemInfo, meminfo};
@@ -20,6 +21,7 @@ pub use memory::{
 pub use psi::{Psi, psi};
 pub use scan::{ParseError, Problem};
 pub use schedstat::{SchedStat, schedstat};
+pub use state::{STATE_WITHIN, is_blocked};
 
 #[cfg(test)]
 mod tests;

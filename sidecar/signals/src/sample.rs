@@ -139,4 +139,6 @@ pub struct RunDelay {
     pub run_delay_seconds_per_second: Option<f64>,
     /// How often per second a thread was given a CPU: few slices make the mean above uncertain.
     pub run_slices_per_second: Option<f64>,
+    /// Threads that were stuck in the kernel (state D) when this was read; scaled up when not all were looked at.
+    pub blocked_threads: Option<u32>,
 }

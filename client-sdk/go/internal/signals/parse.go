@@ -212,6 +212,23 @@ func parseSchedStat(content []byte) (stat schedStat, err error) {
 	return schedStat{time.Duration(min(delay, 1<<62)), slices}, errors.Join(runErr, delayErr, slicesErr)
 }
 
+// threadBlocked says whether a thread is in state D: it waits, and nothing can interrupt that (a disk, a network file system, memory
+// that is read back). content is the beginning of stat: a number, the thread's name in parentheses, a letter. The name may hold
+// anything, parentheses too; no field after it does.
+func threadBlocked(content []byte) (bool, error) {
+	end := bytes.LastIndexByte(content, ')')
+	if end < 0 {
+		return false, wrong("name", "missing")
+	}
+	rest := content[end+1:]
+	if len(rest) < 3 || rest[0] != ' ' || rest[2] != ' ' || !isLetter(rest[1]) {
+		return false, wrong("state", "missing")
+	}
+	return rest[1] == 'D', nil
+}
+
+func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
+
 // memTotal of meminfo, bytes.
 func memTotal(content []byte) (uint64, error) { return kilobytes(content, "MemTotal:", "meminfo") }
 

@@ -69,6 +69,25 @@ var malformed = map[string][]string{
 	"statm":          {"", "1000 300 100", "1000\n", "1000 300\n", "1000 x 100 5 0 250 0\n", "1000 300 -1 5 0 250 0\n", "1 2 3 4 5 6 7\n1\n"},
 }
 
+func TestTheStateOfAThreadFollowsItsName(t *testing.T) {
+	for text, blocked := range map[string]bool{
+		"42 (worker) S 1 42\n": false, "42 (worker) D 1 42\n": true, "42 (D) Z 1": false, "42 (a) D 1 (b) S 1": false,
+		"42 (a\n) D ) D 1 cut sh": true, "42 () D 1": true,
+	} {
+		if is, err := threadBlocked([]byte(text)); is != blocked || err != nil {
+			t.Errorf("%q: %v, %v", text, is, err)
+		}
+	}
+	for _, text := range []string{
+		"", "42 worker D 1", "42 (a very long na", "42 (worker)", "42 (worker) ", "42 (worker) D", "42 (worker) DD 1", "42 (worker) 7 1",
+		"42 (worker)\tD 1",
+	} {
+		if _, err := threadBlocked([]byte(text)); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
 func TestFilesAreReadAsTheyAre(t *testing.T) {
 	for name, parse := range parsers {
 		if len(sound[name]) == 0 || len(malformed[name]) == 0 {

@@ -224,6 +224,42 @@ func TestS2_RunDelayIsOfAllThreads(t *testing.T) {
 	}
 }
 
+func TestS2_ThreadsThatAreStuckInTheKernelAreCounted(t *testing.T) {
+	it := v2(t)
+	s := it.sampler()
+	thread := func(id int, state string) {
+		it.write(fmt.Sprintf("proc/self/task/%d/schedstat", id), "0 0 0\n")
+		it.write(fmt.Sprintf("proc/self/task/%d/stat", id), fmt.Sprintf("%d (wor) ker) %s 1 42 42 0 -1\n", id, state))
+	}
+	it.remove("proc/self/task/1")
+	thread(2, "S")
+	thread(3, "D")
+	thread(4, "D")
+	it.expectUnknown("from the second pass on, as all is", s.Sample(0).BlockedThreads)
+	it.expect("two", s.Sample(seconds(1)).BlockedThreads, 2)
+	thread(3, "R")
+	it.expect("as it is now", s.Sample(seconds(2)).BlockedThreads, 1)
+	it.write("proc/self/task/4/stat", "4 (worker\n")
+	it.expect("what cannot be read is not counted", s.Sample(seconds(3)).BlockedThreads, 0)
+	s.LookAtStates(false)
+	it.expectUnknown("not looked at", s.Sample(seconds(4)).BlockedThreads)
+	s.LookAtStates(true)
+	for id := 5; id < 205; id++ {
+		thread(id, map[bool]string{true: "D", false: "S"}[id%2 == 0])
+	}
+	s.Sample(seconds(5))
+	if of := s.Sample(seconds(6)).BlockedThreads; !of.Known || of.Value < 85 || of.Value > 115 {
+		t.Errorf("scaled up to all threads: %+v", of)
+	}
+	for id := 2; id < 205; id++ {
+		it.write(fmt.Sprintf("proc/self/task/%d/schedstat", id), "")
+		it.remove(fmt.Sprintf("proc/self/task/%d", id))
+	}
+	it.write("proc/self/task/300/schedstat", "0 0 0\n")
+	s.Sample(seconds(10))
+	it.expectUnknown("no state to be seen is not none stuck", s.Sample(seconds(11)).BlockedThreads)
+}
+
 func TestSamplingAllocatesNothing(t *testing.T) {
 	it := v2(t)
 	s := it.sampler()

@@ -2,6 +2,7 @@ package signals
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,11 +19,11 @@ const (
 	lookEvery = 5 * time.Second
 )
 
-// threadSet says how long the process's threads wait for a CPU.
+// threadSet says how long the process's threads wait for a CPU, and how many are stuck in the kernel.
 //
 // /proc/PID/schedstat is the main thread alone, which in a service mostly sleeps; so every thread's file is kept open and the
 // differences are added up. The scheduler books a wait when it ends, in lumps as long as a quota period, hence one pass a second.
-// A thread counts from its second pass on: its first only says where its counters stand.
+// A thread counts from its second pass on: its first only says where its counters stand. Stuck is what it is at the moment of a pass.
 type threadSet struct {
 	path     string
 	task     *os.File
@@ -32,30 +33,33 @@ type threadSet struct {
 	lookAt   time.Duration
 	passedAt time.Duration
 	passed   bool
+	noStates bool // they are not looked at
 	listed   int
-	buffer   [96]byte
+	buffer   [128]byte // as much of stat as holds the state
 
-	perSlice, delayShare Maybe
-}
-
-type thread struct {
-	id   int
-	file *os.File
-	once *once
-	last schedStat
+	perSlice, delayShare, blocked Maybe
 }
 
 func newThreadSet(path string) *threadSet { return &threadSet{path: path} }
 
-func (t *threadSet) values() (perSlice, share, threads Maybe) {
-	return t.perSlice, t.delayShare, Maybe{float64(t.listed), t.listed > 0}
+func (t *threadSet) fill(sample *Sample) {
+	sample.RunDelayPerSlice, sample.RunDelayShare, sample.BlockedThreads = t.perSlice, t.delayShare, t.blocked
+	sample.Threads = Maybe{float64(t.listed), t.listed > 0}
 }
 
 // pass reads the growth of all known threads and then looks for new ones; to be made once a second.
 func (t *threadSet) pass(now time.Duration) {
 	delay, slices, read := t.advance()
+	blocked, lookedAt := 0, 0
+	if !t.noStates {
+		blocked, lookedAt = t.states()
+	}
 	if t.look(now) != nil {
 		t.listed = 0
+	}
+	t.blocked = Maybe{}
+	if lookedAt > 0 {
+		t.blocked = known(math.Round(float64(blocked) * float64(max(t.listed, lookedAt)) / float64(lookedAt)))
 	}
 	span := now - t.passedAt
 	usable := t.passed && span > 0 && read > 0
@@ -80,7 +84,7 @@ func (t *threadSet) advance() (delay time.Duration, slices uint64, read int) {
 	for _, it := range t.threads {
 		stat, err := t.read(it.once)
 		if err != nil {
-			it.file.Close()
+			it.close()
 			continue
 		}
 		if stat.delay >= it.last.delay && stat.slices >= it.last.slices {
@@ -166,9 +170,12 @@ func (t *threadSet) watch(ids []int, turn bool) {
 			t.turn = ids[(begin+mostThreads)%len(ids)]
 		}
 	}
-	open := make(map[int]bool, len(t.threads))
+	open, states := make(map[int]bool, len(t.threads)), 0
 	for _, it := range t.threads {
 		open[it.id] = true
+		if it.state != nil {
+			states++
+		}
 	}
 	for i := range ids {
 		id := ids[(begin+i)%len(ids)]
@@ -182,11 +189,15 @@ func (t *threadSet) watch(ids []int, turn bool) {
 		if err != nil {
 			continue // it has ended
 		}
-		if it, err := t.first(id, file); err == nil {
-			t.threads = append(t.threads, it)
-		} else {
+		it, err := t.first(id, file)
+		if err != nil {
 			file.Close()
+			continue
 		}
+		if states < mostStates && it.watchState(t.path) {
+			states++
+		}
+		t.threads = append(t.threads, it)
 	}
 }
 
@@ -197,12 +208,12 @@ func (t *threadSet) first(id int, file *os.File) (thread, error) {
 		return thread{}, err
 	}
 	stat, err := t.read(once)
-	return thread{id, file, once, stat}, err
+	return thread{id: id, file: file, once: once, last: stat}, err
 }
 
 func (t *threadSet) close() {
-	for _, it := range t.threads {
-		it.file.Close()
+	for i := range t.threads {
+		t.threads[i].close()
 	}
 	t.threads = t.threads[:0]
 	if t.task != nil {

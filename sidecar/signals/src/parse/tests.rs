@@ -267,6 +267,35 @@ fn schedstat_is_three_numbers() {
 }
 
 #[test]
+fn the_state_of_a_thread_follows_its_name() {
+    for (bytes, stuck) in [
+        (&b"42 (worker) S 1 42 42 0 -1 4194304"[..], false),
+        (b"42 (worker) D 1 42\n", true),
+        (b"42 (worker) R 1", false),
+        (b"42 (D) Z 1", false),
+        (b"42 (a) D 1 (b) S 1", false),
+        (b"42 (a\n) D ) D 1 cut sh", true),
+        (b"42 () D 1", true),
+    ] {
+        assert_eq!(is_blocked(bytes), Ok(stuck), "{:?}", bytes.escape_ascii().to_string());
+    }
+    for (bytes, field, problem) in [
+        (&b""[..], "stat", Empty),
+        (b"42 worker D 1", "name", Missing),
+        (b"42 (a very long na", "name", Missing),
+        (b"42 (worker)", "state", Missing),
+        (b"42 (worker) ", "state", Missing),
+        (b"42 (worker) D", "state", Missing),
+        (b"42 (worker) DD 1", "state", Missing),
+        (b"42 (worker) 7 1", "state", Missing),
+        (b"42 (worker)\tD 1", "state", Missing),
+    ] {
+        let wrong = Err(ParseError { field, problem });
+        assert_eq!(is_blocked(bytes), wrong, "{:?}", bytes.escape_ascii().to_string());
+    }
+}
+
+#[test]
 fn meminfo_is_in_kilobytes() {
     let expected = MemInfo { total_bytes: 24_684_084 * 1024, available_bytes: Some(24_290_776 * 1024) };
     assert_eq!(meminfo(MEMINFO.as_bytes()), Ok(expected));
@@ -322,6 +351,7 @@ fn accepted(bytes: &[u8]) -> Vec<bool> {
         cfs_quota(bytes).is_ok(),
         cfs_period(bytes).is_ok(),
         schedstat(bytes).is_ok(),
+        is_blocked(bytes).is_ok(),
         meminfo(bytes).is_ok(),
     ]
 }

@@ -1,16 +1,17 @@
-//! How long a process's threads wait for a CPU.
+//! How long a process's threads wait for a CPU, and how many are stuck in the kernel.
 //!
 //! `/proc/PID/schedstat` is the main thread alone, which in a service mostly sleeps; so every thread's file is kept open and the
 //! differences are added up. The scheduler books a wait when it ends, in lumps as long as a quota period, hence one pass a second
 //! and not one a tick. A thread counts from its second pass on: its first only says where its counters stand.
 //!
 //! At most [`MOST`] descriptors are kept. A process with more threads is watched in turns, another part every [`LOOK`], and the sums
-//! are scaled up to all threads.
+//! are scaled up to all threads. Stuck is what a thread is at the moment of the pass; a look at that costs three times as much
+//! (6 us), so at most [`STATES`] are looked at.
 
 use super::source::Fault;
+use super::thread::Thread;
 use crate::discover::Held;
-use crate::kept::{ReadError, open_regular, read_at};
-use crate::parse::{SchedStat, schedstat};
+use crate::kept::ReadError;
 use crate::sample::RunDelay;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -20,18 +21,11 @@ use std::time::Duration;
 /// The most threads that are watched at a time.
 pub(super) const MOST: usize = 256;
 
+/// The most of them whose state is looked at.
+pub(super) const STATES: usize = 64;
+
 /// How often the threads are listed even when their number has not changed.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
-
-/// Three numbers of at most 20 digits.
-const LONGEST: usize = 96;
-
-#[derive(Debug)]
-struct Thread {
-    id: u32,
-    file: File,
-    last: SchedStat,
-}
 
 /// The threads of one process.
 #[derive(Debug)]
@@ -56,6 +50,9 @@ struct Sum {
     delay: Duration,
     slices: u64,
     threads: u32,
+    /// Threads whose state was looked at, and those of them that are stuck.
+    looked_at: u32,
+    blocked: u32,
 }
 
 impl ThreadSet {
@@ -86,8 +83,8 @@ impl ThreadSet {
 
     /// One pass, to be made about once a second: the growth of all known threads, then a look for new ones. Returns whether
     /// the process is still there; what cannot be listed for another reason is watched as far as it is known.
-    pub(super) fn pass(&mut self, now: Duration) -> bool {
-        let sum = self.advance();
+    pub(super) fn pass(&mut self, now: Duration, states: bool) -> bool {
+        let sum = self.advance(states);
         let listed = self.look(now);
         let span = self.passed_at.and_then(|last| now.checked_sub(last)).filter(|span| !span.is_zero());
         self.passed_at = Some(now);
@@ -110,20 +107,30 @@ impl ThreadSet {
             run_delay_seconds_per_slice: (sum.slices > 0).then(|| delay / sum.slices as f64),
             run_delay_seconds_per_second: Some(scale * delay / span.as_secs_f64()),
             run_slices_per_second: Some(scale * sum.slices as f64 / span.as_secs_f64()),
+            blocked_threads: self.blocked(sum),
         }
     }
 
+    /// Of all threads; `None` where no state can be read.
+    fn blocked(&self, sum: &Sum) -> Option<u32> {
+        let all = self.listed?.max(sum.looked_at);
+        let scaled = f64::from(sum.blocked) * f64::from(all) / f64::from(sum.looked_at);
+        (sum.looked_at > 0).then_some(scaled.round() as u32)
+    }
+
     /// Reads every watched thread and forgets those that have ended.
-    fn advance(&mut self) -> Sum {
+    fn advance(&mut self, states: bool) -> Sum {
         let mut sum = Sum::default();
         self.threads.retain_mut(|thread| {
-            let Ok(stat) = read(&thread.file) else { return false };
-            let last = std::mem::replace(&mut thread.last, stat);
-            let delay = stat.delay.checked_sub(last.delay);
-            if let Some((delay, slices)) = delay.zip(stat.slices.checked_sub(last.slices)) {
+            let Ok(grown) = thread.advance() else { return false };
+            if let Some((delay, slices)) = grown {
                 sum.delay += delay;
                 sum.slices += slices;
                 sum.threads += 1;
+            }
+            if let Some(blocked) = states.then(|| thread.is_blocked()).flatten() {
+                sum.looked_at += 1;
+                sum.blocked += u32::from(blocked);
             }
             true
         });
@@ -170,6 +177,7 @@ impl ThreadSet {
                 self.turn = ids[(begin + MOST) % ids.len()];
             }
         }
+        let mut states = self.threads.iter().filter(|thread| thread.has_state()).count();
         let (mut refused, mut ended) = (Ok(()), Ok(()));
         for id in ids[begin..].iter().chain(&ids[..begin]) {
             if self.threads.len() == MOST {
@@ -178,8 +186,11 @@ impl ThreadSet {
             if self.threads.iter().any(|thread| thread.id == *id) {
                 continue;
             }
-            match open(&self.path, *id) {
-                Ok(thread) => self.threads.push(thread),
+            match Thread::open(&self.path, *id, states < STATES) {
+                Ok(thread) => {
+                    states += usize::from(thread.has_state());
+                    self.threads.push(thread);
+                }
                 Err(fault @ Fault::Read(ReadError::Exited | ReadError::NotFound)) => ended = Err(fault),
                 Err(fault) => refused = Err(fault),
             }
@@ -195,16 +206,4 @@ fn list(task: &Path) -> Result<Vec<u32>, ReadError> {
     }
     ids.sort_unstable();
     Ok(ids)
-}
-
-fn open(task: &Path, id: u32) -> Result<Thread, Fault> {
-    let file = open_regular(&task.join(format!("{id}/schedstat"))).map_err(Fault::Read)?;
-    let last = read(&file)?;
-    Ok(Thread { id, file, last })
-}
-
-fn read(file: &File) -> Result<SchedStat, Fault> {
-    let mut buffer = [0; LONGEST];
-    let length = read_at(file, &mut buffer, 0).map_err(Fault::Read)?;
-    schedstat(&buffer[..length]).map_err(Fault::Parse)
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 const MEMORY: &str = "/sys/fs/cgroup/memory";
 const CPU: &str = "/sys/fs/cgroup/cpu";
+const FREEZER: &str = "/sys/fs/cgroup/freezer";
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
 const MIB: u64 = 1 << 20;
 
@@ -182,6 +183,26 @@ fn s2_throttling_and_cpu_pressure_of_a_group_over_its_quota() {
         "accounting switched off"
     );
     assert!(off.cpu.throttled_ratio.is_some() && off.node_cpu_pressure.some_1s_ratio.is_some());
+}
+
+#[test]
+fn s2_a_process_that_stands_still_in_the_kernel_is_seen() {
+    // Nothing else that an ordinary process can do puts it into state D for as long as it likes.
+    let Some(group) = Made::try_new(FREEZER, "blocked") else { return };
+    let mut child = Running::shell(&[&group], "exec sleep 60");
+    let joined = || std::fs::read_to_string(group.file("cgroup.procs")).is_ok_and(|ids| !ids.is_empty());
+    until("the child has joined", joined);
+    let mut sampler = Sampler::new(Roots::default(), Target::pid(child.0.id()));
+    sampler.sample(Duration::ZERO);
+    let running = sampler.sample(SECOND).run_delay.blocked_threads;
+    group.write("freezer.state", "FROZEN");
+    let state = || std::fs::read_to_string(group.file("freezer.state")).unwrap_or_default();
+    until("the child is frozen", || state() == "FROZEN\n");
+    let frozen = sampler.sample(2 * SECOND).run_delay.blocked_threads;
+    group.write("freezer.state", "THAWED"); // before anything can fail: what is frozen cannot be killed
+    let thawed = sampler.sample(4 * SECOND).run_delay.blocked_threads;
+    child.end();
+    assert_eq!((running, frozen, thawed), (Some(0), Some(1), Some(0)));
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn s2_run_delay_is_the_sum_over_all_threads() {
         run_delay_seconds_per_slice: Some(0.004),
         run_delay_seconds_per_second: Some(0.2),
         run_slices_per_second: Some(50.0),
+        blocked_threads: None,
     };
     assert_eq!(values, expected, "the main thread alone would have shown nothing");
     let idle = sampler.sample(Duration::from_secs(3)).run_delay;
@@ -148,6 +149,52 @@ fn s2_every_thread_gets_its_turn() {
         );
     }
     assert!((4..=10).contains(&seen), "watched for one turn or two of three: {seen}");
+}
+
+/// Sets a thread's state.
+fn state(tree: &Tree, id: u32, state: char) {
+    tree.write(&format!("{TASKS}/{id}/stat"), &format!("{id} (wor) ker) {state} 1 42 42 0 -1\n"));
+}
+
+#[test]
+fn s2_threads_that_are_stuck_in_the_kernel_are_counted() {
+    let tree = tree();
+    for (id, letter) in [(42, 'S'), (43, 'D'), (44, 'D'), (45, 'R')] {
+        thread(&tree, id, 0, 0);
+        state(&tree, id, letter);
+    }
+    let mut sampler = sampler(&tree);
+    let stuck = |sampler: &mut Sampler, second| run(sampler, second, second).run_delay.blocked_threads;
+    assert_eq!(
+        [stuck(&mut sampler, 0), stuck(&mut sampler, 1)],
+        [None, Some(2)],
+        "from the second pass on, as all is"
+    );
+    state(&tree, 43, 'S');
+    assert_eq!(stuck(&mut sampler, 2), Some(1), "as it is now");
+    tree.write(&format!("{TASKS}/44/stat"), "44 (worker\n");
+    assert_eq!(stuck(&mut sampler, 3), Some(0), "what cannot be read is not counted");
+    sampler.look_at_states(false);
+    assert_eq!(stuck(&mut sampler, 4), None, "not looked at");
+    sampler.look_at_states(true);
+    for id in 42..=45 {
+        tree.remove(&format!("{TASKS}/{id}"));
+    }
+    thread(&tree, 46, 0, 0);
+    stuck(&mut sampler, 8);
+    assert_eq!(stuck(&mut sampler, 9), None, "no state to be seen is not none stuck");
+}
+
+#[test]
+fn s2_of_many_threads_some_are_looked_at_and_their_share_counts() {
+    let tree = tree();
+    for id in 1..=200 {
+        thread(&tree, id, 0, 0);
+        state(&tree, id, if id % 2 == 0 { 'D' } else { 'S' });
+    }
+    let mut sampler = sampler(&tree);
+    run(&mut sampler, 0, 0);
+    assert_eq!(run(&mut sampler, 1, 1).run_delay.blocked_threads, Some(100), "of 64 half");
 }
 
 #[test]
