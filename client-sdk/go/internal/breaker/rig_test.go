@@ -77,7 +77,7 @@ func (r *rig) calls(n int, outcome model.Outcome) {
 	}
 }
 
-// passed is how many of so many calls were let through, which all fail.
+// passed is how many of so many calls were let through; settle says how they end.
 func (r *rig) passed(n int, settle func(Pass)) (passed int) {
 	for range n {
 		if pass, _, ok := r.Admit(); ok {
@@ -106,7 +106,7 @@ func (r *rig) trip() time.Duration {
 	return r.rejected()
 }
 
-// halfOpen waits for the end of the wait.
+// probeAfter lets the wait pass and asks for the first probe.
 func (r *rig) probeAfter(wait time.Duration) Pass {
 	r.Helper()
 	r.clock.Move(wait)
