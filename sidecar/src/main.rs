@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::CommandFactory;
+use clap::builder::PossibleValuesParser;
 use setpoint::app::{RunError, Sidecar};
 use setpoint::cli::{self, Cli, Command, EXIT_FAILURE, EXIT_HELD, EXIT_USAGE};
 use setpoint::logging::{self, Log};
@@ -149,7 +150,12 @@ fn show_status(options: &cli::Status) -> anyhow::Result<String> {
 
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<String> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "setpoint", &mut script);
+    // Only here: anywhere else an unknown name is told with everything else that is wrong.
+    let laws = PossibleValuesParser::new(simulate::law_names());
+    let mut command = Cli::command().mut_subcommand("simulate", |simulate| {
+        simulate.mut_arg("against", |against| against.value_parser(laws))
+    });
+    clap_complete::generate(shell, &mut command, "setpoint", &mut script);
     Ok(String::from_utf8(script)?)
 }
 

@@ -160,7 +160,7 @@ fn plan(options: &cli::Simulate) -> Result<Plan, SimulateError> {
 
 /// A built-in scenario, or that of a file. A file with the name of a built-in one is meant only when the name looks like one.
 fn scenario(name: &str) -> Result<Scenario, String> {
-    let looks_like_a_file = name.contains(['/', '.']);
+    let looks_like_a_file = name == "-" || name.contains(['/', '.']);
     let read = match builtin::find(name).filter(|_| !looks_like_a_file) {
         Some(found) => found,
         None if !looks_like_a_file && !Path::new(name).exists() => {
@@ -190,6 +190,11 @@ fn policies(file: &Path, knob: &str) -> Result<(Arc<PolicySet>, KnobName), Strin
         ),
         false => format!("{file}: no policy for {knob}, say --knob with one of {}", names.join(", ")),
     })
+}
+
+/// What `--against` takes.
+pub fn law_names() -> Vec<&'static str> {
+    laws::others().iter().map(|law| law.name).chain(["all"]).collect()
 }
 
 fn list() -> String {

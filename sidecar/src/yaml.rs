@@ -29,7 +29,7 @@ pub(crate) use text::quoted;
 pub(crate) use tree::{Entry, Node, Value};
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,11 +79,18 @@ pub(crate) fn parse<T>(
 /// # Errors
 /// When it cannot be read or is larger.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problems> {
-    let refuse = |why: &str| Problems::of_file(&name(path), why);
+    read_from(&name(path), File::open(path))
+}
+
+/// Reads what is named `name` to its end, no more of it than [`LARGEST`].
+///
+/// # Errors
+/// When it could not be opened, cannot be read or is larger.
+pub(crate) fn read_from(name: &Arc<str>, input: io::Result<impl Read>) -> Result<Vec<u8>, Problems> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|error| refuse(&format!("cannot read it: {error}")))?;
-    if bytes.len() > LARGEST { Err(refuse(&too_large())) } else { Ok(bytes) }
+    let read = input.and_then(|input| input.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| Problems::of_file(name, &format!("cannot read it: {error}")))?;
+    if bytes.len() > LARGEST { Err(Problems::of_file(name, &too_large())) } else { Ok(bytes) }
 }
 
 /// A file as it is named in front of its problems: as it was given.

@@ -1,6 +1,6 @@
 //! The real binary: what an operator and a supervisor see.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
@@ -244,7 +244,8 @@ fn the_command_line_is_explained() {
     assert!(text(&help.stdout).contains("Examples:"));
     let completions = setpoint(&["completions", "bash"]);
     assert_eq!(completions.status.code(), Some(0));
-    assert!(text(&completions.stdout).contains("_setpoint()"));
+    let script = text(&completions.stdout);
+    assert!(script.contains("_setpoint()") && script.contains("gradient2 "), "the laws by name, too");
     // Port 1 is reserved and nobody listens on it.
     let nobody = setpoint(&["status", "--admin", "127.0.0.1:1"]);
     assert_eq!(nobody.status.code(), Some(1));
@@ -253,6 +254,28 @@ fn the_command_line_is_explained() {
         "{}",
         text(&nobody.stderr)
     );
+}
+
+#[test]
+fn a_scenario_can_come_from_standard_input() {
+    let simulated = |scenario: &str| {
+        let mut command = Command::new(BINARY);
+        command.args(["simulate", "-", "--no-oracle", "--seeds", "1", "--json"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let written = child.stdin.take().expect("piped").write_all(scenario.as_bytes());
+        written.expect("it reads");
+        child.wait_with_output().expect("a child of ours")
+    };
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/scenarios/j.yaml");
+    let scenario = std::fs::read_to_string(file).expect("built in");
+    let done = simulated(&scenario);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let named = setpoint(&["simulate", "J", "--no-oracle", "--seeds", "1", "--json"]);
+    assert_eq!(text(&done.stdout), text(&named.stdout), "the same as by its name");
+    let wrong = simulated("version: setpoint/v1\nkind: Scenario\nname: x\nduration: 12\n");
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(text(&wrong.stderr).contains("-:4:11: `duration`: unit missing"), "{}", text(&wrong.stderr));
 }
 
 #[test]

@@ -21,7 +21,7 @@ Examples:
 
 Exit codes: 0 success, 1 run-time failure, 64 bad command line, policy file or scenario file")]
 pub struct Simulate {
-    /// Scenario files, or names of built-in scenarios
+    /// Scenario files (- is standard input), or names of built-in scenarios
     #[arg(value_name = "SCENARIO", required_unless_present = "list")]
     pub scenarios: Vec<String>,
     /// Policy file for ours; its policies of one limit act. Without it: adaptive concurrency with its defaults

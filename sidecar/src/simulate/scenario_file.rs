@@ -4,6 +4,7 @@
 //! scenario is a programme for the machine that runs it, so it is bounded as well: what the plant would need an hour for,
 //! or more memory than a laptop has, is refused before it starts. `docs/simulator.md` describes the format.
 
+use std::io::stdin;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,12 +32,14 @@ const LIMITS: RangeInclusive<f64> = 1.0..=1e6;
 /// Most classes.
 const CLASSES: usize = 16;
 
-/// Reads a scenario file. Blocks for the time of reading one small file.
+/// Reads a scenario file; `-` is standard input. Blocks for the time of reading it.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(path: &Path) -> Result<Scenario, Problems> {
-    parse(&yaml::name(path), &yaml::read(path)?)
+    let name = yaml::name(path);
+    let bytes = if &*name == "-" { yaml::read_from(&name, Ok(stdin().lock())) } else { yaml::read(path) };
+    parse(&name, &bytes?)
 }
 
 /// Reads the content of a scenario file; `file` names it in problems. Pure: the same bytes give the same answer.
