@@ -44,12 +44,14 @@ type sidecar struct {
 	*testing.T
 	*exec.Cmd
 	log chan string
+	// Address of its admin pages.
+	admin string
 }
 
 func startSidecar(t *testing.T, path, home string) *sidecar {
 	t.Helper()
 	s := &sidecar{t, exec.Command(path, "run", "--config", filepath.Join(home, "config"), "--socket", filepath.Join(home, "sdk.sock"),
-		"--admin", "127.0.0.1:0", "--state-dir", filepath.Join(home, "state")), make(chan string, 1000)}
+		"--admin", "127.0.0.1:0", "--state-dir", filepath.Join(home, "state")), make(chan string, 1000), ""}
 	log, err := s.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -64,18 +66,19 @@ func startSidecar(t *testing.T, path, home string) *sidecar {
 			s.log <- lines.Text()
 		}
 	}()
-	s.waitFor("sidecar started")
+	_, admin, _ := strings.Cut(s.waitFor("sidecar started"), "admin_addr=")
+	s.admin, _, _ = strings.Cut(admin, " ")
 	return s
 }
 
 // waitFor a line of the log with this text.
-func (s *sidecar) waitFor(text string) {
+func (s *sidecar) waitFor(text string) string {
 	s.Helper()
 	for patience := time.After(20 * time.Second); ; {
 		select {
 		case line, ok := <-s.log:
 			if strings.Contains(line, text) {
-				return
+				return line
 			}
 			if !ok {
 				s.Fatalf("the sidecar has ended without %q", text)

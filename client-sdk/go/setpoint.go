@@ -23,6 +23,7 @@ type Setpoint struct {
 	seed     uint64
 	registry *actuator.Registry
 	own      *own
+	dumps    dumps
 	// Nil: disabled for the whole life of the process.
 	session *session.Session
 

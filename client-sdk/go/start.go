@@ -29,6 +29,7 @@ type settings struct {
 	labels   map[string]string
 	log      *slog.Logger
 	custom   func() map[string]float64
+	dump     func(*Dump)
 	dial     session.Dial
 	own      session.Own
 }
@@ -57,6 +58,10 @@ func WithCustom(numbers func() map[string]float64) Option {
 	return func(s *settings) { s.custom = numbers }
 }
 
+// WithDump is called with each Dump, on the dump's own goroutine: for what only the service knows (its pools, its queues), or to keep
+// the stacks elsewhere than in the log.
+func WithDump(call func(*Dump)) Option { return func(s *settings) { s.dump = call } }
+
 // Start starts the SDK of the service of that name. It never waits for the sidecar and never fails: without one, everything is at
 // its baseline. The session ends with the context or with Stop.
 func Start(ctx context.Context, service string, options ...Option) *Setpoint {
@@ -74,6 +79,7 @@ func Start(ctx context.Context, service string, options ...Option) *Setpoint {
 	}
 	sdk := &Setpoint{
 		service: service, log: s.log, clock: clock.Start(), seed: rand.Uint64(), registry: actuator.NewRegistry(), own: newOwn(),
+		dumps: dumps{hook: s.dump},
 	}
 	_, err := os.Stat(session.DisableFile(s.socket))
 	sdk.registry.SetDisabled(s.disabled || err == nil)
@@ -87,7 +93,7 @@ func (s *Setpoint) sessionOptions(from *settings) session.Options {
 	options := session.Options{
 		Service: s.service, InstanceID: strconv.FormatUint(s.seed, 16), Seed: s.seed, SDK: "go/" + Version, Runtime: runtimeVersion(),
 		Labels: maps.Clone(from.labels), DisableFile: session.DisableFile(from.socket), Dial: from.dial, Clock: s.clock, Log: s.log,
-		Own: from.own, Custom: from.custom,
+		Own: from.own, Custom: from.custom, OnTaskLeak: func(why string) { s.Dump(why) },
 	}
 	if options.Dial == nil {
 		options.Dial = session.UnixSocket(from.socket)

@@ -56,6 +56,8 @@ type Options struct {
 	Own         Own
 	// Custom numbers of the service for each report; may be nil.
 	Custom func() map[string]float64
+	// OnTaskLeak is told, once for each trip, that new work is held back because goroutines pile up; it must not wait. May be nil.
+	OnTaskLeak func(why string)
 }
 
 // DisableFile is the one that lies beside a socket.
@@ -134,6 +136,7 @@ type loop struct {
 	applier               *applier
 	stalls                stallWatch
 	speech                speech
+	leaks                 leakWatch
 	lookAt                time.Duration
 	// A failure to connect is told once until a session has come about.
 	complained bool

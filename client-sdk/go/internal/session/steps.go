@@ -50,6 +50,9 @@ func (l *loop) heard(it heard) {
 	case *wire.Frame:
 		l.speech.acks(l.applier.frame(message, l.now()))
 		l.speech.flush(l.line)
+		if why, news := l.leaks.heard(message); news && !l.applier.disabled && l.options.OnTaskLeak != nil {
+			l.options.OnTaskLeak(why)
+		}
 	case *wire.Beat:
 		l.beat(message)
 	case *wire.Drain:

@@ -101,7 +101,7 @@ func Refusal(message *v1.ServerMessage, why error) (Ack, bool) {
 }
 
 func setpoint(wire *v1.Setpoint) (s Setpoint, err error) {
-	s.Knob = wire.GetKnob()
+	s.Knob, s.DecisionID = wire.GetKnob(), wire.GetDecisionId()
 	if err := knobName("knob", s.Knob); err != nil {
 		return s, err
 	}

@@ -49,6 +49,8 @@ type Setpoint struct {
 	Admission model.Admission
 	Lease     model.Lease
 	Why       *Why
+	// DecisionID tells one decision of an epoch from another.
+	DecisionID uint64
 }
 
 // Unsupported names a knob whose setpoint this build cannot read, and why.
