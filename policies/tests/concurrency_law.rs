@@ -101,6 +101,37 @@ fn c1_a_queue_that_slows_a_big_pool_down_is_gone_within_a_second() {
 }
 
 #[test]
+fn c1_no_capacity_makes_the_limit_climb() {
+    // Whatever the capacity, a twofold overload ends with a queue of a few calls: the law's guesses of it are a quarter apart.
+    let p99 = |step: u32| {
+        let capacity = 600.0 * 2_f64.powf(f64::from(step) / 12.0);
+        let load = vec![(0.0, 0.5 * capacity), (20.0, 2.0 * capacity)];
+        let mut scenario = Scenario::plain(8, Distribution::Fixed(8.0 / capacity), load);
+        scenario.seconds = 80.0;
+        scenario.classes[0].deadline = 0.3;
+        let run = plant::run(&scenario, 1, vec![law(&scenario, 1)]);
+        assert!(run.goodput(25.0, 80.0) > 0.97 * capacity, "{capacity}");
+        run.percentile(0.99, 60.0, 80.0).expect("calls were answered")
+    };
+    let seen: Vec<f64> = (0..12).map(p99).collect();
+    let mean = seen.iter().sum::<f64>() / 12.0;
+    assert!(mean < 0.08 && seen.iter().all(|p99| *p99 < 0.2), "p99 {mean} s: {seen:.3?}");
+}
+
+#[test]
+fn c1_a_service_that_crowds_is_kept_from_it_before_it_is_overloaded() {
+    // 95 % of the capacity; where many calls pile up by chance, fewer are done, and more pile up.
+    let mut scenario = Scenario::plain(16, Distribution::Exponential(0.020), vec![(0.0, 760.0)]);
+    scenario.seconds = 120.0;
+    scenario.classes[0].deadline = 0.5;
+    scenario.server.station.contention = Some(Contention { from: 32.0, slope: 0.5, worst: 2.0 });
+    let rejected =
+        |seed| rejected_ratio(&plant::run(&scenario, seed, vec![law(&scenario, seed)]), 30.0, 120.0);
+    let seen: Vec<f64> = SEEDS.map(rejected).collect();
+    assert!(seen.iter().sum::<f64>() < 0.07 * 5.0, "rejected below the capacity: {seen:.3?}");
+}
+
+#[test]
 fn c1_a_slow_dependency_is_no_queue() {
     // After an overload has made the limit small, the dependency gets ten times slower while the load is normal.
     let mut scenario = service();

@@ -80,6 +80,11 @@ impl Belief {
         self.prior.as_ref().map(|_| f64::from(exp(self.floor)))
     }
 
+    /// Probability that the service gets less done when crowded; 0 while nothing is known.
+    pub(super) fn crowds(&self) -> f64 {
+        if self.prior.is_some() { f64::from(self.grid.of_crowds()) } else { 0.0 }
+    }
+
     /// Highest throughput of late, calls per second.
     pub(super) const fn pace(&self) -> f64 {
         self.pace

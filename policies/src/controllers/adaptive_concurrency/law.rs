@@ -33,6 +33,8 @@ const PEAK_MEMORY: f64 = 30.0;
 const DROPPED: f64 = 0.10;
 /// Memory of dropped calls, seconds.
 const DROPPED_MEMORY: f64 = 1.0;
+/// Memory of the probability that the service gets less done when crowded, seconds.
+const CROWDING_MEMORY: f64 = 3.0;
 /// Seconds at a limit that is not ours, after which it is taken for ours.
 const FOREIGN: f64 = 1.0;
 /// Samples after a stall that tell of it.
@@ -77,6 +79,8 @@ pub(super) struct Law {
     unsaturated: f64,
     /// Samples after a stall that are not looked at.
     aftermath: u32,
+    /// Probability that the service gets less done when crowded, of late.
+    crowding: f64,
 }
 
 impl Law {
@@ -100,6 +104,7 @@ impl Law {
             unrejected: (0.0, 0.0),
             unsaturated: 0.0,
             aftermath: 0,
+            crowding: 0.0,
         }
     }
 
@@ -210,6 +215,8 @@ impl Law {
         let fade = (-sample.seconds / DROPPED_MEMORY).exp();
         self.dropped = (self.dropped.0 * fade + sample.dropped, self.dropped.1 * fade + sample.ended);
         self.belief.see(sample, self.floor.latency(), self.floor.is_certain());
+        let gain = 1.0 - (-sample.seconds / CROWDING_MEMORY).exp();
+        self.crowding += (self.belief.crowds() - self.crowding) * gain;
         let saturated = self.is_full(sample)
             || self.is_dropping()
             || self.patience.is_exceeded(sample, self.latency_floor());

@@ -125,6 +125,11 @@ impl Grid {
         self.weights.iter().map(|plane| plane[floor].iter().sum::<f32>()).sum()
     }
 
+    /// Probability of all shapes that decline.
+    pub(super) fn of_crowds(&self) -> f32 {
+        self.weights[1..].iter().map(|plane| plane.as_flattened().iter().sum::<f32>()).sum()
+    }
+
     /// Makes the probabilities add up to 1 and gives the mean floor and capacity (ln); `None` where nothing is left.
     pub(super) fn normalise(&mut self) -> Option<(f32, f32)> {
         // By capacity, so that several are added at once.

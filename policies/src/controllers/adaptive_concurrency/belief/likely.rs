@@ -57,6 +57,19 @@ impl Likely {
         f64::from(self.sum(calls, |throughput| throughput.min(offered as f32)))
     }
 
+    /// Whether fewer calls at once would get so much more done that these get less than `share` of it.
+    pub(in super::super) fn is_past_best(&self, calls: f64, share: f64) -> bool {
+        let here = self.throughput(calls);
+        [0.7, 0.5, 0.35, 0.25].iter().any(|fewer| here < share as f32 * self.throughput(fewer * calls))
+    }
+
+    /// Expected calls per second with so many in flight.
+    pub(in super::super) fn throughput(&self, calls: f64) -> f32 {
+        let ln_calls = calls.max(1e-6).ln() as f32;
+        let known = self.probabilities.iter().zip(&self.hypotheses);
+        known.map(|(probability, one)| probability * exp(one.throughput(ln_calls))).sum()
+    }
+
     /// Probability that a call is in time with so many in flight.
     pub(in super::super) fn in_time(&self, calls: f64) -> f64 {
         f64::from(self.sum(calls, |_| 1.0) / self.probabilities.iter().sum::<f32>())
@@ -77,13 +90,6 @@ impl Likely {
 
 #[cfg(test)]
 impl Likely {
-    /// Expected calls per second with so many in flight.
-    pub(super) fn throughput(&self, calls: f64) -> f32 {
-        let ln_calls = calls.max(1e-6).ln() as f32;
-        let known = self.probabilities.iter().zip(&self.hypotheses);
-        known.map(|(probability, one)| probability * exp(one.throughput(ln_calls))).sum()
-    }
-
     /// Expected latency floor, seconds.
     pub(super) fn floor(&self) -> f32 {
         let known = self.probabilities.iter().zip(&self.hypotheses);

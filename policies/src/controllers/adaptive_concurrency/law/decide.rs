@@ -10,8 +10,9 @@ use crate::controllers::adaptive_concurrency::belief::Likely;
 use crate::controllers::adaptive_concurrency::sample::Sample;
 use crate::reason::ConcurrencyReason;
 
-/// Goodput that lower latency is worth.
+/// Goodput that lower latency is worth; more where nobody knows how long a call takes that does not wait: a lower limit shows it.
 const WORTH: f64 = 0.015;
+const WORTH_UNCERTAIN: f64 = 0.05;
 /// Limits are compared from an eighth to four times of the present one, in these steps.
 const STEP: f64 = 1.15;
 const LOWEST: f64 = 8.0;
@@ -28,6 +29,11 @@ const SAFE: f64 = 0.6;
 const FEW_WAIT: f64 = 12.0;
 /// What is left of the limit after one report, at least.
 const MOST_AT_ONCE: f64 = 0.6;
+/// Without overload, a service is kept from getting less done because it is crowded where that is as certain as this (pauses look
+/// like it, for a moment), and only from so many calls on: then a full limit still gets this share of the most done.
+const CERTAINLY: f64 = 0.95;
+const CROWD: f64 = 16.0;
+const UNCROWDED: f64 = 0.85;
 /// A full limit promises less than this share of what a lower one does.
 const CROWDED: f64 = 0.9;
 
@@ -44,6 +50,7 @@ impl Law {
     pub(super) fn decide(&mut self, sample: &Sample) {
         let likely = self.likely();
         let calls = self.belief.fullness();
+        let worth = if self.floor.is_certain() { WORTH } else { WORTH_UNCERTAIN };
         let offered = self.offered.unwrap_or(0.0).max(0.5 * sample.offered());
         let promise = |limit: f64| Promise { limit, goodput: likely.goodput(calls * limit, offered) };
         let mut limit = (self.limit / LOWEST).max(self.spec.min.max(1.0));
@@ -54,10 +61,10 @@ impl Law {
             limit = (limit * STEP).max(limit + 1.0);
         }
         let most = promises.iter().map(|promise| promise.goodput).fold(0.0, f64::max);
-        let Some(best) = promises.iter().find(|promise| promise.goodput >= (1.0 - WORTH) * most) else {
+        let Some(best) = promises.iter().find(|promise| promise.goodput >= (1.0 - worth) * most) else {
             return;
         };
-        let here = promise(self.limit).goodput >= (1.0 - 1.5 * WORTH) * most;
+        let here = promise(self.limit).goodput >= (1.0 - 1.5 * worth) * most;
         if !(here && best.limit > LOWER * self.limit) {
             self.move_to(*best, sample);
         }
@@ -120,7 +127,12 @@ impl Law {
         let enough = SAFE * likely.in_time(1.0);
         let fullness = self.fullness();
         let mut limit = HIGHEST * self.limit;
-        while limit > MOST_AT_ONCE * self.limit && likely.in_time(fullness * limit) < enough {
+        let crowds = self.crowding > CERTAINLY;
+        let too_many = |limit: f64| {
+            likely.in_time(fullness * limit) < enough
+                || (crowds && limit > CROWD && likely.is_past_best(fullness * limit, UNCROWDED))
+        };
+        while limit > MOST_AT_ONCE * self.limit && too_many(limit) {
             limit *= 0.85;
         }
         // Without a deadline nobody knows what is in time: a few calls may always wait.

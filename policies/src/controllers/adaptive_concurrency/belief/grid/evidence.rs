@@ -6,6 +6,11 @@
 use super::{CAPACITIES, FLOORS, Grid, SHAPES};
 use crate::controllers::adaptive_concurrency::belief::model::{self, exp, higher, lower};
 
+/// A hypothesis stands for the capacities half of the way to its neighbours, so a count is compared with the nearest of those it
+/// may expect (ln). Otherwise a capacity that lies between two of them would be explained by longer calls instead, which fit
+/// a little better at each higher limit, and the limit would climb without end.
+const BLUR: f32 = 0.07;
+
 impl Grid {
     /// Bayes' rule; `calls`: ln of calls in flight, for each floor. A report of `served` calls in `seconds` (ln), of which
     /// one proves as much as `certainty` says (0 to 1). Nothing becomes less likely than by `most` (ln).
@@ -19,11 +24,14 @@ impl Grid {
     ) {
         let mut evidence = [[[0.0_f32; CAPACITIES]; FLOORS]; SHAPES];
         let mut best = [-1e30_f32; CAPACITIES];
+        let observed = higher(served, 1e-4).ln();
         for floor in 0..FLOORS {
             let rows = self.expected(floor, calls[floor]);
             for ((row, plane), weights) in rows.iter().zip(&mut evidence).zip(self.weights.iter()) {
                 for capacity in 0..CAPACITIES {
-                    let expected = higher(row[capacity] + seconds, -9.0);
+                    let exactly = row[capacity] + seconds;
+                    let nearest = exactly + lower(higher(observed - exactly, -BLUR), BLUR);
+                    let expected = higher(nearest, -9.0);
                     let found = certainty * (served * expected - exp(expected));
                     plane[floor][capacity] = found;
                     let counts = if weights[floor][capacity] > 1e-9 { found } else { -1e30 };
