@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,6 +249,38 @@ func (stallingLog) Handle(_ context.Context, record slog.Record) error {
 		return true
 	})
 	return nil
+}
+
+// movesLog counts what is told of moved knobs at the level of people.
+type movesLog struct {
+	slog.Handler
+	moves *atomic.Int64
+}
+
+func (movesLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+func (l movesLog) Handle(_ context.Context, record slog.Record) error {
+	if record.Message == "a knob was moved" {
+		l.moves.Add(1)
+	}
+	return nil
+}
+
+func TestL2_ADecayIsToldAtItsBeginningAndItsEnd(t *testing.T) {
+	var moves atomic.Int64
+	inBubble(t, func(f *fixture) {
+		talk := f.sidecar.Welcomed(1)
+		time.Sleep(100 * time.Millisecond)
+		talk.Push(1, limit("limit.db", 10))
+		f.expect(10, HealthSynced, "pushed")
+		f.sidecar.Shut(true)
+		talk.HangUp()
+		time.Sleep(5 * time.Minute)
+		f.expect(64, HealthBaseline, "decayed")
+		if told := moves.Load(); told != 3 {
+			t.Errorf("the push, the first step and the last one: %d", told)
+		}
+	}, WithLogger(slog.New(movesLog{slog.DiscardHandler, &moves})))
 }
 
 func TestL2_TheDisableFileSwitchesEverythingOffAndOnAgain(t *testing.T) {

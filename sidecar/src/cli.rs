@@ -31,7 +31,7 @@ pub const EXIT_USAGE: u8 = 64;
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  setpoint run --config /etc/setpoint --socket /run/setpoint/sdk.sock --state-dir /var/lib/setpoint
+  setpoint run --config /etc/setpoint --socket /run/setpoint/setpoint.sock --state-dir /var/lib/setpoint
   setpoint check /etc/setpoint
   setpoint status
   setpoint simulate T01 --against all --plot
@@ -72,9 +72,9 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   In a pod, beside one service (share the process namespace, or mount its cgroup, to read the service's own signals):
-    setpoint run --config /etc/setpoint --socket /run/setpoint/sdk.sock --admin 0.0.0.0:9847 --state-dir /var/lib/setpoint
+    setpoint run --config /etc/setpoint --socket /run/setpoint/setpoint.sock --admin 0.0.0.0:9847 --state-dir /var/lib/setpoint
   On a host, for the unit checkout.service, whose user is 1001:
-    setpoint run --config /etc/setpoint --socket /run/setpoint/sdk.sock --state-dir /var/lib/setpoint \\
+    setpoint run --config /etc/setpoint --socket /run/setpoint/setpoint.sock --state-dir /var/lib/setpoint \\
       --cgroup /sys/fs/cgroup/system.slice/checkout.service --allow-uid 1001")]
 pub struct Run {
     /// Directory of the policy file; it is watched, and may come to exist later

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
@@ -27,7 +29,14 @@ func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Durat
 		t.refused = refusal{value, err.Error(), true}
 		return err
 	}
-	t.log.Info("a knob was moved", "knob", t.knob.Name, "from", from.Scalar(), "to", readBack.Scalar(), "reason", why.Rule, "policy", why.Policy)
+	// A decay moves it with every tick: its beginning and its end are news, what is between is not.
+	level := slog.LevelInfo
+	if why == whyLeaseOver && t.decaying && readBack.Scalar() != t.knob.Baseline {
+		level = slog.LevelDebug
+	}
+	t.decaying = why == whyLeaseOver
+	t.log.Log(context.Background(), level, "a knob was moved", "knob", t.knob.Name,
+		"from", from.Scalar(), "to", readBack.Scalar(), "reason", why.Rule, "policy", why.Policy)
 	if value != t.asked {
 		t.moved, t.hasMoved = now, true
 	}

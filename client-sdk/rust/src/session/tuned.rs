@@ -41,6 +41,8 @@ pub(super) struct Tuned {
     /// What it refused last, and why; not tried again.
     refused: Option<(Value, String)>,
     moved: Option<Timestamp>,
+    /// The last move was one of a lease that is over.
+    decaying: bool,
     /// `max_change_ratio` cut the last move; the rest follows.
     walking: bool,
     verdict: Verdict,
@@ -63,6 +65,7 @@ impl Tuned {
             leased: baseline,
             refused: None,
             moved: None,
+            decaying: false,
             walking: false,
             verdict: Verdict::Applied,
         }
@@ -247,6 +250,20 @@ impl Tuned {
         pace::pace(&self.knob, self.asked, goal, self.moved.map(|moved| now.since(moved)), walking)
     }
 
+    /// A decay moves it with every tick: its beginning and its end are news, what is between is not.
+    fn tell_move(&mut self, to: &Value, why: &Why) {
+        let decaying = why.rule == LEASE_OVER.rule;
+        let between = decaying && self.decaying && to.scalar() != self.knob.baseline;
+        self.decaying = decaying;
+        let (knob, from, to) = (&self.knob.name, self.asked.scalar(), to.scalar());
+        let (reason, policy) = (&why.rule, &why.policy);
+        if between {
+            tracing::debug!(%knob, from, to, %reason, %policy, "a knob was moved");
+        } else {
+            tracing::info!(%knob, from, to, %reason, %policy, "a knob was moved");
+        }
+    }
+
     /// Puts `value` in force, unless it is already or was refused before.
     fn put(&mut self, value: Value, why: &Why, newly: bool, now: Timestamp) -> Result<(), String> {
         if let Some((_, why)) = self.refused.as_ref().filter(|(refused, _)| *refused == value) {
@@ -258,10 +275,7 @@ impl Tuned {
         }
         match apply(&*self.actuator, &value, why) {
             Ok(read_back) => {
-                tracing::info!(
-                    knob = %self.knob.name, from = self.asked.scalar(), to = read_back.scalar(),
-                    reason = %why.rule, policy = %why.policy, "a knob was moved"
-                );
+                self.tell_move(&read_back, why);
                 if value != self.asked {
                     self.moved = Some(now);
                 }

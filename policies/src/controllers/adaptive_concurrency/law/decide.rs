@@ -10,7 +10,8 @@ use crate::controllers::adaptive_concurrency::belief::Likely;
 use crate::controllers::adaptive_concurrency::sample::Sample;
 use crate::reason::ConcurrencyReason;
 
-/// Goodput that lower latency is worth; more where nobody knows how long a call takes that does not wait: a lower limit shows it.
+/// Goodput that lower latency is worth; more where nobody knows how long a call takes that does not wait, and its owner has not
+/// asked for some latency: a lower limit shows it.
 const WORTH: f64 = 0.015;
 const WORTH_UNCERTAIN: f64 = 0.05;
 /// Limits are compared from an eighth to four times of the present one, in these steps.
@@ -50,7 +51,8 @@ impl Law {
     pub(super) fn decide(&mut self, sample: &Sample) {
         let likely = self.likely();
         let calls = self.belief.fullness();
-        let worth = if self.floor.is_certain() { WORTH } else { WORTH_UNCERTAIN };
+        let learns = !self.floor.is_certain() && self.asked_for() == 0.0;
+        let worth = if learns { WORTH_UNCERTAIN } else { WORTH };
         let offered = self.offered.unwrap_or(0.0).max(0.5 * sample.offered());
         let promise = |limit: f64| Promise { limit, goodput: likely.goodput(calls * limit, offered) };
         let mut limit = (self.limit / LOWEST).max(self.spec.min.max(1.0));
