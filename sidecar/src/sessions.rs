@@ -25,6 +25,7 @@ use crate::pulse::Pulse;
 
 mod conversation;
 pub mod desired;
+mod known;
 pub mod outbox;
 pub mod quota;
 pub mod read_back;

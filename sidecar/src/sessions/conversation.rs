@@ -219,7 +219,7 @@ impl Conversation {
 
     fn acknowledged(&mut self, ack: &Ack) -> Result<(), Refusal> {
         let Some(wanted) = self.outbox.acknowledge(ack)? else { return Ok(()) };
-        self.session.acknowledged(ack, &wanted);
+        self.session.acknowledged(ack, &wanted, |knob| self.outbox.names(knob));
         self.session.set_delivery(self.outbox.delivery());
         for result in &ack.results {
             self.registry.0.metrics.acknowledged(result.status);

@@ -126,6 +126,12 @@ impl Outbox {
         Channel::ALL.into_iter().filter_map(|channel| Some((channel, acknowledged(channel)?))).collect()
     }
 
+    /// Whether the newest frame of some channel names a knob.
+    pub fn names(&self, knob: &KnobName) -> bool {
+        let newest = self.lanes.iter().filter_map(|lane| lane.last.as_ref());
+        newest.flat_map(|sent| &sent.wanted.set).any(|setpoint| setpoint.knob == *knob)
+    }
+
     /// How well the SDK follows.
     pub fn delivery(&self) -> Delivery {
         Delivery {

@@ -8,18 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use setpoint_policies::admission::Shares;
-use setpoint_policies::knob::{Knob, KnobName};
-use setpoint_policies::signal::Signals;
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::snapshot::{Instance, InstanceId, Labels, Received};
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
 use setpoint_proto::bounds;
-use setpoint_proto::message::{Ack, Applied, Hello, KnobUpdate, Report, Status};
+use setpoint_proto::message::{Ack, Hello, KnobUpdate, Mode, Report};
 use tokio::sync::watch;
 
 use super::desired::{Desired, Wanted};
+use super::known::Known;
 use super::outbox::Delivery;
-use super::read_back;
 use super::refusal::{Cause, Refusal};
 
 /// A frame that waits longer than this for its ack makes the session lag.
@@ -61,16 +60,6 @@ pub enum Ending {
     Draining,
     /// A newer connection of the same process took over.
     Replaced,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    knobs: BTreeMap<KnobName, Arc<Knob>>,
-    in_force: BTreeMap<KnobName, Value>,
-    shares: BTreeMap<KnobName, Shares>,
-    totals: BTreeMap<KnobName, Received>,
-    signals: Signals,
-    delivery: Delivery,
 }
 
 /// How well a session follows.
@@ -150,11 +139,15 @@ impl Session {
         }
     }
 
-    /// Stores what an ack read back; `wanted` is what its frame asked for.
-    pub fn acknowledged(&self, ack: &Ack, wanted: &Wanted) {
+    /// Stores what an ack read back; `wanted` is what its frame asked for, and `named` says which knobs some channel's newest
+    /// frame asks for.
+    pub fn acknowledged(&self, ack: &Ack, wanted: &Wanted, named: impl Fn(&KnobName) -> bool) {
         let mut known = self.known();
         for result in &ack.results {
             known.read_back(result, wanted.value(&result.knob));
+        }
+        if wanted.mode == Mode::Apply {
+            known.give_back(ack.channel, named);
         }
     }
 
@@ -168,6 +161,7 @@ impl Session {
             known.knobs.remove(name);
             known.in_force.remove(name);
             known.shares.remove(name);
+            known.owned.remove(name);
             known.totals.remove(name);
         }
         for knob in &update.add {
@@ -211,24 +205,6 @@ impl Session {
     }
 }
 
-impl Known {
-    fn read_back(&mut self, applied: &Applied, asked: Option<Value>) {
-        let Ok(name) = KnobName::try_new(&applied.knob) else { return };
-        let Some(knob) = self.knobs.get(&name) else { return };
-        match applied.shares {
-            Some(shares) => _ = self.shares.insert(name.clone(), shares),
-            None => _ = self.shares.remove(&name),
-        }
-        // Refused: what was in force still is. An SDK that could not even read the frame has no number to give.
-        if matches!(applied.status, Status::Rejected | Status::Unsupported) {
-            return;
-        }
-        if let Some(value) = read_back::value(knob, asked, applied.effective) {
-            self.in_force.insert(name, value);
-        }
-    }
-}
-
 /// The name of a process in snapshots, `service/instance`: readable in a log, and unique, because a slash in the name of
 /// the service is escaped.
 fn instance_id(hello: &Hello) -> InstanceId {
@@ -243,7 +219,45 @@ pub fn instance_name(id: &InstanceId) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use setpoint_policies::knob::{Kind, Knob};
+    use setpoint_proto::message::{Applied, Channel, Status};
+
     use super::*;
+
+    #[test]
+    fn l6_what_a_frame_names_no_more_is_at_its_baseline() {
+        let name = |text: &str| KnobName::try_new(text).unwrap();
+        let knob = |text| Knob::try_new(name(text), Kind::ConcurrencyLimit, 4.0, 400.0, 50.0).unwrap();
+        let knobs = ["limit.a", "limit.b", "limit.mine"].map(knob).to_vec();
+        let session = Session::new(&Hello { knobs, ..crate::rig::hello("one") });
+        let line = |knob: &str, effective, status| Applied {
+            knob: knob.to_owned(),
+            status,
+            effective,
+            detail: String::new(),
+            version: None,
+            lease_left: None,
+            shares: None,
+        };
+        let lines = vec![
+            line("limit.a", 80.0, Status::Applied),
+            line("limit.b", 80.0, Status::Applied),
+            line("limit.mine", 60.0, Status::LocalOverride),
+        ];
+        let channel = Channel::of(&Value::Concurrency(80.0));
+        let ack = |results, channel| Ack { channel, nonce: 1, results };
+        let wanted = |mode| Wanted { mode, revision: String::new(), set: Vec::new(), watched: Vec::new() };
+        let in_force = || {
+            ["limit.a", "limit.b", "limit.mine"].map(|knob| session.in_force(&name(knob)).unwrap().scalar())
+        };
+        session.acknowledged(&ack(lines, channel), &wanted(Mode::Apply), |_| true);
+        assert_eq!(in_force(), [80.0, 80.0, 60.0]);
+        session.acknowledged(&ack(vec![], channel), &wanted(Mode::Shadow), |_| false);
+        session.acknowledged(&ack(vec![], Channel::Runtime), &wanted(Mode::Apply), |_| false);
+        assert_eq!(in_force(), [80.0, 80.0, 60.0], "a frame that moves nothing, and one of another channel");
+        session.acknowledged(&ack(vec![], channel), &wanted(Mode::Apply), |knob| knob.as_str() == "limit.b");
+        assert_eq!(in_force(), [50.0, 80.0, 60.0], "given back, still wanted, held by its owner");
+    }
 
     #[test]
     fn names_do_not_collide() {
