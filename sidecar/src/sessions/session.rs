@@ -220,9 +220,10 @@ pub fn instance_name(id: &InstanceId) -> &str {
 #[cfg(test)]
 mod tests {
     use setpoint_policies::knob::{Kind, Knob};
-    use setpoint_proto::message::{Applied, Channel, Status};
+    use setpoint_proto::message::{Channel, Status};
 
     use super::*;
+    use crate::rig::applied;
 
     #[test]
     fn l6_what_a_frame_names_no_more_is_at_its_baseline() {
@@ -230,19 +231,10 @@ mod tests {
         let knob = |text| Knob::try_new(name(text), Kind::ConcurrencyLimit, 4.0, 400.0, 50.0).unwrap();
         let knobs = ["limit.a", "limit.b", "limit.mine"].map(knob).to_vec();
         let session = Session::new(&Hello { knobs, ..crate::rig::hello("one") });
-        let line = |knob: &str, effective, status| Applied {
-            knob: knob.to_owned(),
-            status,
-            effective,
-            detail: String::new(),
-            version: None,
-            lease_left: None,
-            shares: None,
-        };
         let lines = vec![
-            line("limit.a", 80.0, Status::Applied),
-            line("limit.b", 80.0, Status::Applied),
-            line("limit.mine", 60.0, Status::LocalOverride),
+            applied("limit.a", Status::Applied, 80.0),
+            applied("limit.b", Status::Applied, 80.0),
+            applied("limit.mine", Status::LocalOverride, 60.0),
         ];
         let channel = Channel::of(&Value::Concurrency(80.0));
         let ack = |results, channel| Ack { channel, nonce: 1, results };

@@ -49,10 +49,7 @@ func (s *source) read(now time.Duration) ([]byte, error) {
 
 func (s *source) content() (content []byte, err error) {
 	if s.file == nil {
-		if s.file, err = openRegular(s.path); err != nil {
-			return nil, err
-		}
-		if s.once, err = newOnce(s.file); err != nil {
+		if s.file, s.once, err = openOnce(s.path); err != nil {
 			return nil, err
 		}
 	}
@@ -89,6 +86,20 @@ func openRegular(path string) (*os.File, error) {
 		return nil, errors.New("not a regular file")
 	}
 	return os.Open(path)
+}
+
+// openOnce opens a regular file to be read from its beginning again and again.
+func openOnce(path string) (*os.File, *once, error) {
+	file, err := openRegular(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	once, err := newOnce(file)
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, once, nil
 }
 
 // reading reads and parses.

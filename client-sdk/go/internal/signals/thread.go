@@ -15,7 +15,7 @@ type thread struct {
 	file *os.File
 	once *once
 	last schedStat
-	// state is that file, if the thread is one of those that are looked at.
+	// Its stat, if its state is looked at.
 	state     *os.File
 	stateOnce *once
 }
@@ -29,17 +29,9 @@ func (t *thread) close() {
 
 // watchState opens the file that tells a thread's state; without it nothing is lost but whether the thread is stuck.
 func (t *thread) watchState(path string) bool {
-	file, err := openRegular(filepath.Join(path, strconv.Itoa(t.id), "stat"))
-	if err != nil {
-		return false
-	}
-	once, err := newOnce(file)
-	if err != nil {
-		file.Close()
-		return false
-	}
-	t.state, t.stateOnce = file, once
-	return true
+	var err error
+	t.state, t.stateOnce, err = openOnce(filepath.Join(path, strconv.Itoa(t.id), "stat"))
+	return err == nil
 }
 
 // states counts the threads that are stuck in the kernel, of those that are looked at.

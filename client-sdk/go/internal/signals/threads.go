@@ -185,14 +185,9 @@ func (t *threadSet) watch(ids []int, turn bool) {
 		if open[id] {
 			continue
 		}
-		file, err := openRegular(filepath.Join(t.path, strconv.Itoa(id), "schedstat"))
+		it, err := t.first(id)
 		if err != nil {
 			continue // it has ended
-		}
-		it, err := t.first(id, file)
-		if err != nil {
-			file.Close()
-			continue
 		}
 		if states < mostStates && it.watchState(t.path) {
 			states++
@@ -202,12 +197,15 @@ func (t *threadSet) watch(ids []int, turn bool) {
 }
 
 // first reading of a thread.
-func (t *threadSet) first(id int, file *os.File) (thread, error) {
-	once, err := newOnce(file)
+func (t *threadSet) first(id int) (thread, error) {
+	file, once, err := openOnce(filepath.Join(t.path, strconv.Itoa(id), "schedstat"))
 	if err != nil {
 		return thread{}, err
 	}
 	stat, err := t.read(once)
+	if err != nil {
+		file.Close()
+	}
 	return thread{id: id, file: file, once: once, last: stat}, err
 }
 

@@ -6,8 +6,8 @@
 use super::{CAPACITIES, FLOORS, Grid, SHAPES};
 use crate::controllers::adaptive_concurrency::belief::model::{self, exp, higher, lower};
 
-/// A hypothesis stands for the capacities half of the way to its neighbours, so a count is compared with the nearest of those it
-/// may expect (ln). Otherwise a capacity that lies between two of them would be explained by longer calls instead, which fit
+/// A hypothesis stands for the capacities around it as well, as far as this (ln; the middle between two is at 0.116), so a count is
+/// compared with the nearest of those it may expect. Otherwise a capacity that lies between two of them would be explained by longer calls instead, which fit
 /// a little better at each higher limit, and the limit would climb without end.
 const BLUR: f32 = 0.07;
 
