@@ -1,8 +1,9 @@
 //! Every metric of the sidecar: names, help, labels, and the only code that emits.
 //!
-//! Counters and the histogram are touched on the tick and are cached handles. Gauges are levels, so they are not kept at
-//! all: a scrape writes them from the same [`Status`] that `/status` shows, and those of a process that has left expire by
-//! themselves. So nothing here grows with the number of processes that ever came by.
+//! Counters and the histogram are touched on the tick and are cached handles; those of limiters come with the reports
+//! ([`calls`]) and are bounded in number. Gauges are levels, so they are not kept at all: a scrape writes them from the same
+//! [`Status`] that `/status` shows, and those of a process that has left expire by themselves. So nothing here grows with the
+//! number of processes that ever came by.
 //!
 //! The recorder is an ordinary value, not the process's global one: tests run side by side.
 
@@ -15,6 +16,7 @@ use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use metrics_util::MetricKindMask;
 use setpoint_policies::decision::Decision;
+use setpoint_policies::knob::KnobName;
 use setpoint_proto::message;
 
 use crate::config::Written;
@@ -22,7 +24,10 @@ use crate::record::Fate;
 use crate::sessions::refusal::Cause;
 use crate::status::Status;
 
+pub mod calls;
 mod gauges;
+
+use calls::{Calls, Ledger};
 
 /// The recorder keeps raw samples of histograms until it is told to fold them in; it never does that by itself.
 pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -67,6 +72,7 @@ struct Inner {
     lateness: Histogram,
     decisions: Mutex<BTreeMap<(&'static str, &'static str), Counter>>,
     alerts: Mutex<gauges::Alerting>,
+    calls: Mutex<Ledger>,
 }
 
 impl Metrics {
@@ -77,7 +83,7 @@ impl Metrics {
             .set_buckets_for_metric(Matcher::Full(TICK_LATENESS.to_owned()), &LATENESS_BUCKETS)
             .expect("the list of buckets is not empty")
             .build_recorder();
-        for (name, help) in COUNTERS {
+        for (name, help) in COUNTERS.into_iter().chain(calls::HELP) {
             recorder.describe_counter(name.into(), None, help.into());
         }
         gauges::describe(&recorder);
@@ -88,6 +94,7 @@ impl Metrics {
             lateness: recorder.register_histogram(&Key::from_name(TICK_LATENESS), &METADATA),
             decisions: Mutex::default(),
             alerts: Mutex::default(),
+            calls: Mutex::default(),
             handle: recorder.handle(),
             recorder,
         };
@@ -107,6 +114,14 @@ impl Metrics {
             let (action, rule) = (decision.action.name(), decision.reason.rule());
             let new = || counter(&self.0.recorder, DECISIONS, &[("action", action), ("rule", rule)]);
             counters.entry((action, rule)).or_insert_with(new).increment(1);
+        }
+    }
+
+    /// The limiters of a process of `service` told of these calls.
+    pub fn called(&self, service: &Arc<str>, calls: impl IntoIterator<Item = (KnobName, Calls)>) {
+        let mut ledger = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        for (knob, calls) in calls {
+            ledger.note(service, knob, &calls);
         }
     }
 
@@ -161,6 +176,7 @@ impl Metrics {
         let mut alerts = self.0.alerts.lock().unwrap_or_else(PoisonError::into_inner);
         gauges::write_alerts(&self.0.recorder, status, &mut alerts);
         drop(alerts);
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).write(&self.0.recorder);
         self.0.handle.render()
     }
 

@@ -180,7 +180,8 @@ impl Conversation {
             }
             ToSidecar::Ack(ack) => self.acknowledged(&ack)?,
             ToSidecar::Report(report) => {
-                self.session.report(&report, self.registry.now());
+                let called = self.session.report(&report, self.registry.now());
+                self.registry.0.metrics.called(&self.session.service, called);
                 if !std::mem::replace(&mut self.has_reported, true) {
                     self.registry.0.newcomer.notify_one();
                 }

@@ -21,6 +21,7 @@ pub(super) struct Known {
     pub(super) shares: BTreeMap<KnobName, Shares>,
     /// Held by the service's owner.
     pub(super) owned: BTreeSet<KnobName>,
+    pub(super) has_reported: bool,
     pub(super) totals: BTreeMap<KnobName, Received>,
     pub(super) signals: Signals,
     pub(super) delivery: Delivery,

@@ -20,6 +20,7 @@ use super::desired::{Desired, Wanted};
 use super::known::Known;
 use super::outbox::Delivery;
 use super::refusal::{Cause, Refusal};
+use crate::metrics::calls::Calls;
 
 /// A frame that waits longer than this for its ack makes the session lag.
 const LAGGING_AFTER: Duration = Duration::from_secs(1);
@@ -125,18 +126,27 @@ impl Session {
         self.known().knobs.get(knob).is_some_and(|knob| knob.hot)
     }
 
-    /// Stores measurements. Counters of more limiters than [`bounds::RESOURCES`] are left out.
-    pub fn report(&self, report: &Report, now: Timestamp) {
-        let mut known = self.known();
+    /// Stores measurements; gives the calls since the report before. Counters of more limiters than [`bounds::RESOURCES`] are
+    /// left out. What the first report tells is past; a limiter that was not in it has come since.
+    pub fn report(&self, report: &Report, now: Timestamp) -> Vec<(KnobName, Calls)> {
+        let (mut known, mut called) = (self.known(), Vec::new());
+        let first = !std::mem::replace(&mut known.has_reported, true);
         for (knob, totals) in &report.totals {
-            if known.totals.len() < bounds::RESOURCES || known.totals.contains_key(knob) {
-                let received = Received { at: now, totals: Arc::new(totals.clone()) };
-                known.totals.insert(knob.clone(), received);
+            if known.totals.len() >= bounds::RESOURCES && !known.totals.contains_key(knob) {
+                continue;
+            }
+            let received = Received { at: now, totals: Arc::new(totals.clone()) };
+            let before = known.totals.insert(knob.clone(), received);
+            if known.knobs.contains_key(knob) {
+                let before =
+                    if first { totals } else { &*before.map_or_else(Arc::default, |there| there.totals) };
+                called.push((knob.clone(), Calls::between(before, totals)));
             }
         }
         for (signal, value) in &report.signals {
             known.signals.set(*signal, *value, now);
         }
+        called
     }
 
     /// Stores what an ack read back; `wanted` is what its frame asked for, and `named` says which knobs some channel's newest

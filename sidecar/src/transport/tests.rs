@@ -1,5 +1,6 @@
 //! Sessions over the real gRPC, in one process and under paused time.
 
+mod calls;
 mod hostile;
 mod operators;
 mod push;
