@@ -176,6 +176,9 @@ func (b *breakerTuning) Apply(value model.Value, _ *wire.Why) (model.Value, erro
 	return b.InForce(), nil
 }
 
+// Breaker is told as the state that it would be pinned to.
+func (b *breakerTuning) Breaker() (model.BreakerState, bool) { return pinned[b.it.State()].State, true }
+
 func (b *breakerTuning) Tick() bool {
 	b.it.machine.Tick()
 	if state := b.it.machine.State(); state != b.it.logged {

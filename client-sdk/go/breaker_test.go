@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/setpoint-dev/setpoint/client-sdk/go/internal/model"
+	v1 "github.com/setpoint-dev/setpoint/client-sdk/go/internal/wire/v1"
 )
 
 func pushed(state model.Breaker) model.Value {
@@ -167,4 +168,25 @@ func TestB1_ProbesAndRetryAfterAreReported(t *testing.T) {
 	if !totals.HasProbed || totals.Probed != (model.Probed{Round: 4, LetOut: 2, Succeeded: 1, Failed: 1}) || totals.RetryAfter != 7*time.Second {
 		t.Errorf("%+v", totals)
 	}
+}
+
+func TestB2_ABreakerThatOpenedByItsOwnRuleIsToldInReports(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		breaker := f.sdk.Breaker("db", BreakerRules{Failures: 2})
+		talk := f.sidecar.Welcomed(1)
+		if told := talk.Report().Breakers["breaker.db"]; told != v1.Breaker_CLOSED {
+			t.Errorf("%v", told)
+		}
+		for range 2 {
+			permit, err := breaker.TryAcquire()
+			if err != nil {
+				t.Fatal(err)
+			}
+			permit.Finish(Failure)
+		}
+		talk.Report()
+		if told := talk.Report().Breakers["breaker.db"]; told != v1.Breaker_OPEN {
+			t.Errorf("%v", told)
+		}
+	})
 }

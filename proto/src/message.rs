@@ -3,6 +3,7 @@
 //! Both ends speak in these; [`crate::convert`] is the only place that knows both worlds. A message that exists here has
 //! passed every rule of the contract, so neither end validates again.
 
+mod breaker;
 mod frame;
 mod session;
 
@@ -14,6 +15,7 @@ use setpoint_policies::signal::Signal;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
 
+pub use breaker::BreakerState;
 pub use frame::{Ack, Applied, Evidence, Frame, Mode, Setpoint, Status, Why};
 pub use session::{Hello, KnobUpdate, SdkBeat, SidecarBeat, Welcome};
 
@@ -120,6 +122,8 @@ pub struct Report {
     pub totals: BTreeMap<KnobName, Totals>,
     /// What the process sees of its container and runtime; unknown ones are absent.
     pub signals: Vec<(Signal, f64)>,
+    /// What every breaker does with calls now; none of a process that does not tell.
+    pub breakers: BTreeMap<KnobName, BreakerState>,
     /// The service's own numbers.
     pub custom: BTreeMap<String, f64>,
 }

@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::status::{Alert, Change, Session, Status};
+use crate::status::{Alert, Change, Knob, Session, Status};
 
 /// Changes that are shown.
 const CHANGES: usize = 10;
+
+/// The number of a breaker that is left to its own rule.
+const LOCAL: f64 = 0.0;
 
 /// The status as a few tables.
 pub fn text(status: &Status) -> String {
@@ -60,7 +63,7 @@ fn write_session(out: &mut String, session: &Session) -> std::fmt::Result {
     let rows = session.knobs.iter().map(|knob| {
         [
             knob.name.clone(),
-            number(knob.in_force),
+            in_force(knob),
             knob.want.map_or_else(dash, number),
             knob.policy.clone().unwrap_or_else(dash),
             knob.action.clone().unwrap_or_else(dash),
@@ -96,6 +99,15 @@ fn row_of_change(change: &Change, now_seconds: f64) -> [String; 6] {
     ]
 }
 
+/// The value in force; of a breaker that is left to itself also what has come of it.
+fn in_force(knob: &Knob) -> String {
+    match &knob.breaker {
+        None => number(knob.in_force),
+        Some(does) if knob.in_force == LOCAL => format!("local: {does}"),
+        Some(does) => does.clone(),
+    }
+}
+
 /// At most three decimals, and none that say nothing.
 pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
@@ -118,7 +130,7 @@ fn table<const N: usize>(out: &mut String, titles: [&str; N], rows: &[[String; N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Config, ConfigState, Kept, KeptState, Knob, SessionState};
+    use crate::status::{Config, ConfigState, Kept, KeptState, SessionState};
 
     #[test]
     fn a_status_is_readable() {
@@ -129,6 +141,7 @@ mod tests {
             policy: want.map(|_| "inbound".to_owned()),
             action: want.map(|_| "decrease".to_owned()),
             reason: want.map(|_| "4 calls dropped".to_owned()),
+            breaker: None,
             limiter: None,
         };
         let status = Status {

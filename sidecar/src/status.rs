@@ -179,6 +179,11 @@ pub struct Knob {
     pub action: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// What a breaker does with calls now, as its process reports: `closed`, `half_open`, `open`, `forced_open`, `recovering`,
+    /// `disabled` or `shadow`. Where it is left to its own rule (0, local), this is what the rule has come to. Absent for other
+    /// knobs and for SDKs that do not tell.
+    #[serde(default)]
+    pub breaker: Option<String>,
     /// What a limiter does by itself; absent for other knobs.
     pub limiter: Option<Limiter>,
 }

@@ -59,7 +59,7 @@ fn of_session(
     let decided = latest.decisions.iter().filter(|decision| decision.instance == session.id);
     let decided = decided.map(|decision| (&decision.knob, decision)).collect::<BTreeMap<_, _>>();
     let readings = readings(&instance.signals, &latest.node);
-    let shares = session.shares();
+    let (shares, breakers) = (session.shares(), session.breakers());
     crate::status::Session {
         service: session.service.to_string(),
         instance: session.instance.to_string(),
@@ -73,6 +73,7 @@ fn of_session(
             .knobs
             .iter()
             .map(|knob| Knob {
+                breaker: breakers.get(&knob.name).map(|state| state.name().to_owned()),
                 limiter: limiter(instance, &knob.name, shares.get(&knob.name)),
                 ..of_knob(knob, instance, decided.get(&knob.name).copied())
             })
@@ -100,6 +101,7 @@ fn of_knob(knob: &setpoint_policies::knob::Knob, instance: &Instance, decided: O
         policy: decided.map(|decision| decision.policy.to_string()),
         action: decided.map(|decision| decision.action.name().to_owned()),
         reason: decided.map(explain),
+        breaker: None,
         limiter: None,
     }
 }

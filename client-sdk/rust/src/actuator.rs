@@ -11,7 +11,7 @@ use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::signal::Signal;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
-use setpoint_proto::message::Why;
+use setpoint_proto::message::{self, Why};
 
 use crate::breaker::Breaker;
 use crate::clock::Clock;
@@ -89,6 +89,11 @@ pub(crate) trait Actuator: Send + Sync {
 
     /// Counters, if this knob has any (limiters do).
     fn totals(&self, _at_nanos: u64, _stall_nanos: u64) -> Option<Totals> {
+        None
+    }
+
+    /// What it does with calls now, if it is a breaker.
+    fn breaker(&self) -> Option<message::BreakerState> {
         None
     }
 

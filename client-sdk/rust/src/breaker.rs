@@ -19,6 +19,7 @@ use std::time::Duration;
 use setpoint_policies::knob::Knob;
 use setpoint_policies::probes::Probed;
 use setpoint_policies::value::{Breaker as BreakerSetpoint, Value};
+use setpoint_proto::message;
 
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::Clock;
@@ -223,6 +224,19 @@ impl Actuator for Breaker {
 
     fn put(&self, value: Option<Value>) {
         self.0.put(value);
+    }
+
+    fn breaker(&self) -> Option<message::BreakerState> {
+        use message::BreakerState as Told;
+        Some(match self.state() {
+            BreakerState::Closed => Told::Closed,
+            BreakerState::Recovering => Told::Recovering,
+            BreakerState::HalfOpen => Told::HalfOpen,
+            BreakerState::Open => Told::Open,
+            BreakerState::ForcedOpen => Told::ForcedOpen,
+            BreakerState::Disabled => Told::Disabled,
+            BreakerState::Shadow => Told::Shadow,
+        })
     }
 
     fn close_slice(&self, at_nanos: u64) -> bool {

@@ -13,7 +13,7 @@ use setpoint_policies::totals::{MOST_WATCHED, PRIORITIES, SlowCalls, Totals};
 use super::field::{self, At};
 use super::{BadField, Problem, signals};
 use crate::bounds;
-use crate::message::Report;
+use crate::message::{BreakerState, Report};
 use crate::v1;
 
 pub(super) fn report(wire: &v1::Report) -> Result<Report, BadField> {
@@ -24,6 +24,7 @@ pub(super) fn report(wire: &v1::Report) -> Result<Report, BadField> {
         urgent: wire.urgent,
         totals: resources(wire)?,
         signals: signals::signals(wire.container.as_ref(), wire.runtime.as_ref())?,
+        breakers: breakers(wire)?,
         custom: field::map("custom", &wire.custom, bounds::CUSTOM, |number| field::finite(*number))?,
     })
 }
@@ -81,6 +82,31 @@ fn totals(wire: &v1::ResourceStats) -> Result<Totals, BadField> {
     })
 }
 
+/// A state that this build does not know, or none at all, is left out.
+fn breakers(wire: &v1::Report) -> Result<BTreeMap<KnobName, BreakerState>, BadField> {
+    field::count(wire.breakers.len(), bounds::KNOBS).at("breakers")?;
+    let state = |wire| BreakerState::ALL.into_iter().find(|state| i32::from(encode_breaker(*state)) == wire);
+    let mut all = BTreeMap::new();
+    for (knob, wire) in &wire.breakers {
+        let name = field::name(knob).at("breakers")?;
+        all.extend(state(*wire).map(|state| (name, state)));
+    }
+    Ok(all)
+}
+
+const fn encode_breaker(state: BreakerState) -> v1::breaker::State {
+    use v1::breaker::State as Wire;
+    match state {
+        BreakerState::Closed => Wire::Closed,
+        BreakerState::HalfOpen => Wire::HalfOpen,
+        BreakerState::Open => Wire::Open,
+        BreakerState::ForcedOpen => Wire::ForcedOpen,
+        BreakerState::Recovering => Wire::Recovering,
+        BreakerState::Disabled => Wire::Disabled,
+        BreakerState::Shadow => Wire::Shadow,
+    }
+}
+
 /// A cause that this build does not know is no reason to lose the counters.
 fn reflex(wire: i32) -> Option<Cause> {
     use v1::resource_stats::Reflex as Wire;
@@ -120,6 +146,8 @@ const fn encode_probed(probed: Probed) -> v1::Probes {
 pub(super) fn encode(report: &Report) -> v1::Report {
     let (container, runtime) = signals::encode(&report.signals);
     let resources = report.totals.iter().take(bounds::RESOURCES);
+    let breakers = report.breakers.iter().take(bounds::KNOBS);
+    let breakers = breakers.map(|(knob, state)| (knob.to_string(), encode_breaker(*state).into()));
     let custom = report.custom.iter().filter(|(key, number)| !key.is_empty() && number.is_finite());
     v1::Report {
         window: field::encode_duration(report.window),
@@ -127,6 +155,7 @@ pub(super) fn encode(report: &Report) -> v1::Report {
         resources: resources.map(|(name, totals)| encode_totals(name, totals)).collect(),
         runtime,
         container,
+        breakers: breakers.collect(),
         custom: custom.take(bounds::CUSTOM).map(|(key, number)| (field::short(key), *number)).collect(),
         at_nanos: report.at_nanos,
         stall_nanos: report.stall_nanos,

@@ -919,6 +919,10 @@ pub struct Report {
     /// wrapping total of the SDK's own stalls (late timers above 100 ms)
     #[prost(uint64, tag = "8")]
     pub stall_nanos: u64,
+    /// What every breaker does with calls now, by knob, whoever decided that: never LOCAL, so a LOCAL one tells what its own rule
+    /// has come to. Absent: not known. For people; nothing is decided on it.
+    #[prost(map = "string, enumeration(breaker::State)", tag = "9")]
+    pub breakers: ::std::collections::HashMap<::prost::alloc::string::String, i32>,
 }
 /// Counters are wrapping totals since process start; the receiver takes differences, so a lost or repeated report is harmless.
 /// Times are nanoseconds on the SDK's monotonic clock (origin: SDK start), the clock of Report.at_nanos.

@@ -217,6 +217,7 @@ mod tests {
             policy: None,
             action: None,
             reason: None,
+            breaker: None,
             limiter: Some(Limiter { reflexes: 2, queue_wait_seconds: 0.25, ..Limiter::default() }),
         };
         let session = |instance: &str, in_force, age| Session {

@@ -8,7 +8,7 @@ use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::signal::Signals;
 use setpoint_policies::snapshot::Received;
 use setpoint_policies::value::Value;
-use setpoint_proto::message::{Applied, Channel, Status};
+use setpoint_proto::message::{Applied, BreakerState, Channel, Status};
 
 use super::outbox::Delivery;
 use super::read_back;
@@ -23,6 +23,8 @@ pub(super) struct Known {
     pub(super) owned: BTreeSet<KnobName>,
     pub(super) has_reported: bool,
     pub(super) totals: BTreeMap<KnobName, Received>,
+    /// What breakers do with calls now.
+    pub(super) breakers: BTreeMap<KnobName, BreakerState>,
     pub(super) signals: Signals,
     pub(super) delivery: Delivery,
 }

@@ -13,7 +13,7 @@ use setpoint_policies::snapshot::{Instance, InstanceId, Labels, Received};
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
 use setpoint_proto::bounds;
-use setpoint_proto::message::{Ack, Hello, KnobUpdate, Mode, Report};
+use setpoint_proto::message::{Ack, BreakerState, Hello, KnobUpdate, Mode, Report};
 use tokio::sync::watch;
 
 use super::desired::{Desired, Wanted};
@@ -121,6 +121,11 @@ impl Session {
         self.known().shares.clone()
     }
 
+    /// What the breakers do with calls, as reported last.
+    pub fn breakers(&self) -> BTreeMap<KnobName, BreakerState> {
+        self.known().breakers.clone()
+    }
+
     /// Whether a setpoint for this knob may be sent: it is declared and takes effect without a restart.
     pub fn is_hot(&self, knob: &KnobName) -> bool {
         self.known().knobs.get(knob).is_some_and(|knob| knob.hot)
@@ -146,6 +151,7 @@ impl Session {
         for (signal, value) in &report.signals {
             known.signals.set(*signal, *value, now);
         }
+        known.breakers.clone_from(&report.breakers);
         called
     }
 

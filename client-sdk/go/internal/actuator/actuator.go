@@ -36,6 +36,8 @@ type Actuator interface {
 	Shares() (model.Shares, bool)
 	// Totals are the counters, if this knob has any.
 	Totals(atNanos, stallNanos uint64) (model.Totals, bool)
+	// Breaker is what it does with calls now, if it is a breaker; never local.
+	Breaker() (model.BreakerState, bool)
 	// CountSlowerThan these latencies from now on, and than no others: the sidecar's policies watch them.
 	CountSlowerThan(latencies []time.Duration)
 	// Tick is called every 50 ms. True: more can happen than can wait for the next one.
@@ -66,6 +68,9 @@ func (Defaults) Shares() (model.Shares, bool) { return model.Shares{}, false }
 
 // Totals there are none.
 func (Defaults) Totals(uint64, uint64) (model.Totals, bool) { return model.Totals{}, false }
+
+// Breaker it is none.
+func (Defaults) Breaker() (model.BreakerState, bool) { return model.BreakerLocal, false }
 
 // CountSlowerThan has nothing to count.
 func (Defaults) CountSlowerThan([]time.Duration) {}

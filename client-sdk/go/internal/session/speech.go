@@ -80,13 +80,16 @@ func (s *speech) sayBeat(line *line, stall time.Duration) {
 
 // sayReport says the counters of every limiter and what the process sees of itself.
 func (s *speech) sayReport(line *line, applier *applier, options *Options, now time.Duration, stallNanos uint64) {
-	report := &wire.Report{AtNanos: uint64(now), StallNanos: stallNanos}
+	report := &wire.Report{AtNanos: uint64(now), StallNanos: stallNanos, Breakers: map[string]model.BreakerState{}}
 	if s.hasReported {
 		report.Window = now - s.reportedAt
 	}
 	s.reportedAt, s.hasReported = now, true
 	applier.each(func(t *tuned) {
 		t.guard(func() {
+			if state, ok := t.actuator.Breaker(); ok {
+				report.Breakers[t.knob.Name] = state
+			}
 			if totals, ok := t.actuator.Totals(uint64(now), stallNanos); ok {
 				report.Resources = append(report.Resources, wire.Resource{Knob: t.knob.Name, Totals: totals})
 			}

@@ -13,9 +13,11 @@ type Report struct {
 	Window              time.Duration
 	AtNanos, StallNanos uint64
 	Resources           []Resource
-	Container           *v1.ContainerStats
-	Runtime             *v1.RuntimeStats
-	Custom              map[string]float64
+	// Breakers are what breakers do with calls now, whoever decided that.
+	Breakers  map[string]model.BreakerState
+	Container *v1.ContainerStats
+	Runtime   *v1.RuntimeStats
+	Custom    map[string]float64
 }
 
 // Resource is a limiter and its counters.
@@ -34,9 +36,15 @@ func EncodeReport(report *Report) *v1.ClientMessage {
 	wire := &v1.Report{
 		Window: encodeDuration(report.Window), AtNanos: report.AtNanos, StallNanos: report.StallNanos,
 		Container: report.Container, Runtime: report.Runtime, Custom: make(map[string]float64, len(report.Custom)),
+		Breakers: make(map[string]v1.Breaker_State, len(report.Breakers)),
 	}
 	for i := range report.Resources[:min(len(report.Resources), MaxResources)] {
 		wire.Resources = append(wire.Resources, encodeTotals(&report.Resources[i]))
+	}
+	for knob, state := range report.Breakers {
+		if len(wire.Breakers) < MaxKnobs {
+			wire.Breakers[short(knob)] = v1.Breaker_State(state)
+		}
 	}
 	for key, number := range report.Custom {
 		if key != "" && len(wire.Custom) < MaxCustom && number == sound(number) {

@@ -120,6 +120,9 @@ impl Speech {
         let totals = applier.tuned().filter_map(|tuned| {
             Some((tuned.knob().name.clone(), tuned.actuator().totals(at_nanos, stall_nanos)?))
         });
+        let breakers = applier
+            .tuned()
+            .filter_map(|tuned| Some((tuned.knob().name.clone(), tuned.actuator().breaker()?)));
         let previous = self.reported_nanos.replace(at_nanos).unwrap_or(at_nanos);
         line.send(&ToSidecar::Report(Box::new(Report {
             at_nanos,
@@ -128,6 +131,7 @@ impl Speech {
             urgent: false,
             totals: totals.collect(),
             signals,
+            breakers: breakers.collect(),
             custom: BTreeMap::new(),
         })));
     }

@@ -212,14 +212,16 @@ fn report() -> impl Strategy<Value = Report> {
     any::<(u64, u64)>().prop_flat_map(|(at_nanos, stall_nanos)| {
         let totals = btree_map(name(), totals(at_nanos, stall_nanos), 0..4);
         let custom = btree_map(present(), number(), 0..4);
-        (duration(), any::<bool>(), totals, signals(), custom).prop_map(
-            move |(window, urgent, totals, signals, custom)| Report {
+        let breakers = btree_map(name(), select(BreakerState::ALL.to_vec()), 0..4);
+        (duration(), any::<bool>(), totals, signals(), breakers, custom).prop_map(
+            move |(window, urgent, totals, signals, breakers, custom)| Report {
                 at_nanos,
                 stall_nanos,
                 window,
                 urgent,
                 totals,
                 signals,
+                breakers,
                 custom,
             },
         )

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use setpoint_policies::knob::KnobName;
 use setpoint_policies::value::Value;
-use setpoint_proto::message::{KnobUpdate, Status, ToSdk, ToSidecar};
+use setpoint_proto::message::{BreakerState, KnobUpdate, Report, Status, ToSdk, ToSidecar};
 use tonic::Code;
 
 use crate::rig::{EPOCH, Rig, applied, hello, limit};
@@ -145,4 +146,30 @@ async fn how_well_a_session_follows_is_seen() {
     sdk.beat().await;
     sdk.beat().await;
     assert_eq!(state(), SessionState::Nacked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_a_breaker_that_opened_by_its_own_rule_is_shown() {
+    let rig = Rig::start();
+    let sdk = rig.session(hello("a")).await;
+    let breakers = ["breaker.db", "breaker.made_up"]
+        .map(|name| (KnobName::try_new(name).expect("valid"), BreakerState::Open));
+    let report = Report { breakers: breakers.into(), ..Report::default() };
+    let shown = || {
+        let status = crate::view::status(&rig.shared);
+        status.sessions[0]
+            .knobs
+            .iter()
+            .map(|knob| (knob.name.clone(), knob.in_force, knob.breaker.clone()))
+            .collect::<Vec<_>>()
+    };
+    let knob =
+        |name: &str, in_force, breaker: Option<&str>| (name.to_owned(), in_force, breaker.map(str::to_owned));
+    assert_eq!(shown(), [knob("breaker.db", 0.0, None), knob("limit.inbound", 64.0, None)], "not told yet");
+    sdk.say(ToSidecar::Report(Box::new(report))).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(shown(), [knob("breaker.db", 0.0, Some("open")), knob("limit.inbound", 64.0, None)]);
+    let text = crate::show::text(&crate::view::status(&rig.shared));
+    let line = text.lines().find(|line| line.starts_with("  breaker.db")).expect("shown");
+    assert!(line.contains(" local: open"), "{text}");
 }

@@ -2831,15 +2831,18 @@ func (x *Goodbye) GetWhy() string {
 
 // ---------------------------------------------------------------- measurements
 type Report struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Window        *durationpb.Duration   `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
-	Urgent        bool                   `protobuf:"varint,2,opt,name=urgent,proto3" json:"urgent,omitempty"` // client initiated, e.g. a burst of downstream 429
-	Resources     []*ResourceStats       `protobuf:"bytes,3,rep,name=resources,proto3" json:"resources,omitempty"`
-	Runtime       *RuntimeStats          `protobuf:"bytes,4,opt,name=runtime,proto3" json:"runtime,omitempty"`
-	Container     *ContainerStats        `protobuf:"bytes,5,opt,name=container,proto3" json:"container,omitempty"`                                                                       // as seen from inside the app container
-	Custom        map[string]float64     `protobuf:"bytes,6,rep,name=custom,proto3" json:"custom,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"` // <= 64 keys
-	AtNanos       uint64                 `protobuf:"varint,7,opt,name=at_nanos,json=atNanos,proto3" json:"at_nanos,omitempty"`                                                           // SDK monotonic clock, origin: SDK start
-	StallNanos    uint64                 `protobuf:"varint,8,opt,name=stall_nanos,json=stallNanos,proto3" json:"stall_nanos,omitempty"`                                                  // wrapping total of the SDK's own stalls (late timers above 100 ms)
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Window     *durationpb.Duration   `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
+	Urgent     bool                   `protobuf:"varint,2,opt,name=urgent,proto3" json:"urgent,omitempty"` // client initiated, e.g. a burst of downstream 429
+	Resources  []*ResourceStats       `protobuf:"bytes,3,rep,name=resources,proto3" json:"resources,omitempty"`
+	Runtime    *RuntimeStats          `protobuf:"bytes,4,opt,name=runtime,proto3" json:"runtime,omitempty"`
+	Container  *ContainerStats        `protobuf:"bytes,5,opt,name=container,proto3" json:"container,omitempty"`                                                                       // as seen from inside the app container
+	Custom     map[string]float64     `protobuf:"bytes,6,rep,name=custom,proto3" json:"custom,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"` // <= 64 keys
+	AtNanos    uint64                 `protobuf:"varint,7,opt,name=at_nanos,json=atNanos,proto3" json:"at_nanos,omitempty"`                                                           // SDK monotonic clock, origin: SDK start
+	StallNanos uint64                 `protobuf:"varint,8,opt,name=stall_nanos,json=stallNanos,proto3" json:"stall_nanos,omitempty"`                                                  // wrapping total of the SDK's own stalls (late timers above 100 ms)
+	// What every breaker does with calls now, by knob, whoever decided that: never LOCAL, so a LOCAL one tells what its own rule
+	// has come to. Absent: not known. For people; nothing is decided on it.
+	Breakers      map[string]Breaker_State `protobuf:"bytes,9,rep,name=breakers,proto3" json:"breakers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=setpoint.v1.Breaker_State"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2928,6 +2931,13 @@ func (x *Report) GetStallNanos() uint64 {
 		return x.StallNanos
 	}
 	return 0
+}
+
+func (x *Report) GetBreakers() map[string]Breaker_State {
+	if x != nil {
+		return x.Breakers
+	}
+	return nil
 }
 
 // Counters are wrapping totals since process start; the receiver takes differences, so a lost or repeated report is harmless.
@@ -4514,7 +4524,7 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"retryAfter\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\tR\x03why\"\x1b\n" +
 	"\aGoodbye\x12\x10\n" +
-	"\x03why\x18\x01 \x01(\tR\x03why\"\xad\x03\n" +
+	"\x03why\x18\x01 \x01(\tR\x03why\"\xc5\x04\n" +
 	"\x06Report\x121\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x16\n" +
 	"\x06urgent\x18\x02 \x01(\bR\x06urgent\x128\n" +
@@ -4524,10 +4534,14 @@ const file_setpoint_v1_setpoint_proto_rawDesc = "" +
 	"\x06custom\x18\x06 \x03(\v2\x1f.setpoint.v1.Report.CustomEntryR\x06custom\x12\x19\n" +
 	"\bat_nanos\x18\a \x01(\x04R\aatNanos\x12\x1f\n" +
 	"\vstall_nanos\x18\b \x01(\x04R\n" +
-	"stallNanos\x1a9\n" +
+	"stallNanos\x12=\n" +
+	"\bbreakers\x18\t \x03(\v2!.setpoint.v1.Report.BreakersEntryR\bbreakers\x1a9\n" +
 	"\vCustomEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xd1\t\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1aW\n" +
+	"\rBreakersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x1a.setpoint.v1.Breaker.StateR\x05value:\x028\x01\"\xd1\t\n" +
 	"\rResourceStats\x12\x12\n" +
 	"\x04knob\x18\x01 \x01(\tR\x04knob\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x1a\n" +
@@ -4745,7 +4759,7 @@ func file_setpoint_v1_setpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_setpoint_v1_setpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_setpoint_v1_setpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_setpoint_v1_setpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_setpoint_v1_setpoint_proto_goTypes = []any{
 	(Knob_Kind)(0),              // 0: setpoint.v1.Knob.Kind
 	(Knob_Restrictive)(0),       // 1: setpoint.v1.Knob.Restrictive
@@ -4796,7 +4810,8 @@ var file_setpoint_v1_setpoint_proto_goTypes = []any{
 	(*Decision)(nil),            // 46: setpoint.v1.Decision
 	nil,                         // 47: setpoint.v1.Hello.LabelsEntry
 	nil,                         // 48: setpoint.v1.Report.CustomEntry
-	(*durationpb.Duration)(nil), // 49: google.protobuf.Duration
+	nil,                         // 49: setpoint.v1.Report.BreakersEntry
+	(*durationpb.Duration)(nil), // 50: google.protobuf.Duration
 }
 var file_setpoint_v1_setpoint_proto_depIdxs = []int32{
 	12, // 0: setpoint.v1.ClientMessage.hello:type_name -> setpoint.v1.Hello
@@ -4816,81 +4831,83 @@ var file_setpoint_v1_setpoint_proto_depIdxs = []int32{
 	30, // 14: setpoint.v1.Hello.state:type_name -> setpoint.v1.Applied
 	0,  // 15: setpoint.v1.Knob.kind:type_name -> setpoint.v1.Knob.Kind
 	1,  // 16: setpoint.v1.Knob.restrictive:type_name -> setpoint.v1.Knob.Restrictive
-	49, // 17: setpoint.v1.Knob.min_dwell:type_name -> google.protobuf.Duration
-	49, // 18: setpoint.v1.Knob.deadline:type_name -> google.protobuf.Duration
+	50, // 17: setpoint.v1.Knob.min_dwell:type_name -> google.protobuf.Duration
+	50, // 18: setpoint.v1.Knob.deadline:type_name -> google.protobuf.Duration
 	14, // 19: setpoint.v1.KnobUpdate.add:type_name -> setpoint.v1.Knob
 	13, // 20: setpoint.v1.Welcome.capabilities:type_name -> setpoint.v1.Capability
-	49, // 21: setpoint.v1.Welcome.beat_every:type_name -> google.protobuf.Duration
-	49, // 22: setpoint.v1.Welcome.lost_after:type_name -> google.protobuf.Duration
-	49, // 23: setpoint.v1.Welcome.report_every:type_name -> google.protobuf.Duration
+	50, // 21: setpoint.v1.Welcome.beat_every:type_name -> google.protobuf.Duration
+	50, // 22: setpoint.v1.Welcome.lost_after:type_name -> google.protobuf.Duration
+	50, // 23: setpoint.v1.Welcome.report_every:type_name -> google.protobuf.Duration
 	28, // 24: setpoint.v1.Welcome.cohort:type_name -> setpoint.v1.Cohort
 	2,  // 25: setpoint.v1.Frame.channel:type_name -> setpoint.v1.Frame.Channel
 	17, // 26: setpoint.v1.Frame.version:type_name -> setpoint.v1.Version
 	20, // 27: setpoint.v1.Frame.set:type_name -> setpoint.v1.Setpoint
 	3,  // 28: setpoint.v1.Frame.mode:type_name -> setpoint.v1.Frame.Mode
 	19, // 29: setpoint.v1.Frame.watch:type_name -> setpoint.v1.Watch
-	49, // 30: setpoint.v1.Watch.after:type_name -> google.protobuf.Duration
+	50, // 30: setpoint.v1.Watch.after:type_name -> google.protobuf.Duration
 	22, // 31: setpoint.v1.Setpoint.limit:type_name -> setpoint.v1.Limit
 	23, // 32: setpoint.v1.Setpoint.breaker:type_name -> setpoint.v1.Breaker
 	24, // 33: setpoint.v1.Setpoint.gc:type_name -> setpoint.v1.GcTarget
 	25, // 34: setpoint.v1.Setpoint.parallelism:type_name -> setpoint.v1.Parallelism
 	21, // 35: setpoint.v1.Setpoint.lease:type_name -> setpoint.v1.Lease
 	26, // 36: setpoint.v1.Setpoint.reason:type_name -> setpoint.v1.Reason
-	49, // 37: setpoint.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	50, // 37: setpoint.v1.Lease.ttl:type_name -> google.protobuf.Duration
 	4,  // 38: setpoint.v1.Lease.on_expiry:type_name -> setpoint.v1.Lease.OnExpiry
-	49, // 39: setpoint.v1.Lease.hold:type_name -> google.protobuf.Duration
-	49, // 40: setpoint.v1.Lease.decay:type_name -> google.protobuf.Duration
-	49, // 41: setpoint.v1.Limit.queue_timeout:type_name -> google.protobuf.Duration
-	49, // 42: setpoint.v1.Limit.baseline_latency:type_name -> google.protobuf.Duration
+	50, // 39: setpoint.v1.Lease.hold:type_name -> google.protobuf.Duration
+	50, // 40: setpoint.v1.Lease.decay:type_name -> google.protobuf.Duration
+	50, // 41: setpoint.v1.Limit.queue_timeout:type_name -> google.protobuf.Duration
+	50, // 42: setpoint.v1.Limit.baseline_latency:type_name -> google.protobuf.Duration
 	5,  // 43: setpoint.v1.Breaker.state:type_name -> setpoint.v1.Breaker.State
-	49, // 44: setpoint.v1.Breaker.retry_after:type_name -> google.protobuf.Duration
-	49, // 45: setpoint.v1.Breaker.probe_deadline:type_name -> google.protobuf.Duration
-	49, // 46: setpoint.v1.Breaker.ramp:type_name -> google.protobuf.Duration
+	50, // 44: setpoint.v1.Breaker.retry_after:type_name -> google.protobuf.Duration
+	50, // 45: setpoint.v1.Breaker.probe_deadline:type_name -> google.protobuf.Duration
+	50, // 46: setpoint.v1.Breaker.ramp:type_name -> google.protobuf.Duration
 	6,  // 47: setpoint.v1.GcTarget.mode:type_name -> setpoint.v1.GcTarget.Mode
 	27, // 48: setpoint.v1.Reason.evidence:type_name -> setpoint.v1.Evidence
-	49, // 49: setpoint.v1.Evidence.window:type_name -> google.protobuf.Duration
+	50, // 49: setpoint.v1.Evidence.window:type_name -> google.protobuf.Duration
 	2,  // 50: setpoint.v1.Ack.channel:type_name -> setpoint.v1.Frame.Channel
 	30, // 51: setpoint.v1.Ack.results:type_name -> setpoint.v1.Applied
 	7,  // 52: setpoint.v1.Applied.status:type_name -> setpoint.v1.Applied.Status
 	17, // 53: setpoint.v1.Applied.version:type_name -> setpoint.v1.Version
-	49, // 54: setpoint.v1.Applied.lease_left:type_name -> google.protobuf.Duration
-	49, // 55: setpoint.v1.Beat.loop_age:type_name -> google.protobuf.Duration
-	49, // 56: setpoint.v1.Beat.oldest_signal_age:type_name -> google.protobuf.Duration
+	50, // 54: setpoint.v1.Applied.lease_left:type_name -> google.protobuf.Duration
+	50, // 55: setpoint.v1.Beat.loop_age:type_name -> google.protobuf.Duration
+	50, // 56: setpoint.v1.Beat.oldest_signal_age:type_name -> google.protobuf.Duration
 	32, // 57: setpoint.v1.Beat.renew:type_name -> setpoint.v1.ChannelVersion
-	49, // 58: setpoint.v1.Beat.app_stall:type_name -> google.protobuf.Duration
+	50, // 58: setpoint.v1.Beat.app_stall:type_name -> google.protobuf.Duration
 	2,  // 59: setpoint.v1.ChannelVersion.channel:type_name -> setpoint.v1.Frame.Channel
 	17, // 60: setpoint.v1.ChannelVersion.version:type_name -> setpoint.v1.Version
-	49, // 61: setpoint.v1.Drain.retry_after:type_name -> google.protobuf.Duration
-	49, // 62: setpoint.v1.Report.window:type_name -> google.protobuf.Duration
+	50, // 61: setpoint.v1.Drain.retry_after:type_name -> google.protobuf.Duration
+	50, // 62: setpoint.v1.Report.window:type_name -> google.protobuf.Duration
 	36, // 63: setpoint.v1.Report.resources:type_name -> setpoint.v1.ResourceStats
 	40, // 64: setpoint.v1.Report.runtime:type_name -> setpoint.v1.RuntimeStats
 	41, // 65: setpoint.v1.Report.container:type_name -> setpoint.v1.ContainerStats
 	48, // 66: setpoint.v1.Report.custom:type_name -> setpoint.v1.Report.CustomEntry
-	39, // 67: setpoint.v1.ResourceStats.latency:type_name -> setpoint.v1.Histogram
-	49, // 68: setpoint.v1.ResourceStats.retry_after_seen:type_name -> google.protobuf.Duration
-	8,  // 69: setpoint.v1.ResourceStats.reflex:type_name -> setpoint.v1.ResourceStats.Reflex
-	38, // 70: setpoint.v1.ResourceStats.slow:type_name -> setpoint.v1.SlowCalls
-	37, // 71: setpoint.v1.ResourceStats.probes:type_name -> setpoint.v1.Probes
-	49, // 72: setpoint.v1.SlowCalls.after:type_name -> google.protobuf.Duration
-	39, // 73: setpoint.v1.RuntimeStats.gc_pause:type_name -> setpoint.v1.Histogram
-	39, // 74: setpoint.v1.RuntimeStats.sched_delay:type_name -> setpoint.v1.Histogram
-	44, // 75: setpoint.v1.SnapshotResponse.sessions:type_name -> setpoint.v1.SessionView
-	9,  // 76: setpoint.v1.SessionView.state:type_name -> setpoint.v1.SessionView.State
-	14, // 77: setpoint.v1.SessionView.knobs:type_name -> setpoint.v1.Knob
-	30, // 78: setpoint.v1.SessionView.in_force:type_name -> setpoint.v1.Applied
-	18, // 79: setpoint.v1.SessionView.wanted:type_name -> setpoint.v1.Frame
-	26, // 80: setpoint.v1.Decision.reason:type_name -> setpoint.v1.Reason
-	10, // 81: setpoint.v1.Tuning.Session:input_type -> setpoint.v1.ClientMessage
-	42, // 82: setpoint.v1.Tuning.Snapshot:input_type -> setpoint.v1.SnapshotRequest
-	45, // 83: setpoint.v1.Tuning.Explain:input_type -> setpoint.v1.ExplainRequest
-	11, // 84: setpoint.v1.Tuning.Session:output_type -> setpoint.v1.ServerMessage
-	43, // 85: setpoint.v1.Tuning.Snapshot:output_type -> setpoint.v1.SnapshotResponse
-	46, // 86: setpoint.v1.Tuning.Explain:output_type -> setpoint.v1.Decision
-	84, // [84:87] is the sub-list for method output_type
-	81, // [81:84] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	49, // 67: setpoint.v1.Report.breakers:type_name -> setpoint.v1.Report.BreakersEntry
+	39, // 68: setpoint.v1.ResourceStats.latency:type_name -> setpoint.v1.Histogram
+	50, // 69: setpoint.v1.ResourceStats.retry_after_seen:type_name -> google.protobuf.Duration
+	8,  // 70: setpoint.v1.ResourceStats.reflex:type_name -> setpoint.v1.ResourceStats.Reflex
+	38, // 71: setpoint.v1.ResourceStats.slow:type_name -> setpoint.v1.SlowCalls
+	37, // 72: setpoint.v1.ResourceStats.probes:type_name -> setpoint.v1.Probes
+	50, // 73: setpoint.v1.SlowCalls.after:type_name -> google.protobuf.Duration
+	39, // 74: setpoint.v1.RuntimeStats.gc_pause:type_name -> setpoint.v1.Histogram
+	39, // 75: setpoint.v1.RuntimeStats.sched_delay:type_name -> setpoint.v1.Histogram
+	44, // 76: setpoint.v1.SnapshotResponse.sessions:type_name -> setpoint.v1.SessionView
+	9,  // 77: setpoint.v1.SessionView.state:type_name -> setpoint.v1.SessionView.State
+	14, // 78: setpoint.v1.SessionView.knobs:type_name -> setpoint.v1.Knob
+	30, // 79: setpoint.v1.SessionView.in_force:type_name -> setpoint.v1.Applied
+	18, // 80: setpoint.v1.SessionView.wanted:type_name -> setpoint.v1.Frame
+	26, // 81: setpoint.v1.Decision.reason:type_name -> setpoint.v1.Reason
+	5,  // 82: setpoint.v1.Report.BreakersEntry.value:type_name -> setpoint.v1.Breaker.State
+	10, // 83: setpoint.v1.Tuning.Session:input_type -> setpoint.v1.ClientMessage
+	42, // 84: setpoint.v1.Tuning.Snapshot:input_type -> setpoint.v1.SnapshotRequest
+	45, // 85: setpoint.v1.Tuning.Explain:input_type -> setpoint.v1.ExplainRequest
+	11, // 86: setpoint.v1.Tuning.Session:output_type -> setpoint.v1.ServerMessage
+	43, // 87: setpoint.v1.Tuning.Snapshot:output_type -> setpoint.v1.SnapshotResponse
+	46, // 88: setpoint.v1.Tuning.Explain:output_type -> setpoint.v1.Decision
+	86, // [86:89] is the sub-list for method output_type
+	83, // [83:86] is the sub-list for method input_type
+	83, // [83:83] is the sub-list for extension type_name
+	83, // [83:83] is the sub-list for extension extendee
+	0,  // [0:83] is the sub-list for field type_name
 }
 
 func init() { file_setpoint_v1_setpoint_proto_init() }
@@ -4930,7 +4947,7 @@ func file_setpoint_v1_setpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_setpoint_v1_setpoint_proto_rawDesc), len(file_setpoint_v1_setpoint_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -6,7 +6,7 @@ use setpoint_policies::knob::KnobName;
 use setpoint_policies::probes::Probed;
 use setpoint_policies::totals::Watch;
 use setpoint_policies::value::{Breaker, Value};
-use setpoint_proto::message::ToSdk;
+use setpoint_proto::message::{BreakerState, ToSdk};
 
 use super::fake::{Service, Sidecar};
 use crate::clock::Hand;
@@ -118,4 +118,24 @@ async fn b2_watched_latencies_and_the_probes_of_a_round_come_back_in_reports() {
         assert_eq!(totals.slow_calls(Duration::from_millis(800)), Some(1));
         break;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_a_breaker_that_opened_by_its_own_rule_is_told_in_reports() {
+    let (hand, mut sidecar) = (Hand::default(), Sidecar::start());
+    let service = Service::on_clock(sidecar.door.clone(), &hand);
+    let breaker = service.sdk.breaker("db").failures(2).register();
+    let mut talk = sidecar.session(7).await;
+    let name = KnobName::try_new("breaker.db").expect("valid");
+    assert_eq!(talk.report().await.breakers.get(&name), Some(&BreakerState::Closed));
+    for _ in 0..2 {
+        breaker.try_acquire().expect("closed").finish(Outcome::Failure);
+    }
+    // What was on its way may be of the time before.
+    for _ in 0..2 {
+        pass(&hand, 100).await;
+        talk.beat(true).await;
+        talk.report().await;
+    }
+    assert_eq!(talk.report().await.breakers.get(&name), Some(&BreakerState::Open));
 }

@@ -164,6 +164,12 @@ fn reports_are_refused_by_field() {
                 "report.custom",
                 Problem::TooMany(64),
             ),
+            (
+                |r| r.breakers = (0..257).map(|i| (format!("breaker.n{i}"), 1)).collect(),
+                "report.breakers",
+                Problem::TooMany(256),
+            ),
+            (|r| r.breakers = [(String::new(), 1)].into(), "report.breakers", Problem::InvalidName),
             (|r| r.custom = [(String::new(), 1.0)].into(), "report.custom", Problem::Missing),
             (|r| r.custom = [("depth".to_owned(), NAN)].into(), "report.custom[depth]", Problem::NotFinite),
         ],
