@@ -190,3 +190,19 @@ func TestB2_ABreakerThatOpenedByItsOwnRuleIsToldInReports(t *testing.T) {
 		}
 	})
 }
+
+func TestAStateHasItsNameInTheLog(t *testing.T) {
+	for _, test := range []struct {
+		value    model.Value
+		expected any
+	}{
+		{pushed(model.Breaker{State: model.BreakerLocal}), "local"},
+		{pushed(model.Breaker{State: model.BreakerShadow}), "shadow"},
+		{pushed(model.Breaker{State: 99}), "unknown"},
+		{model.Value{Form: model.FormConcurrency, Number: 3}, 3.0},
+	} {
+		if said := test.value.Said(); said != test.expected {
+			t.Errorf("%v, expected %v", said, test.expected)
+		}
+	}
+}

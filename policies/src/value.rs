@@ -133,6 +133,14 @@ impl Value {
         }
     }
 
+    /// The name of a breaker's state, for people: the number would have to be looked up. `None` for any other value.
+    pub const fn state(&self) -> Option<&'static str> {
+        match self {
+            Self::Breaker(breaker) => Some(breaker.name()),
+            _ => None,
+        }
+    }
+
     /// The same kind of value with another number; breakers and switches stay as they are.
     #[must_use]
     pub fn with_scalar(self, scalar: f64) -> Self {

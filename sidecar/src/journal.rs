@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use setpoint_policies::decision::{Action, Decision};
 use setpoint_policies::snapshot::Snapshot;
 use setpoint_policies::time::Timestamp;
+use setpoint_policies::value::Value;
 
 use crate::sessions::desired::explain;
 
@@ -75,8 +76,8 @@ fn log(decision: &Decision) {
     tracing::info!(
         instance = &*decision.instance.0,
         knob = decision.knob.as_str(),
-        from = decision.from.scalar(),
-        to = decision.to.scalar(),
+        from = said(&decision.from),
+        to = said(&decision.to),
         action = decision.action.name(),
         policy = &*decision.policy,
         rule = decision.reason.rule(),
@@ -84,6 +85,14 @@ fn log(decision: &Decision) {
         id = decision.id,
         "setpoint changed"
     );
+}
+
+/// A value as a log has it: a number, or the name of a breaker's state.
+fn said(value: &Value) -> Box<dyn tracing::Value> {
+    match value.state() {
+        Some(state) => Box::new(state),
+        None => Box::new(value.scalar()),
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +103,7 @@ mod tests {
     use setpoint_policies::knob::KnobName;
     use setpoint_policies::reason::Reason;
     use setpoint_policies::snapshot::InstanceId;
-    use setpoint_policies::value::Value;
+    use setpoint_policies::value::Breaker;
 
     fn snapshot() -> Snapshot {
         let instance = rig::instance("demo/1");
@@ -119,6 +128,14 @@ mod tests {
 
     fn ids(journal: &Journal) -> Vec<u64> {
         journal.newest(CAPACITY).iter().map(|entry| entry.decision.id).collect()
+    }
+
+    #[test]
+    fn the_log_has_the_name_of_a_breakers_state() {
+        let open = Breaker::Open { retry_after: std::time::Duration::ZERO };
+        let said = [Value::Breaker(Breaker::Closed), Value::Breaker(open), Value::Concurrency(35.5)]
+            .map(|value| format!("{:?}", said(&value)));
+        assert_eq!(said, ["\"closed\"", "\"open\"", "35.5"]);
     }
 
     #[test]

@@ -7,9 +7,6 @@ use crate::status::{Alert, Change, Knob, Session, Status};
 /// Changes that are shown.
 const CHANGES: usize = 10;
 
-/// The number of a breaker that is left to its own rule.
-const LOCAL: f64 = 0.0;
-
 /// The status as a few tables.
 pub fn text(status: &Status) -> String {
     let mut out = String::new();
@@ -64,7 +61,7 @@ fn write_session(out: &mut String, session: &Session) -> std::fmt::Result {
         [
             knob.name.clone(),
             in_force(knob),
-            knob.want.map_or_else(dash, number),
+            knob.want.map_or_else(dash, |want| value(want, knob.want_state.as_deref())),
             knob.policy.clone().unwrap_or_else(dash),
             knob.action.clone().unwrap_or_else(dash),
             knob.reason.clone().unwrap_or_else(|| "no policy names it".to_owned()),
@@ -92,20 +89,25 @@ fn row_of_change(change: &Change, now_seconds: f64) -> [String; 6] {
     [
         format!("{:.1} s", (now_seconds - change.at_seconds).max(0.0)),
         format!("{}/{}", change.service, change.knob),
-        number(change.from),
-        number(change.to),
+        value(change.from, change.from_state.as_deref()),
+        value(change.to, change.to_state.as_deref()),
         change.policy.clone(),
         change.reason.clone(),
     ]
 }
 
-/// The value in force; of a breaker that is left to itself also what has come of it.
+/// The value in force; of a breaker that is left to its own rule also what has come of that.
 fn in_force(knob: &Knob) -> String {
+    let value = value(knob.in_force, knob.in_force_state.as_deref());
     match &knob.breaker {
-        None => number(knob.in_force),
-        Some(does) if knob.in_force == LOCAL => format!("local: {does}"),
-        Some(does) => does.clone(),
+        Some(does) if *does != value => format!("{value}: {does}"),
+        _ => value,
     }
+}
+
+/// A number, or the state that it stands for.
+fn value(value: f64, state: Option<&str>) -> String {
+    state.map_or_else(|| number(value), str::to_owned)
 }
 
 /// At most three decimals, and none that say nothing.
@@ -137,7 +139,9 @@ mod tests {
         let knob = |name: &str, want: Option<f64>| Knob {
             name: name.to_owned(),
             in_force: 50.0,
+            in_force_state: None,
             want,
+            want_state: None,
             policy: want.map(|_| "inbound".to_owned()),
             action: want.map(|_| "decrease".to_owned()),
             reason: want.map(|_| "4 calls dropped".to_owned()),
@@ -195,6 +199,29 @@ demo a (synced)
 ";
         assert_eq!(text(&status), expected);
         assert!(text(&Status::default()).ends_with("no sessions\n"));
+    }
+
+    #[test]
+    fn the_state_of_a_breaker_is_shown_by_its_name() {
+        let breaker = |name: &str, does: Option<&str>| Knob {
+            in_force_state: Some(name.to_owned()),
+            breaker: does.map(str::to_owned),
+            ..Knob::default()
+        };
+        for (knob, shown) in [
+            (breaker("open", Some("open")), "open"),
+            (breaker("open", None), "open"),
+            (breaker("local", Some("half_open")), "local: half_open"),
+            (Knob { in_force: 3.0, ..Knob::default() }, "3"),
+        ] {
+            assert_eq!(in_force(&knob), shown);
+        }
+        let change = Change {
+            from_state: Some("closed".to_owned()),
+            to_state: Some("open".to_owned()),
+            ..Change::default()
+        };
+        assert_eq!(row_of_change(&change, 0.0)[2..4], ["closed", "open"]);
     }
 
     #[test]

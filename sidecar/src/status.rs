@@ -165,14 +165,21 @@ impl SessionState {
 
 /// One knob of one process. Values are numbers in the knob's unit; a breaker's is that of its state: 0 local, 1 closed,
 /// 2 half open, 3 open, 4 forced open, 5 recovering, 6 disabled, 7 shadow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Knob {
     /// Its name.
     pub name: String,
     /// The value in force, as read back.
     pub in_force: f64,
+    /// The name of the state that is in force, of a breaker only: `local`, `closed`, `half_open`, `open`, `forced_open`,
+    /// `recovering`, `disabled` or `shadow`.
+    #[serde(default)]
+    pub in_force_state: Option<String>,
     /// The value wanted; absent when no policy names the knob.
     pub want: Option<f64>,
+    /// The name of the state that is wanted, of a breaker only.
+    #[serde(default)]
+    pub want_state: Option<String>,
     /// The policy that decides.
     pub policy: Option<String>,
     /// What it does now.
@@ -257,7 +264,7 @@ pub struct AlertChange {
 }
 
 /// One change of a knob.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// Counts changes.
     pub id: u64,
@@ -271,8 +278,14 @@ pub struct Change {
     pub knob: String,
     /// The value before.
     pub from: f64,
+    /// The name of the state before, of a breaker only.
+    #[serde(default)]
+    pub from_state: Option<String>,
     /// The value wanted.
     pub to: f64,
+    /// The name of the state wanted, of a breaker only.
+    #[serde(default)]
+    pub to_state: Option<String>,
     /// The policy that decided.
     pub policy: String,
     /// What it does.

@@ -9,6 +9,7 @@ use setpoint_policies::knob::KnobName;
 use setpoint_policies::signal::{Reading, Signal, Signals};
 use setpoint_policies::snapshot::Instance;
 use setpoint_policies::time::Timestamp;
+use setpoint_policies::value::Value;
 
 use crate::alerts::Standing;
 use crate::control::{Latest, Shared};
@@ -97,13 +98,19 @@ fn of_knob(knob: &setpoint_policies::knob::Knob, instance: &Instance, decided: O
     Knob {
         name: knob.name.to_string(),
         in_force: in_force.scalar(),
+        in_force_state: state(&in_force),
         want: decided.map(|decision| decision.to.scalar()),
+        want_state: decided.and_then(|decision| state(&decision.to)),
         policy: decided.map(|decision| decision.policy.to_string()),
         action: decided.map(|decision| decision.action.name().to_owned()),
         reason: decided.map(explain),
         breaker: None,
         limiter: None,
     }
+}
+
+fn state(value: &Value) -> Option<String> {
+    value.state().map(str::to_owned)
 }
 
 /// What the limiter behind a knob reported last.
@@ -159,7 +166,9 @@ fn change(entry: &Entry) -> Change {
         instance: instance_name(&decision.instance).to_owned(),
         knob: decision.knob.to_string(),
         from: decision.from.scalar(),
+        from_state: state(&decision.from),
         to: decision.to.scalar(),
+        to_state: state(&decision.to),
         policy: decision.policy.to_string(),
         action: decision.action.name().to_owned(),
         rule: decision.reason.rule().to_owned(),

@@ -246,7 +246,7 @@ impl Actuator for Breaker {
         let logged = std::mem::replace(&mut *locked(&self.0.logged), state);
         if logged != state {
             let (knob, would_reject) = (&self.0.slot.knob().name, machine.would_reject());
-            tracing::info!(%knob, from = ?logged, to = ?state, would_reject, "breaker moved");
+            tracing::info!(%knob, from = logged.name(), to = state.name(), would_reject, "breaker moved");
         }
         false
     }

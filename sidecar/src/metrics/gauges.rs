@@ -213,7 +213,9 @@ mod tests {
         let knob = |in_force| Knob {
             name: "limit.inbound".to_owned(),
             in_force,
+            in_force_state: None,
             want: Some(30.0),
+            want_state: None,
             policy: None,
             action: None,
             reason: None,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use setpoint_policies::decision::{Action, Decision};
 use setpoint_policies::reason::{self, Reason};
 use setpoint_policies::snapshot::Snapshot;
+use setpoint_policies::value::Value;
 
 use crate::record::format::ValueLine;
 use crate::sessions::desired::explain;
@@ -43,7 +44,8 @@ pub(super) fn line(seen: &Snapshot, decision: &Decision, json: bool) -> String {
 }
 
 fn text(seen: &Snapshot, decision: &Decision) -> String {
-    let (from, to) = (number(decision.from.scalar()), number(decision.to.scalar()));
+    let shown = |value: &Value| value.state().map_or_else(|| number(value.scalar()), str::to_owned);
+    let (from, to) = (shown(&decision.from), shown(&decision.to));
     let (instance, knob, action) = (&decision.instance.0, &decision.knob, decision.action.name());
     let (policy, reason) = (&decision.policy, explain(decision));
     let line = format!(

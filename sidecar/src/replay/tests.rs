@@ -35,8 +35,8 @@ fn each_decision_is_a_line() {
     assert_eq!((code, err.as_str()), (0, ""));
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines.len(), 2);
-    assert!(lines[0].starts_with("0.100 s  a/1  breaker.db  0 -> 0  hold  db: "), "{out}");
-    assert_eq!(lines[1], "0.200 s  a/1  breaker.db  0 -> 3  decrease  db: 3 failures in a row, 3 trip");
+    assert!(lines[0].starts_with("0.100 s  a/1  breaker.db  local -> local  hold  db: "), "{out}");
+    assert_eq!(lines[1], "0.200 s  a/1  breaker.db  local -> open  decrease  db: 3 failures in a row, 3 trip");
     let (_, out, _) = run(&input, Options { changes: true, ..Options::default() });
     assert_eq!(out.lines().collect::<Vec<_>>(), lines[1..]);
 }
@@ -161,7 +161,7 @@ fn very_many_bad_lines_are_counted() {
 #[test]
 fn what_was_decided_can_be_taken_for_applied() {
     let input = format!("{}\n{}\n", line(100, 3), line(200, 3));
-    let from = |options| run(&input, options).1.lines().nth(1).unwrap().contains("  3 -> 3  ");
+    let from = |options| run(&input, options).1.lines().nth(1).unwrap().contains("  open -> open  ");
     assert!(from(Options { assume_applied: true, ..Options::default() }));
     assert!(!from(Options::default()));
 }

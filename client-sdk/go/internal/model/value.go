@@ -50,6 +50,14 @@ func (v Value) Scalar() float64 {
 	return v.Number
 }
 
+// Said is the value as a log has it: a number, or the name of a breaker's state.
+func (v Value) Said() any {
+	if v.Form == FormBreaker {
+		return v.Breaker.State.String()
+	}
+	return v.Number
+}
+
 // WithScalar is the same form of value with another number; what is no quantity stays as it is.
 func (v Value) WithScalar(scalar float64) Value {
 	if v.IsQuantity() {
@@ -82,6 +90,15 @@ const (
 	BreakerDisabled
 	BreakerShadow
 )
+
+// String is the name in logs, as the sidecar has it.
+func (s BreakerState) String() string {
+	names := [...]string{"local", "closed", "half_open", "open", "forced_open", "recovering", "disabled", "shadow"}
+	if s >= 0 && int(s) < len(names) {
+		return names[s]
+	}
+	return "unknown"
+}
 
 // Breaker is what a breaker should do.
 type Breaker struct {

@@ -25,7 +25,7 @@ func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Durat
 	}
 	readBack, err := t.apply(value, why)
 	if err != nil {
-		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", value.Scalar(), "why", err)
+		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", value.Said(), "why", err)
 		t.refused = refusal{value, err.Error(), true}
 		return err
 	}
@@ -36,7 +36,7 @@ func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Durat
 	}
 	t.decaying = why == whyLeaseOver
 	t.log.Log(context.Background(), level, "a knob was moved", "knob", t.knob.Name,
-		"from", from.Scalar(), "to", readBack.Scalar(), "reason", why.Rule, "policy", why.Policy)
+		"from", from.Said(), "to", readBack.Said(), "reason", why.Rule, "policy", why.Policy)
 	if value != t.asked {
 		t.moved, t.hasMoved = now, true
 	}

@@ -190,7 +190,7 @@ func (t *tuned) ownersMove() bool {
 func (t *tuned) catchUp() {
 	t.readBack = t.actuator.InForce()
 	if err := t.actuator.TakeRefusal(); err != nil {
-		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", t.asked.Scalar(), "why", err)
+		t.log.Warn("a value was refused", "knob", t.knob.Name, "value", t.asked.Said(), "why", err)
 		t.refused = refusal{t.asked, err.Error(), true}
 		t.asked = t.readBack
 	}

@@ -39,6 +39,22 @@ impl State {
     /// The first one that does not let every call through.
     const FIRST_PICKY: u64 = Self::Recovering as u64;
 
+    /// The name in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::PushedClosed => "pushed_closed",
+            Self::Disabled => "disabled",
+            Self::Shadow => "shadow",
+            Self::Recovering => "recovering",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+            Self::PushedHalfOpen => "pushed_half_open",
+            Self::PushedOpen => "pushed_open",
+            Self::ForcedOpen => "forced_open",
+        }
+    }
+
     /// Whether no call goes through.
     #[inline]
     pub const fn is_shut(self) -> bool {

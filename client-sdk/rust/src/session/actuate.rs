@@ -37,6 +37,14 @@ pub(super) fn apply(actuator: &dyn Actuator, value: &Value, why: &Why) -> Result
         .unwrap_or_else(|_| Err("the callback panicked".to_owned()))
 }
 
+/// A value as a log has it: a number, or the name of a breaker's state.
+pub(super) fn said(value: &Value) -> Box<dyn tracing::Value> {
+    match value.state() {
+        Some(state) => Box::new(state),
+        None => Box::new(value.scalar()),
+    }
+}
+
 /// Puts a knob at its baseline, whatever was pushed to it.
 pub(super) fn to_baseline(actuator: &dyn Actuator) {
     let knob = actuator.knob();
@@ -44,5 +52,18 @@ pub(super) fn to_baseline(actuator: &dyn Actuator) {
     actuator.close();
     if let Err(why) = apply(actuator, &knob.baseline_value(), &RELEASED) {
         tracing::error!(knob = %knob.name, why, "the baseline was refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_policies::value::Breaker;
+
+    use super::*;
+
+    #[test]
+    fn a_state_has_its_name_in_the_log() {
+        let said = [Value::Breaker(Breaker::Closed), Value::Concurrency(3.0)];
+        assert_eq!(said.map(|value| format!("{:?}", super::said(&value))), ["\"closed\"", "3.0"]);
     }
 }

@@ -14,7 +14,7 @@ use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
 use setpoint_proto::message::{Channel, Version, Why};
 
-use super::actuate::{LEASE_OVER, RELEASED, ROLLED_BACK, apply};
+use super::actuate::{LEASE_OVER, RELEASED, ROLLED_BACK, apply, said};
 use super::goal::{Goal, Push, fitted};
 use super::pace::{self, Pace};
 use super::verdict::Verdict;
@@ -255,7 +255,7 @@ impl Tuned {
         let decaying = why.rule == LEASE_OVER.rule;
         let between = decaying && self.decaying && to.scalar() != self.knob.baseline;
         self.decaying = decaying;
-        let (knob, from, to) = (&self.knob.name, self.asked.scalar(), to.scalar());
+        let (knob, from, to) = (&self.knob.name, said(&self.asked), said(to));
         let (reason, policy) = (&why.rule, &why.policy);
         if between {
             tracing::debug!(%knob, from, to, %reason, %policy, "a knob was moved");
@@ -283,7 +283,7 @@ impl Tuned {
                 Ok(())
             }
             Err(why) => {
-                tracing::warn!(knob = %self.knob.name, value = value.scalar(), why, "a value was refused");
+                tracing::warn!(knob = %self.knob.name, value = said(&value), why, "a value was refused");
                 self.refused = Some((value, why.clone()));
                 Err(why)
             }
