@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use setpoint_signals::{Roots, Sampler, Target};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -25,13 +24,14 @@ use crate::metrics::{Metrics, UPKEEP_EVERY};
 use crate::pulse::Pulse;
 use crate::record::Recorder;
 use crate::reload::{Reload, Requests};
+use crate::sense::sense;
 use crate::sessions::Registry;
 use crate::socket::{Socket, SocketError};
 use crate::transport::accept::accept;
 use crate::transport::connection::Allowed;
 use crate::transport::rounds::Rounds;
 use crate::watchdog::{Patience, Watchdog};
-use crate::{admin, signals, transport};
+use crate::{admin, transport};
 
 /// Clients have this long to leave after they were told to.
 pub const DRAIN_WITHIN: Duration = Duration::from_secs(2);
@@ -170,20 +170,6 @@ fn allowed(options: &cli::Run) -> Allowed {
 fn recorder(options: &cli::Run, metrics: &Metrics) -> Result<Option<Recorder>, RunError> {
     let start = |path: &PathBuf| Recorder::start(path.clone(), options.record_max_bytes, metrics.clone());
     options.record.as_ref().map(start).transpose().map_err(RunError::Start)
-}
-
-/// What the sidecar itself reads: of the process or cgroup that it was pointed at, else of the node alone. Its own cgroup
-/// would say nothing about the service.
-fn sense(options: &cli::Run) -> crate::control::Sense {
-    let roots = Roots { proc: options.proc.clone(), sys: options.sys.clone() };
-    let target = match (options.pid.map(Target::pid), &options.cgroup) {
-        (Some(process), Some(cgroup)) => process.with_cgroup(cgroup),
-        (Some(process), None) => process,
-        (None, Some(cgroup)) => Target::cgroup(cgroup),
-        (None, None) => Target::node(),
-    };
-    let mut sampler = Sampler::new(roots, target);
-    Box::new(move |now| signals::signals(&sampler.sample(now)))
 }
 
 async fn upkeep(metrics: Metrics) {

@@ -29,6 +29,7 @@ pub mod reload;
 pub mod replay;
 #[cfg(test)]
 mod rig;
+mod sense;
 pub mod sessions;
 pub mod show;
 pub mod signals;

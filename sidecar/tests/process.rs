@@ -207,6 +207,22 @@ fn l4_what_ran_runs_after_a_kill_even_when_the_file_is_gone() {
 }
 
 #[test]
+fn what_is_to_be_watched_and_is_not_there_is_told_and_keeps_nothing_from_starting() {
+    let home = home();
+    // No process has this number: it is above the kernel's largest.
+    for (option, value, why, missing) in [
+        ("--pid", "4194305", "the process of --pid: no such file", "run_delay_per_slice_seconds"),
+        ("--cgroup", "/nope", "--cgroup: /nope is not a cgroup directory", "memory_working_set_ratio"),
+    ] {
+        let child = run(home.path()).args([option, value]).stderr(Stdio::piped()).spawn().expect("it runs");
+        let sidecar = Sidecar::following(child);
+        let told = sidecar.wait_for("is not there");
+        assert!(told.contains("WARN") && told.contains(why) && told.contains(missing), "{told}");
+        assert!(admin::client::get(sidecar.admin, "/livez").is_ok(), "it runs");
+    }
+}
+
+#[test]
 fn livez_answers_while_it_runs() {
     let home = home();
     write_policy(home.path(), GOOD);

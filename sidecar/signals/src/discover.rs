@@ -77,6 +77,10 @@ impl Target {
         self.process.as_ref().map(|name| roots.proc.join(name))
     }
 
+    pub(crate) const fn has_process(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Whether the cgroup is looked for through the process.
     pub(crate) fn follows_process(&self) -> bool {
         self.cgroup.is_none()

@@ -123,6 +123,11 @@ impl Sampler {
         self.trouble.as_ref().map_or(Ok(self.cgroup.layout()), Err)
     }
 
+    /// Why the target's process is not looked at; `None` when it is, or when the target has none. As of the last discovery.
+    pub fn process_error(&self) -> Option<ReadError> {
+        self.process.held().err().filter(|_| self.target.has_process())
+    }
+
     /// The files that gave no reading when they were last due, and why: for logs and status pages.
     pub fn faults(&self) -> impl Iterator<Item = (&Path, Fault)> {
         let threads = self.process.threads().and_then(ThreadSet::fault);

@@ -36,7 +36,10 @@ fn each_decision_is_a_line() {
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[0].starts_with("0.100 s  a/1  breaker.db  local -> local  hold  db: "), "{out}");
-    assert_eq!(lines[1], "0.200 s  a/1  breaker.db  local -> open  decrease  db: 3 failures in a row, 3 trip");
+    assert_eq!(
+        lines[1],
+        "0.200 s  a/1  breaker.db  local -> open  decrease  db: 3 failures in a row, 3 trip"
+    );
     let (_, out, _) = run(&input, Options { changes: true, ..Options::default() });
     assert_eq!(out.lines().collect::<Vec<_>>(), lines[1..]);
 }
