@@ -1,7 +1,8 @@
 //! The parts put together, and the order in which they start and stop.
 //!
 //! Start: the lock on the socket comes first, so that a second sidecar fails before it has touched anything. Stop: no new
-//! clients, good-bye to the old ones, the socket file last; the control loop ticks until the end.
+//! clients, good-bye to the old ones, the socket file last; the control loop ticks until the end. What fails takes back the files
+//! that it made.
 
 use std::future::Future;
 use std::io;
@@ -62,8 +63,13 @@ pub enum RunError {
 /// A sidecar that owns its addresses and has not started yet.
 #[derive(Debug)]
 pub struct Sidecar {
-    shared: Shared,
     socket: Socket,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+struct Parts {
+    shared: Shared,
     sdk: UnixListener,
     admin: TcpListener,
     reload: Reload,
@@ -78,19 +84,25 @@ impl Sidecar {
     pub fn bind(options: &cli::Run) -> Result<Self, RunError> {
         let (socket, sdk) = Socket::bind(&options.socket)?;
         let refused = |source| RunError::Admin { addr: options.admin, source };
-        let admin = TcpListener::bind(options.admin).map_err(refused)?;
+        let admin = match TcpListener::bind(options.admin).map_err(refused) {
+            Ok(admin) => admin,
+            Err(error) => {
+                socket.withdraw();
+                return Err(error);
+            }
+        };
         let (clock, pulse, metrics) = (Clock::start(), Arc::<Pulse>::default(), Metrics::new());
         let registry = Registry::new(random(), clock, Arc::clone(&pulse), metrics.clone());
         let journal = Arc::<Journal>::default();
         let (alerts, board, rounds) = (Arc::default(), Board::default(), Rounds::default());
         let shared = Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds };
         let (reload, requests) = Reload::channel();
-        Ok(Self { shared, socket, sdk, admin, reload, requests })
+        Ok(Self { socket, parts: Parts { shared, sdk, admin, reload, requests } })
     }
 
     /// Asks for the policy file to be read now.
     pub fn reload(&self) -> Reload {
-        self.reload.clone()
+        self.parts.reload.clone()
     }
 
     /// Runs until `stop` is ready, then says good-bye to every client. `hung` is called, on a thread of its own and with
@@ -104,7 +116,24 @@ impl Sidecar {
         hung: impl FnOnce(u64) + Send + 'static,
         stop: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
-        let Self { shared, socket, sdk, admin, reload, requests } = self;
+        let Self { socket, parts } = self;
+        let ran = parts.run(options, hung, stop).await;
+        match &ran {
+            Ok(()) => socket.unlink(),
+            Err(_) => socket.withdraw(),
+        }
+        ran
+    }
+}
+
+impl Parts {
+    async fn run(
+        self,
+        options: &cli::Run,
+        hung: impl FnOnce(u64) + Send + 'static,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        let Self { shared, sdk, admin, reload, requests } = self;
         let (sdk, admin) = (listener(sdk)?, tcp_listener(admin)?);
         let watchdog = Watchdog::start(Arc::clone(&shared.pulse), Patience::default(), hung);
         let _watchdog = watchdog.map_err(RunError::Start)?;
@@ -144,7 +173,6 @@ impl Sidecar {
         shared.registry.drain();
         // Whoever has not left by then finds out when we are gone.
         let _ = tokio::time::timeout(DRAIN_WITHIN, serving).await;
-        socket.unlink();
         Ok(())
     }
 }

@@ -4,14 +4,15 @@
 //! would race with its owner. The owner binds a temporary name, sets its mode and renames it over the path, so a client
 //! finds the old socket, or the new one, or none, but never one that it may not use yet.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+mod lock;
+
+use lock::Lock;
 
 /// Owner and group may connect, nobody else.
 const MODE: u32 = 0o660;
@@ -43,13 +44,14 @@ pub enum SocketError {
     },
 }
 
-/// The owned path. Dropping it gives up the lock and leaves the file, as SIGKILL does; see [`Socket::unlink`].
+/// The owned path. Dropping it gives up the lock and leaves the files, as SIGKILL does; see [`Socket::unlink`] and
+/// [`Socket::withdraw`].
 #[derive(Debug)]
 pub struct Socket {
     path: PathBuf,
     /// Device and inode of the file that we made.
     made: (u64, u64),
-    _lock: File,
+    lock: Lock,
 }
 
 impl Socket {
@@ -62,27 +64,20 @@ impl Socket {
             let made = DirBuilder::new().recursive(true).mode(0o750).create(parent);
             made.map_err(failed("create directory", parent))?;
         }
-        let lock = lock(&suffixed(path, ".lock"))?;
-        match std::fs::symlink_metadata(path) {
-            Ok(there) if !there.file_type().is_socket() => {
-                return Err(SocketError::NotASocket(path.to_owned()));
+        let lock = Lock::take(&suffixed(path, ".lock"))?;
+        match place(path) {
+            Ok((made, listener)) => Ok((Self { path: path.to_owned(), made, lock }, listener)),
+            Err(error) => {
+                lock.withdraw();
+                Err(error)
             }
-            _ => {}
         }
-        // Nobody else uses the temporary name: it is ours by the lock. A killed predecessor may have left it.
-        let temporary = suffixed(path, ".new");
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", &temporary)(error));
-            }
-            _ => {}
-        }
-        let listener = UnixListener::bind(&temporary).map_err(failed("bind", &temporary))?;
-        let mode = Permissions::from_mode(MODE);
-        std::fs::set_permissions(&temporary, mode).map_err(failed("set the mode of", &temporary))?;
-        let made = identity(&temporary).map_err(failed("inspect", &temporary))?;
-        std::fs::rename(&temporary, path).map_err(failed("rename to", path))?;
-        Ok((Self { path: path.to_owned(), made, _lock: lock }, listener))
+    }
+
+    /// Takes back what [`Socket::bind`] made, for a start that fails after it.
+    pub fn withdraw(self) {
+        self.unlink();
+        self.lock.withdraw();
     }
 
     /// Removes the socket file if it is still the one that we made.
@@ -90,6 +85,39 @@ impl Socket {
         if identity(&self.path).ok() == Some(self.made) {
             // It may vanish in between, which is what we wanted.
             let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Puts a listening socket at a path that is ours by the lock. Gives its device and inode.
+fn place(path: &Path) -> Result<((u64, u64), UnixListener), SocketError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if !there.file_type().is_socket() => {
+            return Err(SocketError::NotASocket(path.to_owned()));
+        }
+        _ => {}
+    }
+    // Nobody else uses the temporary name. A killed predecessor may have left it.
+    let temporary = suffixed(path, ".new");
+    match std::fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("remove", &temporary)(error));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(&temporary).map_err(failed("bind", &temporary))?;
+    let finish = || {
+        let mode = Permissions::from_mode(MODE);
+        std::fs::set_permissions(&temporary, mode).map_err(failed("set the mode of", &temporary))?;
+        let made = identity(&temporary).map_err(failed("inspect", &temporary))?;
+        std::fs::rename(&temporary, path).map_err(failed("rename to", path))?;
+        Ok(made)
+    };
+    match finish() {
+        Ok(made) => Ok((made, listener)),
+        Err(error) => {
+            let _ = std::fs::remove_file(&temporary);
+            Err(error)
         }
     }
 }
@@ -108,30 +136,6 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SocketError {
     let path = path.to_owned();
     move |source| SocketError::Io { action, path, source }
-}
-
-/// Takes the lock file and writes our pid into it. The file stays for ever: removing it would race with the next owner.
-fn lock(path: &Path) -> Result<File, SocketError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
-    let mut file = options.custom_flags(no_follow).open(path).map_err(failed("open", path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            let pid = file.take(16).read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-            return Err(SocketError::Held { path: path.to_owned(), pid });
-        }
-        Err(error) => return Err(failed("lock", path)(error.into())),
-    }
-    let write = |file: &mut File| -> io::Result<()> {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    write(&mut file).map_err(failed("write", path))?;
-    Ok(file)
 }
 
 #[cfg(test)]
@@ -182,12 +186,35 @@ mod tests {
         assert!(path.exists());
     }
 
+    fn there(directory: &tempfile::TempDir) -> Vec<String> {
+        let entries =
+            std::fs::read_dir(directory.path()).expect("readable").map(|entry| entry.expect("there"));
+        let mut names =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_start_that_fails_takes_back_what_it_made_and_only_that() {
+        let directory = directory();
+        let path = directory.path().join("s.sock");
+        let (socket, _listener) = Socket::bind(&path).expect("free");
+        socket.withdraw();
+        assert_eq!(there(&directory), Vec::<String>::new());
+        std::fs::write(suffixed(&path, ".lock"), "").expect("somebody else's");
+        let (socket, _listener) = Socket::bind(&path).expect("free");
+        socket.withdraw();
+        assert_eq!(there(&directory), ["s.sock.lock"]);
+    }
+
     #[test]
     fn a_file_that_is_no_socket_is_left_alone() {
         let directory = directory();
         let path = directory.path().join("s.sock");
         std::fs::write(&path, "precious").expect("write");
         assert!(matches!(Socket::bind(&path), Err(SocketError::NotASocket(_))));
+        assert_eq!(there(&directory), ["s.sock"], "and no lock is left");
         assert_eq!(std::fs::read_to_string(&path).expect("still there"), "precious");
     }
 

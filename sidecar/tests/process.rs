@@ -79,7 +79,7 @@ impl Drop for Sidecar {
 fn run(home: &Path) -> Command {
     let mut command = Command::new(BINARY);
     command.arg("run").arg("--config").arg(home.join("config")).arg("--socket").arg(home.join("sdk.sock"));
-    command.args(["--admin", "127.0.0.1:0"]).arg("--state-dir").arg(home.join("state"));
+    command.env("SETPOINT_ADMIN", "127.0.0.1:0").arg("--state-dir").arg(home.join("state"));
     command
 }
 
@@ -112,6 +112,19 @@ fn a_second_sidecar_on_one_socket_exits_3_and_names_the_first() {
         "{said}"
     );
     assert!(admin::client::get(first.admin, "/livez").is_ok(), "the first goes on");
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() {
+    let home = home();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let admin = taken.local_addr().expect("bound").to_string();
+    let failed = run(home.path()).args(["--admin", &admin]).output().expect("the binary runs");
+    assert_eq!(failed.status.code(), Some(1));
+    let said = text(&failed.stderr);
+    assert!(said.contains("cannot listen on the admin address"), "{said}");
+    let left = std::fs::read_dir(home.path()).expect("there").map(|entry| entry.expect("there").file_name());
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<std::ffi::OsString>::new());
 }
 
 #[test]
