@@ -95,7 +95,8 @@ impl Sidecar {
         let registry = Registry::new(random(), clock, Arc::clone(&pulse), metrics.clone());
         let journal = Arc::<Journal>::default();
         let (alerts, board, rounds) = (Arc::default(), Board::default(), Rounds::default());
-        let shared = Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds };
+        let disable_file = Arc::from(options.socket.with_file_name("disable"));
+        let shared = Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds, disable_file };
         let (reload, requests) = Reload::channel();
         Ok(Self { socket, parts: Parts { shared, sdk, admin, reload, requests } })
     }

@@ -4,6 +4,7 @@
 //! or an operator runs elsewhere and meets the loop in plain memory, so none of them can delay a decision. A tick that is
 //! missed is not made up for: the next one uses the time that really passed.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// When connections are read.
     pub rounds: Rounds,
+    /// The kill switch of the SDKs, beside the socket.
+    pub disable_file: Arc<Path>,
 }
 
 /// The loop's own state.

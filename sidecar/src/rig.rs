@@ -48,7 +48,9 @@ pub fn shared() -> Shared {
     let (clock, pulse, metrics) = (Clock::start(), Arc::default(), Metrics::new());
     let registry = Registry::new(EPOCH, clock, Arc::clone(&pulse), metrics.clone());
     let (journal, alerts, board) = (Arc::default(), Arc::default(), Board::default());
-    Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds: Default::default() }
+    let (rounds, disable_file) =
+        (Default::default(), Arc::from(std::path::Path::new("/nonexistent/disable")));
+    Shared { clock, pulse, registry, journal, alerts, board, metrics, rounds, disable_file }
 }
 
 impl Rig {

@@ -16,6 +16,10 @@ pub fn text(status: &Status) -> String {
 }
 
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
+    if status.disabled {
+        let file = &status.disable_file;
+        writeln!(out, "DISABLED {file} is there: every call is admitted, every number is at its baseline")?;
+    }
     let (config, revision) = (&status.config, &status.config.revision);
     let revision = revision.get(..12).unwrap_or(revision);
     let restored = if config.restored { " (kept by an earlier start)" } else { "" };
@@ -222,6 +226,16 @@ demo a (synced)
             ..Change::default()
         };
         assert_eq!(row_of_change(&change, 0.0)[2..4], ["closed", "open"]);
+    }
+
+    #[test]
+    fn the_kill_switch_is_shown_at_the_top() {
+        let disable_file = "/run/setpoint/disable".to_owned();
+        let shown = text(&Status { disabled: true, disable_file, ..Status::default() });
+        assert!(
+            shown.starts_with("DISABLED /run/setpoint/disable is there: every call is admitted"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -15,6 +15,13 @@ pub struct Status {
     pub loop_age_seconds: f64,
     /// Since the start.
     pub uptime_seconds: f64,
+    /// The kill switch is turned: the file of [`Status::disable_file`] is there, so SDKs beside this socket admit every call and
+    /// keep every number at its baseline.
+    #[serde(default)]
+    pub disabled: bool,
+    /// The kill switch of every process on this socket.
+    #[serde(default)]
+    pub disable_file: String,
     /// The policy file.
     pub config: Config,
     /// Connected processes.

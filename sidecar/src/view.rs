@@ -38,6 +38,9 @@ pub fn status(shared: &Shared) -> Status {
         tick: shared.pulse.tick(),
         loop_age_seconds: shared.pulse.age(now).as_secs_f64(),
         uptime_seconds: now.as_secs_f64(),
+        // As the SDKs do: what cannot be looked at changes nothing.
+        disabled: shared.disable_file.try_exists().unwrap_or(false),
+        disable_file: shared.disable_file.display().to_string(),
         config: latest.config.clone(),
         unbound: unbound.collect::<BTreeSet<_>>().into_iter().collect(),
         missing: missing.iter().map(ToString::to_string).collect(),

@@ -236,6 +236,25 @@ fn what_is_to_be_watched_and_is_not_there_is_told_and_keeps_nothing_from_startin
 }
 
 #[test]
+fn the_kill_switch_beside_the_socket_is_shown() {
+    let home = home();
+    let sidecar = Sidecar::start(home.path());
+    let admin = sidecar.admin.to_string();
+    let shown = || {
+        let status = setpoint(&["status", "--admin", &admin, "--json"]);
+        let status: status::Status = serde_json::from_slice(&status.stdout).expect("a status");
+        let metrics = admin::client::get(sidecar.admin, "/metrics").expect("served");
+        let text = text(&setpoint(&["status", "--admin", &admin]).stdout);
+        (status.disabled, metrics.contains("\nsetpoint_disabled 1\n"), text.starts_with("DISABLED "))
+    };
+    assert_eq!(shown(), (false, false, false));
+    std::fs::write(home.path().join("disable"), "").expect("written");
+    assert_eq!(shown(), (true, true, true));
+    std::fs::remove_file(home.path().join("disable")).expect("removed");
+    assert_eq!(shown(), (false, false, false));
+}
+
+#[test]
 fn livez_answers_while_it_runs() {
     let home = home();
     write_policy(home.path(), GOOD);

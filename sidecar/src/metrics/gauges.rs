@@ -23,9 +23,12 @@ const QUEUE_WAITS: &str = "setpoint_limiter_queue_wait_count";
 const QUEUE_WAIT: &str = "setpoint_limiter_queue_wait_seconds_sum";
 const WAITING: &str = "setpoint_limiter_waiting";
 
+const DISABLED: &str = "setpoint_disabled";
+
 const ALERT: &str = "setpoint_alert_firing";
 
-const HELP: [(&str, &str); 14] = [
+const HELP: [(&str, &str); 15] = [
+    (DISABLED, "1 while the file `disable` beside the socket switches the SDKs off."),
     (SESSIONS, "Connected processes, by how well they follow."),
     (LOOP_AGE, "Time since the last finished tick."),
     (UPTIME, "Time since the sidecar started."),
@@ -69,6 +72,7 @@ pub(super) fn write(recorder: &PrometheusRecorder, status: &Status) {
     };
     set(LOOP_AGE, &[], status.loop_age_seconds);
     set(UPTIME, &[], status.uptime_seconds);
+    set(DISABLED, &[], f64::from(u8::from(status.disabled)));
     for state in ConfigState::ALL {
         let is = f64::from(u8::from(state == status.config.state));
         set(CONFIG_STATE, &[("state", state.name())], is);
