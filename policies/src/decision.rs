@@ -8,7 +8,8 @@ use crate::reason::Reason;
 use crate::snapshot::InstanceId;
 use crate::value::Value;
 
-/// What a decision does.
+/// What a decision does to the service. Restrictive and permissive are the knob's own words: the number may go the other way, as a
+/// garbage-collection target's percentage does when its budget shrinks. Of a knob that has neither, the number's direction counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Keep the value.

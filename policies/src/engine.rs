@@ -14,7 +14,7 @@ use crate::alert::Firing;
 use crate::arbiter::tighter;
 use crate::claim::Claims;
 use crate::decision::{Action, Decision};
-use crate::knob::{Kind, Knob, KnobName};
+use crate::knob::{Kind, Knob, KnobName, Restrictive};
 use crate::policy::Policy;
 use crate::snapshot::{Instance, InstanceId, Snapshot};
 use crate::spec::PolicySet;
@@ -193,13 +193,16 @@ fn watch(watched: &mut Vec<Watch>, knob: &Knob, wishes: impl Iterator<Item = Dur
     }
 }
 
-/// What a decision does to the knob, whatever the winner meant to do.
+/// What a decision does to the knob, whatever the winner meant to do. Where no direction is restrictive, the number's counts.
 fn actual(knob: &Knob, decision: &Decision) -> Action {
     match decision.action {
         Action::Probe | Action::Release => decision.action,
         _ if decision.to == decision.from => Action::Hold,
         _ if tighter(knob, &decision.to, &decision.from) => Action::Decrease,
         stated if !decision.to.is_quantity() => stated,
+        _ if knob.restrictive == Restrictive::Neither && decision.to.scalar() < decision.from.scalar() => {
+            Action::Decrease
+        }
         _ => Action::Increase,
     }
 }

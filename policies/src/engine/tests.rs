@@ -317,3 +317,39 @@ fn what_is_watched_of_a_resource_is_listed_once_and_within_bounds() {
     assert!(watched.iter().all(|watch| &*watch.resource == "x"), "{watched:?}");
     assert_eq!(watched.iter().map(|watch| watch.after).collect::<Vec<_>>(), seconds(&[1, 2, 3, 4]));
 }
+
+#[test]
+fn an_action_tells_what_happens_to_the_service_and_for_plain_numbers_where_they_go() {
+    use crate::envelope::GcTarget;
+    let gc = |budget: Option<u64>, percent| {
+        let target = budget.map_or(GcTarget::fixed(percent), |mib| GcTarget::budget(mib << 20));
+        Value::Gc(GcTarget { percent: Some(percent), ..target })
+    };
+    let open = Value::Breaker(Breaker::Open { retry_after: Duration::ZERO });
+    let (local, limit) = (Value::Breaker(Breaker::Local), Value::Concurrency);
+    for (kind, from, to, expected) in [
+        (Kind::ConcurrencyLimit, limit(50.0), limit(40.0), Action::Decrease),
+        (Kind::ConcurrencyLimit, limit(50.0), limit(60.0), Action::Increase),
+        (Kind::Breaker, local, open, Action::Decrease),
+        (Kind::GcTarget, gc(None, 100), gc(Some(400), 290), Action::Decrease),
+        (Kind::GcTarget, gc(Some(400), 290), gc(Some(500), 200), Action::Increase),
+        (Kind::Numeric, Value::Number(5.0), Value::Number(4.0), Action::Decrease),
+        (Kind::Numeric, Value::Number(5.0), Value::Number(6.0), Action::Increase),
+    ] {
+        let knob = Knob::try_new(name("x"), kind, 0.0, 400.0, 0.0).expect("valid");
+        let decision = Decision {
+            id: 1,
+            instance: InstanceId("one".into()),
+            knob: knob.name.clone(),
+            from,
+            to,
+            admission: Default::default(),
+            action: Action::Increase,
+            policy: "p".into(),
+            reason: Reason::Calm,
+            guarded: None,
+            overruled: Vec::new(),
+        };
+        assert_eq!(actual(&knob, &decision), expected, "{from:?} -> {to:?}");
+    }
+}
