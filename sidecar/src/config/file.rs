@@ -41,7 +41,8 @@ pub(super) fn read(root: &Node, revision: String, findings: &mut Findings) -> (P
     (set, parameters)
 }
 
-/// Whether the rest is worth reading: of another version, every complaint would be noise.
+/// Whether the rest is worth reading: of a version that is to come, every complaint would be noise. What is no version at all is
+/// a slip, and hides nothing.
 fn version(fields: &mut Fields<'_>) -> bool {
     fields.needed("version");
     let Some(version) = fields.look("version", &TEXT) else { return true };
@@ -50,7 +51,8 @@ fn version(fields: &mut Fields<'_>) -> bool {
     }
     let at = fields.entry("version").map_or(Position::START, |entry| entry.value.at);
     fields.complain("version", at, format!("this sidecar reads `{VERSION}`, found `{version}`"));
-    false
+    let number = version.strip_prefix("setpoint/v").unwrap_or_default();
+    number.parse::<u32>().is_err()
 }
 
 fn defaults(mut fields: Fields<'_>) -> Option<(Mode, Duration, Lease)> {

@@ -19,6 +19,13 @@ fn l4_a_wrong_file_is_named_with_its_place() {
             "1:10: `version`: this sidecar reads `setpoint/v1`, found `setpoint/v2`",
         ),
         (
+            "what is no version hides nothing",
+            "version: v1\nname: a\nshape: unknown\n".to_owned(),
+            "1:1: the file needs the field `policies`\n\
+             1:10: `version`: this sidecar reads `setpoint/v1`, found `v1`\n\
+             3:1: unknown field `shape`, expected one of version, name, defaults, policies",
+        ),
+        (
             "nothing needed is there",
             "defaults: {}\n".to_owned(),
             "1:1: the file needs the field `version`\n\
