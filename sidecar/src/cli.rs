@@ -52,7 +52,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the sidecar until SIGTERM or SIGINT; SIGHUP reads the policy file again
     Run(Box<Run>),
-    /// Check the policy file: every error at once, with file, line and column; exit 64 if there is one
+    /// Check a policy file: every error at once, with file, line and column; exit 64 if there is one
     Check(Check),
     /// Show what a running sidecar sees and does
     Status(Status),
@@ -125,8 +125,8 @@ pub struct Run {
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Directory of the policy file
-    #[arg(value_name = "DIR", env = "SETPOINT_CONFIG")]
+    /// Directory of the policy file, as for `run`; or a policy file of any name, `-` for standard input
+    #[arg(value_name = "PATH", env = "SETPOINT_CONFIG")]
     pub config: PathBuf,
     /// Print JSON
     #[arg(long)]

@@ -8,6 +8,7 @@
 //! fields are refused, an empty file is an error and never "no limits"); everything wrong is told at once with file, line
 //! and column; a hostile file costs a few milliseconds at most. `docs/policy-file.md` describes the format.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,6 +61,11 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
 /// Everything that is wrong with it.
 pub fn load_path(path: &Path) -> Result<Loaded, Problems> {
     if path.is_dir() { load(path) } else { parse_as(yaml::name(path), &yaml::read(path)?) }
+}
+
+/// Reads a policy file from an open input that is named `name`.
+fn load_from(name: &Arc<str>, input: io::Result<impl Read>) -> Result<Loaded, Problems> {
+    parse_as(Arc::clone(name), &yaml::read_from(name, input)?)
 }
 
 fn loaded(content: Result<folder::Content, String>) -> Result<Loaded, Problems> {

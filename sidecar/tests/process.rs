@@ -283,6 +283,38 @@ fn check_tells_good_from_bad() {
 }
 
 #[test]
+fn check_takes_a_file_of_any_name_and_standard_input() {
+    let home = home();
+    let (good, bad) = (home.path().join("good.yaml"), home.path().join("bad.yaml"));
+    let (good, bad) = (good.to_str().expect("text"), bad.to_str().expect("text"));
+    let wrong = GOOD.replace("name: demo", "name: DEMO");
+    std::fs::write(good, GOOD).expect("written");
+    std::fs::write(bad, &wrong).expect("written");
+    let said = |output: Output| {
+        (output.status.code(), text(&output.stdout).lines().next().unwrap_or_default().to_owned())
+    };
+    let piped = |policy: &str| {
+        let mut command = Command::new(BINARY);
+        let mut child = command
+            .args(["check", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        child.stdin.take().expect("piped").write_all(policy.as_bytes()).expect("it reads");
+        child.wait_with_output().expect("a child of ours")
+    };
+    for (name, good, bad) in
+        [(true, setpoint(&["check", good]), setpoint(&["check", bad])), (false, piped(GOOD), piped(&wrong))]
+    {
+        let (good, bad) = (said(good), said(bad));
+        let names = if name { ["good.yaml", "bad.yaml"] } else { ["-", "-"] };
+        assert!(good.0 == Some(0) && good.1.contains(&format!("{} is good: `demo`", names[0])), "{good:?}");
+        assert!(bad.0 == Some(64) && bad.1.contains(&format!("{}:2:7: `name`: ", names[1])), "{bad:?}");
+    }
+}
+
+#[test]
 fn the_command_line_is_explained() {
     for usage in [&["run"][..], &["nonsense"], &[], &["run", "--config", "x", "--nonsense"]] {
         assert_eq!(setpoint(usage).status.code(), Some(64), "{usage:?}");

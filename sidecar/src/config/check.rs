@@ -1,31 +1,33 @@
-//! `setpoint check DIR`: every error of a policy file, or what its policies will do.
+//! `setpoint check PATH`: every error of a policy file, or what its policies will do.
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{FILE, Loaded, load};
-use crate::yaml::Problem;
+use super::{FILE, Loaded, load, load_from, load_path};
+use crate::yaml::{self, Problem, Problems};
 
 /// Exit code of a good file.
 pub const OK: u8 = 0;
 /// Exit code of a bad one (`EX_USAGE`, as of every other bad input to the command).
 pub const REFUSED: u8 = 64;
 
-/// Checks the policy file of `dir` and writes the outcome to `out`: for people every error with its line of the file, or a
+/// Checks a policy file and writes the outcome to `out`. `path` is its directory, as for `run`, or a file of any name, or `-` for
+/// standard input. For people every error with its line of the file, or a
 /// table of the policies; with `json` an array of `{file, line, column, severity, message}`, empty when there is nothing
 /// to say. `line` and `column` are null for an error of the file as a whole. Returns the exit code, [`OK`] or [`REFUSED`].
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn check(dir: &Path, json: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let outcome = load(dir);
+pub fn check(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let (name, outcome) = read(path);
     let code = if outcome.is_ok() { OK } else { REFUSED };
     match outcome {
         Ok(loaded) if json => write_json(&loaded.warnings, "warning", out)?,
         Err(errors) if json => write_json(errors.problems(), "error", out)?,
-        Ok(loaded) => summary(&loaded, out)?,
+        Ok(loaded) => summary(&name, &loaded, out)?,
         Err(errors) => writeln!(out, "{}", errors.with_source())?,
     }
     Ok(code)
@@ -52,12 +54,25 @@ fn write_json(problems: &[Problem], severity: &str, out: &mut dyn Write) -> io::
     writeln!(out)
 }
 
-fn summary(loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
+/// What is checked, as it is named in front of its problems, and what it says. What is not there is taken for a directory.
+fn read(path: &Path) -> (Arc<str>, Result<Loaded, Problems>) {
+    let name = yaml::name(path);
+    if &*name == "-" {
+        let loaded = load_from(&name, Ok(io::stdin().lock()));
+        return (name, loaded);
+    }
+    if path.metadata().is_ok_and(|there| !there.is_dir()) {
+        return (name, load_path(path));
+    }
+    (FILE.into(), load(path))
+}
+
+fn summary(name: &str, loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
     let set = &loaded.set;
     for warning in &loaded.warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    writeln!(out, "{FILE} is good: `{}`, revision {}", set.name, &set.revision[..12])?;
+    writeln!(out, "{name} is good: `{}`, revision {}", set.name, &set.revision[..12])?;
     let (lease, mode) = (&set.lease, set.mode.name());
     writeln!(
         out,
