@@ -10,8 +10,32 @@ use setpoint_policies::decision::{Action, Decision};
 use setpoint_policies::snapshot::Snapshot;
 use setpoint_policies::time::Timestamp;
 use setpoint_policies::value::Value;
+use tracing::Level;
 
 use crate::sessions::desired::explain;
+
+mod told;
+
+use told::Told;
+
+/// The line of a change. The level of a line must be a constant.
+macro_rules! line {
+    ($level:expr, $decision:expr) => {
+        tracing::event!(
+            $level,
+            instance = &*$decision.instance.0,
+            knob = $decision.knob.as_str(),
+            from = said(&$decision.from),
+            to = said(&$decision.to),
+            action = $decision.action.name(),
+            policy = &*$decision.policy,
+            rule = $decision.reason.rule(),
+            reason = explain($decision),
+            id = $decision.id,
+            "setpoint changed"
+        )
+    };
+}
 
 /// Changes that are kept.
 pub const CAPACITY: usize = 1000;
@@ -35,10 +59,11 @@ pub struct Journal(Mutex<Ring>);
 struct Ring {
     entries: VecDeque<Entry>,
     newest_id: u64,
+    told: Told,
 }
 
 impl Journal {
-    /// Keeps and logs the decisions of a tick that change something.
+    /// Keeps and logs the decisions of a tick that change something: at info what is news, the others at debug.
     pub fn record(&self, seen: &Snapshot, decisions: &[Decision]) {
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let newest_id = ring.newest_id;
@@ -50,7 +75,11 @@ impl Journal {
             }
             let instance = seen.instances.iter().find(|instance| instance.id == decision.instance);
             let Some(instance) = instance else { continue };
-            log(decision);
+            if ring.told.is_news(decision, &seen.instances) {
+                line!(Level::INFO, decision);
+            } else {
+                line!(Level::DEBUG, decision);
+            }
             if ring.entries.len() == CAPACITY {
                 ring.entries.pop_front();
             }
@@ -70,21 +99,6 @@ impl Journal {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ring.entries.iter().skip(ring.entries.len().saturating_sub(count)).cloned().collect()
     }
-}
-
-fn log(decision: &Decision) {
-    tracing::info!(
-        instance = &*decision.instance.0,
-        knob = decision.knob.as_str(),
-        from = said(&decision.from),
-        to = said(&decision.to),
-        action = decision.action.name(),
-        policy = &*decision.policy,
-        rule = decision.reason.rule(),
-        reason = explain(decision),
-        id = decision.id,
-        "setpoint changed"
-    );
 }
 
 /// A value as a log has it: a number, or the name of a breaker's state.
