@@ -15,11 +15,10 @@ pub struct Status {
     pub loop_age_seconds: f64,
     /// Since the start.
     pub uptime_seconds: f64,
-    /// The kill switch is turned: the file of [`Status::disable_file`] is there, so SDKs beside this socket admit every call and
-    /// keep every number at its baseline.
+    /// The kill switch is turned: SDKs on this socket admit every call and keep every number at its baseline.
     #[serde(default)]
     pub disabled: bool,
-    /// The kill switch of every process on this socket.
+    /// The file that turns it.
     #[serde(default)]
     pub disable_file: String,
     /// The policy file.
@@ -178,8 +177,7 @@ pub struct Knob {
     pub name: String,
     /// The value in force, as read back.
     pub in_force: f64,
-    /// The name of the state that is in force, of a breaker only: `local`, `closed`, `half_open`, `open`, `forced_open`,
-    /// `recovering`, `disabled` or `shadow`.
+    /// The name of the state that is in force (`local`, `half_open`), of a breaker only.
     #[serde(default)]
     pub in_force_state: Option<String>,
     /// The value wanted; absent when no policy names the knob.
@@ -193,9 +191,8 @@ pub struct Knob {
     pub action: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// What a breaker does with calls now, as its process reports: `closed`, `half_open`, `open`, `forced_open`, `recovering`,
-    /// `disabled` or `shadow`. Where it is left to its own rule (0, local), this is what the rule has come to. Absent for other
-    /// knobs and for SDKs that do not tell.
+    /// What a breaker does with calls now, as its process reports, also where its own rule decides (0, local): the name of a state
+    /// but `local`. Absent for other knobs and for SDKs that do not tell.
     #[serde(default)]
     pub breaker: Option<String>,
     /// What a limiter does by itself; absent for other knobs.
