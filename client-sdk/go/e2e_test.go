@@ -166,7 +166,7 @@ type moves struct {
 }
 
 func newMoves(knob string) moves {
-	m := moves{slog.NewTextHandler(io.Discard, nil), knob, new(atomic.Uint64)}
+	m := moves{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}), knob, new(atomic.Uint64)}
 	m.to.Store(math.Float64bits(math.Inf(1)))
 	return m
 }

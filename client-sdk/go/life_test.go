@@ -283,6 +283,24 @@ func TestL2_ADecayIsToldAtItsBeginningAndItsEnd(t *testing.T) {
 	}, WithLogger(slog.New(movesLog{slog.DiscardHandler, &moves})))
 }
 
+func TestSmallMovesAreToldOnceTheyAddUp(t *testing.T) {
+	var moves atomic.Int64
+	inBubble(t, func(f *fixture) {
+		talk := f.sidecar.Welcomed(1)
+		time.Sleep(100 * time.Millisecond)
+		for version, step := range []struct {
+			limit float64
+			told  int64
+		}{{40, 1}, {44, 1}, {48, 1}, {51, 2}, {42, 2}, {38, 3}} {
+			talk.Push(uint64(version+1), limit("limit.db", step.limit))
+			f.expect(step.limit, HealthSynced, "pushed")
+			if told := moves.Load(); told != step.told {
+				t.Errorf("at %v: %d lines, expected %d", step.limit, told, step.told)
+			}
+		}
+	}, WithLogger(slog.New(movesLog{slog.DiscardHandler, &moves})))
+}
+
 func TestL2_TheDisableFileSwitchesEverythingOffAndOnAgain(t *testing.T) {
 	directory := t.TempDir()
 	inBubble(t, func(f *fixture) {

@@ -156,13 +156,61 @@ impl Value {
         }
     }
 
+    /// Whether who knows of `told` would want to be told of this one: more than a quarter away from it, or another state. A
+    /// garbage-collection target is as far away as its budget or its percentage is, whichever is farther.
+    pub fn is_far_from(&self, told: &Self) -> bool {
+        match (self, told) {
+            (Self::Gc(to), Self::Gc(told)) => {
+                let budget = |bytes: Option<u64>| bytes.map_or(0.0, |bytes| bytes as f64);
+                let percent = |percent: Option<u32>| percent.map_or(0.0, f64::from);
+                is_far(budget(to.budget_bytes), budget(told.budget_bytes))
+                    || is_far(percent(to.percent), percent(told.percent))
+            }
+            (Self::Breaker(to), Self::Breaker(told)) => to.number() != told.number(),
+            (Self::Switch(to), Self::Switch(told)) => to != told,
+            _ => is_far(self.scalar(), told.scalar()),
+        }
+    }
+
     /// Whether [`Value::scalar`] is a quantity that can be compared, stepped and clamped.
     pub const fn is_quantity(&self) -> bool {
         matches!(self, Self::Concurrency(_) | Self::Number(_) | Self::Rate { .. } | Self::Parallelism { .. })
     }
 }
 
+/// Farther away than [`Value::is_far_from`] a number is not worth telling.
+const QUARTER: f64 = 0.25;
+
+fn is_far(to: f64, told: f64) -> bool {
+    (to - told).abs() > QUARTER * told.abs()
+}
+
 /// A percentage as a whole number from 1; `None` where it is none.
 fn whole(percent: f64) -> Option<u32> {
     Some(percent.round().min(f64::from(GcTarget::PERCENT_LIMIT)) as u32).filter(|percent| *percent > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_worth_telling_and_what_comes_with_it_is_not() {
+        let open = |seconds| Value::Breaker(Breaker::Open { retry_after: Duration::from_secs(seconds) });
+        let local = Value::Breaker(Breaker::Local);
+        let gc =
+            |mib: u64, percent| Value::Gc(GcTarget { percent: Some(percent), ..GcTarget::budget(mib << 20) });
+        for (told, to, far) in [
+            (local, open(1), true),
+            (open(1), open(2), false),
+            (Value::Switch(false), Value::Switch(true), true),
+            (gc(400, 100), gc(410, 110), false),
+            (gc(400, 100), gc(410, 200), true),
+            (gc(400, 100), gc(200, 100), true),
+            (Value::Number(8.0), Value::Number(9.0), false),
+            (Value::Concurrency(8.0), Value::Concurrency(5.9), true),
+        ] {
+            assert_eq!(to.is_far_from(&told), far, "{told:?} -> {to:?}");
+        }
+    }
 }

@@ -12,9 +12,6 @@ use setpoint_policies::knob::KnobName;
 use setpoint_policies::snapshot::{Instance, InstanceId};
 use setpoint_policies::value::Value;
 
-/// A change of more than this share is news.
-const QUARTER: f64 = 0.25;
-
 /// The value of each knob in its last line.
 #[derive(Debug, Default)]
 pub(super) struct Told(BTreeMap<(InstanceId, KnobName), Value>);
@@ -24,7 +21,7 @@ impl Told {
     pub(super) fn is_news(&mut self, decision: &Decision, seen: &[Instance]) -> bool {
         let key = (decision.instance.clone(), decision.knob.clone());
         let before = self.0.get(&key);
-        if before.is_some_and(|before| !differs(before, &decision.to)) {
+        if before.is_some_and(|before| !decision.to.is_far_from(before)) {
             return false;
         }
         if before.is_none() {
@@ -35,31 +32,8 @@ impl Told {
     }
 }
 
-fn differs(told: &Value, to: &Value) -> bool {
-    match (told, to) {
-        (Value::Gc(told), Value::Gc(to)) => {
-            let budget = |bytes: Option<u64>| bytes.map_or(0.0, |bytes| bytes as f64);
-            let percent = |percent: Option<u32>| percent.map_or(0.0, f64::from);
-            moved(budget(told.budget_bytes), budget(to.budget_bytes))
-                || moved(percent(told.percent), percent(to.percent))
-        }
-        (Value::Breaker(told), Value::Breaker(to)) => told.number() != to.number(),
-        (Value::Switch(told), Value::Switch(to)) => told != to,
-        _ => moved(told.scalar(), to.scalar()),
-    }
-}
-
-fn moved(from: f64, to: f64) -> bool {
-    (to - from).abs() > QUARTER * from.abs()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use setpoint_policies::envelope::GcTarget;
-    use setpoint_policies::value::Breaker;
-
     use super::*;
     use crate::rig;
 
@@ -69,25 +43,6 @@ mod tests {
         let news = [50.0, 55.0, 45.0, 60.0, 62.5, 63.0, 50.0, 47.0, 0.0, 1.0]
             .map(|to| told.is_news(&rig::limit("a", to), &seen));
         assert_eq!(news, [true, false, false, false, false, true, false, true, true, true]);
-    }
-
-    #[test]
-    fn every_state_is_told_and_what_comes_with_it_is_not() {
-        let open = |seconds| Value::Breaker(Breaker::Open { retry_after: Duration::from_secs(seconds) });
-        let local = Value::Breaker(Breaker::Local);
-        let gc =
-            |mib: u64, percent| Value::Gc(GcTarget { percent: Some(percent), ..GcTarget::budget(mib << 20) });
-        for (told, to, news) in [
-            (local, open(1), true),
-            (open(1), open(2), false),
-            (Value::Switch(false), Value::Switch(true), true),
-            (gc(400, 100), gc(410, 110), false),
-            (gc(400, 100), gc(410, 200), true),
-            (gc(400, 100), gc(200, 100), true),
-            (Value::Number(8.0), Value::Number(9.0), false),
-        ] {
-            assert_eq!(differs(&told, &to), news, "{told:?} -> {to:?}");
-        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Form is the family of a value; a knob takes values of one form only.
 type Form uint8
@@ -57,6 +60,16 @@ func (v Value) Said() any {
 	}
 	return v.Number
 }
+
+// IsFarFrom says whether who knows of told would want to be told of this one: more than a quarter away from it, or another state.
+func (v Value) IsFarFrom(told Value) bool {
+	if v.Form == FormBreaker {
+		return v.Breaker.State != told.Breaker.State
+	}
+	return isFar(v.Number, told.Number) || isFar(float64(v.GC.BudgetBytes), float64(told.GC.BudgetBytes))
+}
+
+func isFar(to, told float64) bool { return math.Abs(to-told) > 0.25*math.Abs(told) }
 
 // WithScalar is the same form of value with another number; what is no quantity stays as it is.
 func (v Value) WithScalar(scalar float64) Value {

@@ -29,19 +29,21 @@ func (t *tuned) put(value model.Value, why *wire.Why, newly bool, now time.Durat
 		t.refused = refusal{value, err.Error(), true}
 		return err
 	}
-	// A decay moves it with every tick: its beginning and its end are news, what is between is not.
-	level := slog.LevelInfo
-	if why == whyLeaseOver && t.decaying && readBack.Scalar() != t.knob.Baseline {
-		level = slog.LevelDebug
-	}
-	t.decaying = why == whyLeaseOver
-	t.log.Log(context.Background(), level, "a knob was moved", "knob", t.knob.Name,
-		"from", from.Said(), "to", readBack.Said(), "reason", why.Rule, "policy", why.Policy)
+	t.tellMove(from, readBack, why)
 	if value != t.asked {
 		t.moved, t.hasMoved = now, true
 	}
 	t.asked, t.readBack, t.refused = value, readBack, refusal{}
 	return nil
+}
+
+func (t *tuned) tellMove(from, to model.Value, why *wire.Why) {
+	level := slog.LevelDebug
+	if t.told.isNews(to, why == whyLeaseOver, t.knob.Baseline) {
+		level = slog.LevelInfo
+	}
+	t.log.Log(context.Background(), level, "a knob was moved", "knob", t.knob.Name,
+		"from", from.Said(), "to", to.Said(), "reason", why.Rule, "policy", why.Policy)
 }
 
 // apply calls the actuator. A callback of the service's owner may run in there: whatever it does, the session goes on.

@@ -69,9 +69,8 @@ type state struct {
 	hasMoved bool
 	// The ratio cut the last move; the rest follows.
 	walking bool
-	// The last move was one of a lease that is over.
-	decaying bool
-	verdict  verdict
+	told    told
+	verdict verdict
 	// When it was last looked at: the owner held it; the service had not taken the newest value.
 	pinned, behind bool
 }

@@ -5,6 +5,7 @@
 //! same thing. How fast a move may go is in [`super::pace`]; what the service does meanwhile in `service`.
 
 mod service;
+mod told;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use super::goal::{Goal, Push, fitted};
 use super::pace::{self, Pace};
 use super::verdict::Verdict;
 use crate::actuator::Actuator;
+use told::Told;
 
 /// A knob, what was pushed to it and what was put in force.
 #[derive(Clone)]
@@ -41,8 +43,7 @@ pub(super) struct Tuned {
     /// What it refused last, and why; not tried again.
     refused: Option<(Value, String)>,
     moved: Option<Timestamp>,
-    /// The last move was one of a lease that is over.
-    decaying: bool,
+    told: Told,
     /// `max_change_ratio` cut the last move; the rest follows.
     walking: bool,
     verdict: Verdict,
@@ -65,7 +66,7 @@ impl Tuned {
             leased: baseline,
             refused: None,
             moved: None,
-            decaying: false,
+            told: Told::default(),
             walking: false,
             verdict: Verdict::Applied,
         }
@@ -250,17 +251,14 @@ impl Tuned {
         pace::pace(&self.knob, self.asked, goal, self.moved.map(|moved| now.since(moved)), walking)
     }
 
-    /// A decay moves it with every tick: its beginning and its end are news, what is between is not.
     fn tell_move(&mut self, to: &Value, why: &Why) {
-        let decaying = why.rule == LEASE_OVER.rule;
-        let between = decaying && self.decaying && to.scalar() != self.knob.baseline;
-        self.decaying = decaying;
+        let news = self.told.is_news(to, why.rule == LEASE_OVER.rule, self.knob.baseline);
         let (knob, from, to) = (&self.knob.name, said(&self.asked), said(to));
         let (reason, policy) = (&why.rule, &why.policy);
-        if between {
-            tracing::debug!(%knob, from, to, %reason, %policy, "a knob was moved");
-        } else {
+        if news {
             tracing::info!(%knob, from, to, %reason, %policy, "a knob was moved");
+        } else {
+            tracing::debug!(%knob, from, to, %reason, %policy, "a knob was moved");
         }
     }
 

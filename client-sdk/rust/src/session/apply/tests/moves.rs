@@ -1,5 +1,11 @@
 //! How a value comes into force: at once, later, in steps, or not at all because the service has its own mind.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
 use super::*;
 
 #[test]
@@ -80,4 +86,41 @@ fn a_pinned_knob_is_the_owners() {
     assert_eq!(status(&acks[0]), (Status::LocalOverride, 10.0));
     a.does().pinned = false;
     assert_eq!(status(&applier.tick(at(2), at(2))[0]), (Status::Applied, 10.0));
+}
+
+#[test]
+fn small_moves_are_told_once_they_add_up() {
+    let a = Fake::limit("a");
+    let (mut applier, told) = (applier(&[&a]), Told::default());
+    let lines = tracing::subscriber::with_default(told.clone(), || {
+        [40.0, 44.0, 48.0, 51.0, 42.0, 38.0].map(|limit| {
+            let seq = a.calls().len() as u64 + 1;
+            applier.frame(&limits(seq, &[("a", limit)]), at(0));
+            told.0.load(Relaxed)
+        })
+    });
+    assert_eq!((a.value(), lines), (38.0, [1, 1, 1, 2, 2, 3]));
+}
+
+/// Counts what the log tells people.
+#[derive(Clone, Default)]
+struct Told(Arc<AtomicU64>);
+
+impl Subscriber for Told {
+    fn enabled(&self, line: &Metadata<'_>) -> bool {
+        *line.level() <= Level::INFO
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
