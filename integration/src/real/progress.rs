@@ -1,6 +1,6 @@
 //! How far it is, on standard error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 /// Tells how far a run is.
@@ -15,12 +15,24 @@ impl Progress {
     pub fn tell(&self, elapsed: Duration, length: Duration, load_average: Option<f64>) {
         let load = load_average.map_or(String::new(), |load| format!(", load average {load:.2}"));
         let (elapsed, length) = (elapsed.as_secs_f64(), length.as_secs_f64());
-        // Nobody is left to tell when this cannot be written.
-        let _ = write!(std::io::stderr(), "\r\x1b[K{}: {elapsed:.0} of {length:.0} s{load}", self.what);
+        line(&format!("{}: {elapsed:.0} of {length:.0} s{load}", self.what), false);
     }
 
     /// The last word on a run.
     pub fn end(&self, outcome: &str) {
-        let _ = writeln!(std::io::stderr(), "\r\x1b[K{}: {outcome}", self.what);
+        line(&format!("{}: {outcome}", self.what), true);
     }
+}
+
+/// Writes a line over the one before; one that is to be `kept` has the next below it. In a file, or another program's input, there
+/// are only the kept ones: nothing can be written over there.
+pub fn line(text: &str, kept: bool) {
+    let mut out = std::io::stderr().lock();
+    let end = if kept { "\n" } else { "" };
+    // Nobody is left to tell when this cannot be written.
+    let _ = match (out.is_terminal(), kept) {
+        (true, _) => write!(out, "\r\x1b[K{text}{end}"),
+        (false, true) => writeln!(out, "{text}"),
+        (false, false) => Ok(()),
+    };
 }

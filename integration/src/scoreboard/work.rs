@@ -1,6 +1,6 @@
 //! Runs what is to be run, on all cores, with a word on how far it is.
 
-use std::io::Write;
+use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use setpoint_policies::sim::score::tally::Tally;
 
 use super::laws::{Entry, ORACLE};
 use super::set::Case;
+use crate::real::progress::line;
 
 /// What came out of a scenario.
 #[derive(Debug, Clone)]
@@ -71,8 +72,9 @@ pub fn on_all_cores<T: Sync, R: Send>(
     results.into_iter().map(|result| result.expect("every item was worked on")).collect()
 }
 
-/// One line that is written over and over; on a terminal or not, standard error is where it belongs.
+/// One line that is written over and over; where it cannot be, one for each tenth of the work.
 fn progress(what: &str, done: usize, all: usize, elapsed: Duration) {
-    let end = if done == all { "\n" } else { "" };
-    let _ = write!(std::io::stderr(), "\r{what}: {done} of {all}, {:.0} s{end}", elapsed.as_secs_f64());
+    let tenth = |done: usize| 10 * done / all;
+    let kept = if std::io::stderr().is_terminal() { done == all } else { tenth(done) > tenth(done - 1) };
+    line(&format!("{what}: {done} of {all}, {:.0} s", elapsed.as_secs_f64()), kept);
 }
