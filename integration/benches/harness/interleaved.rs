@@ -4,6 +4,7 @@
 //! is compared are medians. A library for benches runs one case after the other for seconds each, and a neighbour that
 //! comes and goes meanwhile is then taken for a difference between the cases.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -36,21 +37,27 @@ impl Case {
 pub struct Times(Vec<f64>);
 
 impl Times {
-    /// The time that this share of the rounds did not exceed.
+    /// The time that this share of the rounds did not exceed; not a number where none was finished.
     pub fn at(&self, share: f64) -> f64 {
-        self.0[((self.0.len() - 1) as f64 * share).round() as usize]
+        let last = self.0.len().saturating_sub(1) as f64;
+        self.0.get((last * share).round() as usize).copied().unwrap_or(f64::NAN)
     }
 }
 
-/// Times every case in so many rounds, with so many threads that do nothing else at the same time.
+/// Times every case in so many rounds, with so many threads that do nothing else at the same time. Somebody else's code may panic
+/// under load: that is told, and its round is left out.
 pub fn run(cases: &[Case], threads: usize, rounds: usize, times: u32) -> Vec<Times> {
     let mut nanos = vec![Vec::new(); cases.len()];
     for round in 0..=rounds {
         for (nanos, case) in nanos.iter_mut().zip(cases) {
             let took = together(case, threads, times);
             // The first one only warms up.
-            if round > 0 {
-                nanos.push(took);
+            match took {
+                Some(took) if round > 0 => nanos.push(took),
+                Some(_) => {}
+                None => {
+                    eprintln!("{}: panicked with {threads} threads, round {round} is left out", case.name);
+                }
             }
         }
     }
@@ -58,25 +65,32 @@ pub fn run(cases: &[Case], threads: usize, rounds: usize, times: u32) -> Vec<Tim
     nanos.into_iter().map(Times).collect()
 }
 
-fn together(case: &Case, threads: usize, times: u32) -> f64 {
+/// Nanoseconds for one operation; `None` where a thread has panicked. It meets the others all the same, or they would wait for ever.
+fn together(case: &Case, threads: usize, times: u32) -> Option<f64> {
     let (barrier, ready) = (Barrier::new(threads), AtomicUsize::new(0));
     let run = |thread| {
         pin(thread);
-        let mut work = (case.work)();
-        work(times / 10);
+        let warm = || {
+            let mut work = (case.work)();
+            work(times / 10);
+            work
+        };
+        let work = catch_unwind(AssertUnwindSafe(warm)).ok();
         barrier.wait();
         ready.fetch_add(1, Ordering::SeqCst);
         // Spinning, because a thread that is woken up finds the other one done.
         while ready.load(Ordering::SeqCst) < threads {
             std::hint::spin_loop();
         }
+        let mut work = work?;
         let start = Instant::now();
-        work(times);
-        start.elapsed().as_nanos() as f64 / f64::from(times)
+        catch_unwind(AssertUnwindSafe(|| work(times))).ok()?;
+        Some(start.elapsed().as_nanos() as f64 / f64::from(times))
     };
     thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || run(thread))).collect();
-        running.into_iter().map(|thread| thread.join().expect("no case panics")).sum::<f64>() / threads as f64
+        let took = running.into_iter().map(|thread| thread.join().expect("what panics was caught"));
+        Some(took.sum::<Option<f64>>()? / threads as f64)
     })
 }
 
