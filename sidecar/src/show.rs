@@ -110,7 +110,7 @@ fn in_force(knob: &Knob) -> String {
 }
 
 /// A number, or the state that it stands for.
-fn value(value: f64, state: Option<&str>) -> String {
+pub(crate) fn value(value: f64, state: Option<&str>) -> String {
     state.map_or_else(|| number(value), str::to_owned)
 }
 

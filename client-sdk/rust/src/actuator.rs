@@ -11,7 +11,7 @@ use setpoint_policies::knob::{Knob, KnobName};
 use setpoint_policies::signal::Signal;
 use setpoint_policies::totals::Totals;
 use setpoint_policies::value::Value;
-use setpoint_proto::message::{self, Why};
+use setpoint_proto::message::{BreakerState, Why};
 
 use crate::breaker::Breaker;
 use crate::clock::Clock;
@@ -93,7 +93,7 @@ pub(crate) trait Actuator: Send + Sync {
     }
 
     /// What it does with calls now, if it is a breaker.
-    fn breaker(&self) -> Option<message::BreakerState> {
+    fn breaker(&self) -> Option<BreakerState> {
         None
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use setpoint_policies::knob::Knob;
 use setpoint_policies::probes::Probed;
 use setpoint_policies::value::{Breaker as BreakerSetpoint, Value};
-use setpoint_proto::message;
+pub use setpoint_proto::message::BreakerState;
 
 use crate::actuator::{Actuator, Entry, Inner};
 use crate::clock::Clock;
@@ -33,25 +33,6 @@ use crate::sync::{Padded, locked};
 pub(crate) use machine::Pass;
 use machine::{Machine, Rules};
 use word::State;
-
-/// What a breaker does with calls now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BreakerState {
-    /// Calls pass.
-    Closed,
-    /// More and more calls pass.
-    Recovering,
-    /// A few calls pass, to see whether the callee is well again.
-    HalfOpen,
-    /// Calls are rejected.
-    Open,
-    /// Calls are rejected on an operator's word.
-    ForcedOpen,
-    /// Calls pass on an operator's word, and nothing trips it.
-    Disabled,
-    /// Calls pass; what would have happened is only told.
-    Shadow,
-}
 
 /// A circuit breaker, knob `breaker.NAME`. Copies are the same breaker, which lives as long as the process.
 #[derive(Debug, Clone, Copy)]
@@ -226,17 +207,8 @@ impl Actuator for Breaker {
         self.0.put(value);
     }
 
-    fn breaker(&self) -> Option<message::BreakerState> {
-        use message::BreakerState as Told;
-        Some(match self.state() {
-            BreakerState::Closed => Told::Closed,
-            BreakerState::Recovering => Told::Recovering,
-            BreakerState::HalfOpen => Told::HalfOpen,
-            BreakerState::Open => Told::Open,
-            BreakerState::ForcedOpen => Told::ForcedOpen,
-            BreakerState::Disabled => Told::Disabled,
-            BreakerState::Shadow => Told::Shadow,
-        })
+    fn breaker(&self) -> Option<BreakerState> {
+        Some(self.state())
     }
 
     fn close_slice(&self, at_nanos: u64) -> bool {

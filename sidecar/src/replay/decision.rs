@@ -8,7 +8,7 @@ use setpoint_policies::value::Value;
 
 use crate::record::format::ValueLine;
 use crate::sessions::desired::explain;
-use crate::show::number;
+use crate::show;
 
 /// Whether it moves the knob.
 pub(crate) fn changes(decision: &Decision) -> bool {
@@ -44,7 +44,7 @@ pub(super) fn line(seen: &Snapshot, decision: &Decision, json: bool) -> String {
 }
 
 fn text(seen: &Snapshot, decision: &Decision) -> String {
-    let shown = |value: &Value| value.state().map_or_else(|| number(value.scalar()), str::to_owned);
+    let shown = |value: &Value| show::value(value.scalar(), value.state());
     let (from, to) = (shown(&decision.from), shown(&decision.to));
     let (instance, knob, action) = (&decision.instance.0, &decision.knob, decision.action.name());
     let (policy, reason) = (&decision.policy, explain(decision));

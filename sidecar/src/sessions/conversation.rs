@@ -180,9 +180,10 @@ impl Conversation {
             }
             ToSidecar::Ack(ack) => self.acknowledged(&ack)?,
             ToSidecar::Report(report) => {
-                let called = self.session.report(&report, self.registry.now());
+                let first = !std::mem::replace(&mut self.has_reported, true);
+                let called = self.session.report(&report, first, self.registry.now());
                 self.registry.0.metrics.called(&self.session.service, called);
-                if !std::mem::replace(&mut self.has_reported, true) {
+                if first {
                     self.registry.0.newcomer.notify_one();
                 }
             }

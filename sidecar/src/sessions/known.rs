@@ -21,7 +21,6 @@ pub(super) struct Known {
     pub(super) shares: BTreeMap<KnobName, Shares>,
     /// Held by the service's owner.
     pub(super) owned: BTreeSet<KnobName>,
-    pub(super) has_reported: bool,
     pub(super) totals: BTreeMap<KnobName, Received>,
     /// What breakers do with calls now.
     pub(super) breakers: BTreeMap<KnobName, BreakerState>,

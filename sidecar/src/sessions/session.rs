@@ -132,10 +132,9 @@ impl Session {
     }
 
     /// Stores measurements; gives the calls since the report before. Counters of more limiters than [`bounds::RESOURCES`] are
-    /// left out. What the first report tells is past; a limiter that was not in it has come since.
-    pub fn report(&self, report: &Report, now: Timestamp) -> Vec<(KnobName, Calls)> {
+    /// left out. What the `first` report of a connection tells is past; a limiter that was not in it has come since.
+    pub fn report(&self, report: &Report, first: bool, now: Timestamp) -> Vec<(KnobName, Calls)> {
         let (mut known, mut called) = (self.known(), Vec::new());
-        let first = !std::mem::replace(&mut known.has_reported, true);
         for (knob, totals) in &report.totals {
             if known.totals.len() >= bounds::RESOURCES && !known.totals.contains_key(knob) {
                 continue;

@@ -57,12 +57,6 @@ impl Likely {
         f64::from(self.sum(calls, |throughput| throughput.min(offered as f32)))
     }
 
-    /// Whether fewer calls at once would get so much more done that these get less than `share` of it.
-    pub(in super::super) fn is_past_best(&self, calls: f64, share: f64) -> bool {
-        let here = self.throughput(calls);
-        [0.7, 0.5, 0.35, 0.25].iter().any(|fewer| here < share as f32 * self.throughput(fewer * calls))
-    }
-
     /// Expected calls per second with so many in flight.
     pub(in super::super) fn throughput(&self, calls: f64) -> f32 {
         let ln_calls = calls.max(1e-6).ln() as f32;

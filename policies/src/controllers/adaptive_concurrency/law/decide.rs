@@ -79,10 +79,7 @@ impl Law {
         }
         let likely = self.likely();
         let offered = self.offered.unwrap_or(0.0);
-        let here = likely.goodput(self.limit, offered);
-        [0.7, 0.5, 0.35, 0.25]
-            .iter()
-            .any(|share| here < CROWDED * likely.goodput(share * self.limit, offered))
+        is_past_best(self.limit, CROWDED, |calls| likely.goodput(calls, offered))
     }
 
     fn move_to(&mut self, best: Promise, sample: &Sample) {
@@ -132,7 +129,9 @@ impl Law {
         let crowds = self.crowding > CERTAINLY;
         let too_many = |limit: f64| {
             likely.in_time(fullness * limit) < enough
-                || (crowds && limit > CROWD && likely.is_past_best(fullness * limit, UNCROWDED))
+                || (crowds
+                    && limit > CROWD
+                    && is_past_best(fullness * limit, UNCROWDED, |calls| f64::from(likely.throughput(calls))))
         };
         while limit > MOST_AT_ONCE * self.limit && too_many(limit) {
             limit *= 0.85;
@@ -140,4 +139,10 @@ impl Law {
         // Without a deadline nobody knows what is in time: a few calls may always wait.
         limit.max(if self.patience.deadline().is_some() { 0.0 } else { FEW_WAIT })
     }
+}
+
+/// Whether fewer calls at once would get so much more done that these get less than `share` of it.
+fn is_past_best(calls: f64, share: f64, done: impl Fn(f64) -> f64) -> bool {
+    let here = done(calls);
+    [0.7, 0.5, 0.35, 0.25].iter().any(|fewer| here < share * done(fewer * calls))
 }
